@@ -1,0 +1,96 @@
+//! What passes between a call and its agent, whichever agent it is.
+//!
+//! The vocabulary only: providers' wires translate to and from it, offline agents speak it natively.
+
+use crate::{
+    clock::Instant,
+    media::dsp::vad::SpeechEdge,
+    unit::SampleRate,
+};
+use serde::{Deserialize, Serialize};
+
+/// From the call to its agent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Command<'a> {
+    /// The call was answered: greet, or wait for the caller.
+    Start,
+    /// The caller's sound, in order and continuous.
+    Audio {
+        /// Rate of `samples`: what the agent asked for.
+        rate: SampleRate,
+        /// 16-bit mono.
+        samples: &'a [i16],
+    },
+    /// The caller began or ceased to speak, as our own detector says.
+    Speech(SpeechEdge),
+    /// The caller pressed a key.
+    Digit(char),
+    /// The caller was sent the last of the agent's present turn.
+    Played,
+    /// We cut the agent's turn; so much of it was heard.
+    Interrupted {
+        /// Milliseconds that the caller was sent.
+        heard_ms: u32,
+    },
+    /// The caller holds us, or is back.
+    Held(bool),
+    /// The call is over.
+    Close,
+}
+
+/// From an agent to its call.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// It takes audio.
+    Ready,
+    /// Sound of its present turn. A turn begins with its first sound or text.
+    Audio {
+        /// Rate of `samples`.
+        rate: SampleRate,
+        /// 16-bit mono.
+        samples: Vec<i16>,
+    },
+    /// It decided that the caller's turn is over.
+    EndOfSpeech,
+    /// All sound of its turn has been given.
+    TurnComplete,
+    /// It noticed that the caller interrupts: throw away what was not played.
+    Interrupted,
+    /// A fragment of what the caller said.
+    CallerText(String),
+    /// A fragment of what it says.
+    AgentText(String),
+    /// It wants digits sent.
+    Digits(String),
+    /// It wants the call to end, once its last word is out.
+    HangUp(String),
+    /// It will close its connection.
+    GoingAway(String),
+    /// Something the operator should know.
+    Note(String),
+    /// It cannot go on.
+    Failed(String),
+    /// It has closed, as wanted.
+    Closed(String),
+}
+
+/// What an offline agent gives when asked for the next thing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// For the call.
+    Event(Event),
+    /// Nothing more; it wants to hear of the time then.
+    Timeout(Instant),
+}
+
+/// One provider frame with its time: a line of `agent.jsonl`, the cassette.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CassetteFrame {
+    /// Seconds since the call's start.
+    pub t: f64,
+    /// `in` from the provider, `out` to it.
+    pub direction: crate::call::journal::Direction,
+    /// The JSON text. Audio that we sent is left out, its length is said.
+    pub text: String,
+}

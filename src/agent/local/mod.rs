@@ -1,0 +1,25 @@
+//! Agents that work offline, with no key: pure machines under the call's clock.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod echo;
+pub mod play;
+pub mod recorded;
+pub mod scripted;
+
+use super::event::{Command, Output};
+use crate::clock::Instant;
+
+/// An offline agent: takes what the call says, gives what it wants.
+pub trait LocalAgent: std::fmt::Debug + Send {
+    /// Takes in what the call says.
+    fn handle(&mut self, now: Instant, command: Command<'_>);
+
+    /// Something may be due.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// When it wants to hear of the time.
+    fn timeout(&self) -> Instant;
+
+    /// The next thing it wants; drain until [`Output::Timeout`].
+    fn poll(&mut self) -> Output;
+}

@@ -1,0 +1,116 @@
+//! `play` and `silence`: the caller's side of `dial`. Plays sound once the far end is there, then waits or hangs up.
+
+use super::LocalAgent;
+use crate::{
+    agent::event::{Command, Event, Output},
+    clock::Instant,
+    unit::SampleRate,
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+/// The agent. With no sound it is silence.
+#[derive(Debug)]
+pub struct Play {
+    files: VecDeque<Arc<[i16]>>,
+    digits: VecDeque<(Duration, String)>,
+    started: Option<Instant>,
+    start_after: Duration,
+    hang_up_after: Option<Duration>,
+    hang_up_at: Instant,
+    next_at: Instant,
+    sent: bool,
+    out: VecDeque<Event>,
+}
+
+impl Play {
+    /// Plays `files` (8 kHz mono) one after another, `start_after` the answer; presses `digits` at their times
+    /// after the answer; hangs up `hang_up_after` the last of it, or never.
+    #[must_use]
+    pub fn new(
+        files: Vec<Arc<[i16]>>,
+        digits: Vec<(Duration, String)>,
+        start_after: Duration,
+        hang_up_after: Option<Duration>,
+    ) -> Self {
+        Self {
+            files: files.into(),
+            digits: digits.into(),
+            started: None,
+            start_after,
+            hang_up_after,
+            hang_up_at: Instant::FAR_FUTURE,
+            next_at: Instant::FAR_FUTURE,
+            sent: false,
+            out: VecDeque::from([Event::Ready]),
+        }
+    }
+
+    fn finish_if_done(&mut self, now: Instant) {
+        if self.files.is_empty()
+            && self.digits.is_empty()
+            && let Some(after) = self.hang_up_after
+            && self.hang_up_at.is_far_future()
+        {
+            self.hang_up_at = now + after;
+        }
+    }
+}
+
+impl LocalAgent for Play {
+    fn handle(&mut self, now: Instant, command: Command<'_>) {
+        match command {
+            Command::Start => {
+                self.started = Some(now);
+                self.next_at = if self.files.is_empty() { Instant::FAR_FUTURE } else { now + self.start_after };
+                self.finish_if_done(now);
+            }
+            Command::Played if self.sent => {
+                self.sent = false;
+                if self.files.is_empty() {
+                    self.finish_if_done(now);
+                } else {
+                    self.next_at = now;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if now >= self.next_at {
+            self.next_at = Instant::FAR_FUTURE;
+            if let Some(file) = self.files.pop_front() {
+                self.sent = true;
+                self.out.push_back(Event::Audio { rate: SampleRate::HZ_8000, samples: file.to_vec() });
+                self.out.push_back(Event::TurnComplete);
+            }
+        }
+        if let (Some(started), Some((after, _))) = (self.started, self.digits.front())
+            && now >= started + *after
+            && let Some((_, digits)) = self.digits.pop_front()
+        {
+            self.out.push_back(Event::Digits(digits));
+            if !self.sent {
+                self.finish_if_done(now);
+            }
+        }
+        if now >= self.hang_up_at {
+            self.hang_up_at = Instant::FAR_FUTURE;
+            self.hang_up_after = None;
+            self.out.push_back(Event::HangUp("played to the end".into()));
+        }
+    }
+
+    fn timeout(&self) -> Instant {
+        let digit = match (self.started, self.digits.front()) {
+            (Some(started), Some((after, _))) => started + *after,
+            _ => Instant::FAR_FUTURE,
+        };
+        self.next_at.min(digit).min(self.hang_up_at)
+    
+    }
+
+    fn poll(&mut self) -> Output {
+        self.out.pop_front().map_or_else(|| Output::Timeout(self.timeout()), Output::Event)
+    }
+}

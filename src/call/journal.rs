@@ -1,0 +1,615 @@
+//! The journal: one record format for everything that happened in a call.
+//!
+//! `serve` writes it (`session.jsonl`), the API streams it, `monitor` draws it live or from a file, `replay`
+//! compares it. One JSON object a line: `t` is seconds since the call's start on the monotonic clock, `kind`
+//! names the record. Readers skip kinds they do not know; fields are only added within a version.
+//! Numbers carry their unit in the name.
+
+use crate::{
+    redact::Pii,
+    unit::{CallId, TurnId},
+};
+use serde::{Deserialize, Serialize};
+
+/// Version of the format, in the header's `schema`.
+pub const SCHEMA: &str = "voxgw.journal/1";
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Seconds since the call's start, microsecond steps.
+    pub t: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Body {
+    /// First line of a journal: who, when, which version.
+    Session(Header),
+    /// A SIP message as it was on the wire, above TLS, credentials cut.
+    Sip(SipMessage),
+    /// The call's state changed.
+    State(StateChange),
+    /// Media was agreed on or its far end moved.
+    Media(MediaChange),
+    /// The agent's connection changed.
+    Agent(AgentChange),
+    /// Somebody began or ceased to speak.
+    Speech(Speech),
+    /// A digit, in or out.
+    Dtmf(Digit),
+    /// A fragment of what was said; fragments of one turn and side are concatenated as they are.
+    Transcript(Fragment),
+    /// A turn is over, with its gap explained.
+    Turn(Turn),
+    /// Once a second: both directions' figures.
+    Stats(Stats),
+    /// A named check fired.
+    Lint(Lint),
+    /// Something the operator must know.
+    Note(Note),
+    /// Last line of a journal.
+    Summary(Box<Summary>),
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Direction of a call as the gateway sees it, or of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Towards the gateway.
+    #[default]
+    In,
+    /// Away from the gateway.
+    Out,
+}
+
+impl Direction {
+    /// `in` or `out`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
+/// The two voices of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// The person on the phone.
+    Caller,
+    /// The speech AI.
+    Agent,
+}
+
+impl Who {
+    /// `caller` or `agent`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// How good or bad a note or lint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// `!`
+    Warn,
+    /// `!!`
+    Error,
+}
+
+/// Who, when, which version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The call within its gateway.
+    pub call: CallId,
+    /// The gateway's name; with `call` it names the call in the world.
+    pub gateway: String,
+    /// Who called whom.
+    pub direction: Direction,
+    /// Calling party: the user part or the whole URI.
+    pub from: Pii,
+    /// Called party.
+    pub to: Pii,
+    /// Agent profile.
+    pub agent: String,
+    /// Wall-clock start, RFC 3339 UTC; empty in a replay, which has no wall clock.
+    pub started: String,
+    /// Version of voxgw that wrote this.
+    pub version: String,
+    /// SIP Call-ID, if there is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sip_call_id: String,
+}
+
+impl Default for CallId {
+    fn default() -> Self {
+        Self(0)
+    }
+}
+
+/// A SIP message as it was on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SipMessage {
+    /// Received or sent.
+    pub direction: Direction,
+    /// `address:port` of the other side.
+    pub peer: String,
+    /// `address:port` of our side.
+    pub local: String,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// `INVITE` or `200 OK`.
+    pub label: String,
+    /// Method of the request, or of the response's `CSeq`.
+    pub method: String,
+    /// Status of a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// `CSeq` number.
+    pub cseq: u32,
+    /// `sdp pcmu,pcma` when it carries a description.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sdp: String,
+    /// The same message sent or received again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retransmission: bool,
+    /// The whole text.
+    pub text: String,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// INVITE came in or went out.
+    #[default]
+    Offered,
+    /// 180 or 183.
+    Ringing,
+    /// 200; people can talk.
+    Up,
+    /// One side holds.
+    Held,
+    /// Saying the last words.
+    Ending,
+    /// Over, as wanted.
+    Ended,
+    /// Over, not as wanted.
+    Failed,
+}
+
+impl CallState {
+    /// The word in tables and filters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Ringing => "ringing",
+            Self::Up => "up",
+            Self::Held => "held",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Ended | Self::Failed)
+    }
+}
+
+/// The call's state changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// The new state.
+    pub state: CallState,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// SIP status that brought it about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+/// Media was agreed on or its far end moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MediaChange {
+    /// `pcmu`, `pcma`.
+    pub codec: String,
+    /// RTP payload type.
+    pub payload_type: u8,
+    /// Milliseconds in a packet that we send.
+    pub ptime_ms: u8,
+    /// Our RTP address.
+    pub local: String,
+    /// Where we send to.
+    pub remote: String,
+    /// `sdp`: as the description says; `latched`: where packets came from.
+    pub source: String,
+    /// `sendrecv`, `sendonly`, `recvonly`, `inactive`: ours.
+    pub direction: String,
+}
+
+/// Connection states of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Opening its connection.
+    Connecting,
+    /// Takes audio.
+    Ready,
+    /// Said that it will close soon.
+    GoingAway,
+    /// Closed, as wanted.
+    Closed,
+    /// Could not be reached, or broke.
+    Failed,
+}
+
+impl AgentState {
+    /// The word in ladders.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Ready => "ready",
+            Self::GoingAway => "going away",
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The agent's connection changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentChange {
+    /// The new state.
+    pub state: AgentState,
+    /// What the provider said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// Somebody began or ceased to speak.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Speech {
+    /// Whose voice.
+    pub who: Who,
+    /// Began, or ceased.
+    pub speaking: bool,
+}
+
+/// A digit, in or out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digit {
+    /// Heard or sent.
+    pub direction: Direction,
+    /// `0`–`9`, `*`, `#`, `A`–`D`.
+    pub digit: char,
+    /// How long it was held, as far as packets told.
+    pub duration_ms: u32,
+}
+
+/// A fragment of what was said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fragment {
+    /// Whose words.
+    pub who: Who,
+    /// In which turn.
+    pub turn: TurnId,
+    /// The words, spaces included.
+    pub text: Pii,
+}
+
+/// A turn is over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Which.
+    pub turn: TurnId,
+    /// When the first RTP packet of the answer went out, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<f64>,
+    /// Silence that the caller heard: last voiced packet in to first packet of the answer out. None for a
+    /// greeting or when the caller said nothing before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_ms: Option<f64>,
+    /// What the gap is made of; the parts sum to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+    /// What the caller said before it.
+    #[serde(default)]
+    pub caller: Pii,
+    /// What the agent said, up to the cut if there was one.
+    #[serde(default)]
+    pub agent: Pii,
+    /// The caller interrupted it.
+    #[serde(default)]
+    pub cut: bool,
+    /// Audio of the turn that was sent to the caller.
+    pub heard_ms: u32,
+    /// Audio of the turn that the agent made.
+    pub generated_ms: u32,
+}
+
+/// One part of a gap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// `endpoint`, `model`, `playout`, `uplink`, `other`.
+    pub name: String,
+    /// How long.
+    pub ms: f64,
+    /// Who can shorten it: `setting`, `provider`, `yours`, `voxgw`, `network`, or `-`.
+    pub owner: String,
+}
+
+/// Once a second: both directions' figures, counted since the call's start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// What comes from the caller.
+    pub inbound: InboundStats,
+    /// What goes to the caller.
+    pub outbound: OutboundStats,
+}
+
+/// What the network delivered from the caller.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InboundStats {
+    /// RTP packets that arrived, duplicates not counted.
+    pub packets: u64,
+    /// Packets that the sequence numbers promise (RFC 3550 A.3).
+    pub expected: u64,
+    /// `expected − packets`, never below zero.
+    pub lost: u64,
+    /// `lost` of `expected`.
+    pub loss_percent: f64,
+    /// Longest run of lost packets.
+    pub burst_max: u32,
+    /// Arrived after they had been concealed.
+    pub late: u64,
+    /// Arrived twice.
+    pub duplicate: u64,
+    /// Arrived behind a later one.
+    pub reordered: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1) now.
+    pub jitter_ms: f64,
+    /// The largest since the start.
+    pub jitter_max_ms: f64,
+    /// Mean of all packets.
+    #[serde(default)]
+    pub jitter_mean_ms: f64,
+    /// Audio made up for lost packets.
+    pub concealed_percent: f64,
+    /// Level of the last second.
+    pub level_dbfs: f64,
+    /// Loudest sample since the start.
+    pub peak_dbfs: f64,
+    /// Share of the call in which the caller spoke.
+    pub talk_percent: f64,
+    /// Sender's clock against ours; none before ten seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_ppm: Option<f64>,
+    /// MOS-CQE, estimated by G.107.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos: Option<f64>,
+    /// Synchronisation source, as `0x…`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ssrc: String,
+    /// Packets refused: wrong source, wrong payload type, not RTP.
+    #[serde(default)]
+    pub refused: u64,
+}
+
+/// What we sent to the caller, and what its RTCP says of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutboundStats {
+    /// RTP packets sent.
+    pub packets: u64,
+    /// Audio waiting to be sent.
+    pub queue_ms: u32,
+    /// Level of the last second.
+    pub level_dbfs: f64,
+    /// Share of the call in which the agent spoke.
+    pub talk_percent: f64,
+    /// Times the queue ran dry inside a turn.
+    pub underruns: u64,
+    /// Ticks that came more than 20 ms late.
+    pub late_ticks: u64,
+    /// Loss that the far end reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_loss_percent: Option<f64>,
+    /// Jitter that the far end reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_jitter_ms: Option<f64>,
+    /// Round trip by RTCP (RFC 3550 §6.4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+    /// Synchronisation source, as `0x…`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ssrc: String,
+}
+
+/// A named check fired.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lint {
+    /// Its name, as in `--fail-if lint:NAME`.
+    pub name: String,
+    /// How bad.
+    pub level: Level,
+    /// What was seen.
+    pub evidence: String,
+    /// What to try.
+    pub cure: String,
+}
+
+/// Something the operator must know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// How bad.
+    pub level: Level,
+    /// One sentence.
+    pub text: String,
+}
+
+/// A verdict of the summary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As wanted.
+    Pass,
+    /// Not as wanted.
+    Fail,
+    /// Nothing to judge.
+    #[default]
+    None,
+}
+
+impl Verdict {
+    /// The word in summaries.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Last line of a journal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// From the first INVITE to the end, seconds.
+    pub duration_s: f64,
+    /// INVITE to 200, milliseconds; none if it was never answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_after_ms: Option<f64>,
+    /// `caller`, `us`, `agent`, `network`.
+    pub ended_by: String,
+    /// In words.
+    pub reason: String,
+    /// Final SIP status of the INVITE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Codec at the end.
+    pub codec: String,
+    /// Final figures.
+    pub stats: Stats,
+    /// Number of turns of the agent.
+    pub turns: u32,
+    /// Median gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_p50_ms: Option<f64>,
+    /// 95th percentile of the gaps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_p95_ms: Option<f64>,
+    /// Largest gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_max_ms: Option<f64>,
+    /// Turns that the caller cut.
+    pub cuts: u32,
+    /// Digits heard.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dtmf: String,
+    /// RTP in to provider socket, voiced frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<Percentiles>,
+    /// Provider socket to RTP out, first packet of a talk spurt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downlink: Option<Percentiles>,
+    /// Names of the lints that fired.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lints: Vec<String>,
+    /// Signalling went as wanted.
+    pub sip: Verdict,
+    /// Media went as wanted.
+    pub media: Verdict,
+    /// The agent did its part.
+    pub agent: Verdict,
+    /// What the user asked to be checked.
+    pub checks: Verdict,
+}
+
+/// Percentiles of a span in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// How many were measured.
+    pub count: u64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// Largest.
+    pub max_ms: f64,
+}
+
+impl Record {
+    /// The record as one line without its line end.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("records are plain data")
+    }
+
+    /// Reads one line. Blank lines give nothing.
+    ///
+    /// # Errors
+    /// Says where the line is no record.
+    pub fn from_line(line: &str) -> Result<Option<Self>, String> {
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_str(line).map(Some).map_err(|problem| format!("not a journal record: {problem}"))
+    }
+}
+
+/// Rounds to the step that journals keep: three decimals.
+#[must_use]
+pub fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_survives_its_line() {
+        let record = Record {
+            t: 1.25,
+            body: Body::Dtmf(Digit { direction: Direction::In, digit: '#', duration_ms: 100 }),
+        };
+        assert_eq!(record.to_line(), r##"{"t":1.25,"kind":"dtmf","direction":"in","digit":"#","duration_ms":100}"##);
+        assert_eq!(Record::from_line(&record.to_line()), Ok(Some(record)));
+    }
+
+    #[test]
+    fn kinds_and_fields_of_later_versions_are_skipped() {
+        let later = r#"{"t":3.0,"kind":"hologram","shape":"cube"}"#;
+        assert_eq!(Record::from_line(later).unwrap().unwrap().body, Body::Unknown);
+        let more = r#"{"t":3.0,"kind":"speech","who":"agent","speaking":true,"mood":"good"}"#;
+        assert!(matches!(Record::from_line(more), Ok(Some(Record { body: Body::Speech(_), .. }))));
+        assert!(Record::from_line("{").is_err());
+        assert_eq!(Record::from_line("  "), Ok(None));
+    }
+}

@@ -1,0 +1,615 @@
+//! What should happen in a call: the machine that decides, and [`pipeline`], the whole path of one call around it.
+//!
+//! [`Call`] owns the state of one conversation: when to ring, answer and hang up, when the agent starts, what a
+//! barge-in cuts, when an apology is due. It does not move bytes and does not know sockets: `pipeline` feeds it and
+//! carries out its [`Effect`]s. One rule: after each [`Call::handle`], drain [`Call::poll`] to the end.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod journal;
+pub mod latency;
+pub mod lint;
+pub mod pipeline;
+pub mod summary;
+pub mod turn;
+
+use crate::{
+    agent::event::Event as AgentEvent,
+    clock::Instant,
+    media::dsp::vad::SpeechEdge,
+    unit::TurnId,
+};
+use journal::{AgentChange, AgentState, Body, CallState, Direction, Fragment, Level, Note, Speech, StateChange, Who};
+use std::{collections::VecDeque, time::Duration};
+use turn::{Owner, Turns};
+
+/// Who decides that the caller interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BargeIn {
+    /// The provider says so.
+    Provider,
+    /// Our own detector: 50 ms of voice while the agent is heard.
+    Local,
+    /// Nobody: the agent talks to its end.
+    Off,
+}
+
+/// How a call behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who called whom.
+    pub direction: Direction,
+    /// Whose the model is.
+    pub owner: Owner,
+    /// Who decides that the caller interrupts.
+    pub barge_in: BargeIn,
+    /// Answer after this even if the agent is not ready yet.
+    pub patience: Duration,
+    /// End the call after this.
+    pub max_duration: Duration,
+    /// For how long an outgoing call may ring.
+    pub ring_max: Duration,
+}
+
+/// What happens to a call.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An offer that can be taken came in, or ours went out.
+    Begin,
+    /// An outgoing call rings.
+    Progress(u16),
+    /// An outgoing call was answered and media agreed on.
+    Answered,
+    /// Our 200 was acknowledged.
+    Acknowledged,
+    /// The signalling is over.
+    SipEnded {
+        /// `caller`, `us`, `network`: who ended it.
+        by: &'static str,
+        /// Final status of an INVITE that failed.
+        status: Option<u16>,
+        /// In words.
+        reason: String,
+    },
+    /// The agent says something other than sound.
+    Agent(AgentEvent),
+    /// The caller began or ceased to speak.
+    Speech(SpeechEdge),
+    /// The caller pressed a key.
+    Digit(char),
+    /// The first packet of this turn went out.
+    Began(TurnId),
+    /// The last packet of this turn went out.
+    Finished(TurnId),
+    /// Everything that was to be said has been sent.
+    Drained,
+    /// The far end holds us, or is back.
+    Held(bool),
+    /// Somebody wants the call to end: the operator, a drain, a lost medium.
+    HangUp {
+        /// Who.
+        by: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Time passed.
+    Timeout,
+}
+
+/// What the path must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Connect the agent.
+    ConnectAgent,
+    /// 180.
+    Ring,
+    /// 200.
+    Answer,
+    /// End the signalling: refuse, CANCEL or BYE, with this `Reason`.
+    HangUp(String),
+    /// Tell the agent to start.
+    StartAgent,
+    /// Tell the agent that its turn was played.
+    Played,
+    /// Throw away what waits to be played; tell the agent unless it said so itself.
+    Cut {
+        /// The agent does not know yet.
+        tell_agent: bool,
+    },
+    /// No more sound of this turn will come.
+    CompleteTurn(TurnId),
+    /// Say the apology.
+    Apologise,
+    /// Send digits.
+    Press(String),
+    /// Tell the agent about hold.
+    TellHeld(bool),
+    /// For the journal.
+    Record(Body),
+    /// The call is over: close the agent, finish the files.
+    Over,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Call {
+    settings: Settings,
+    /// The call's start.
+    origin: Instant,
+    state: CallState,
+    /// Turns and words.
+    pub turns: Turns,
+    agent_ready: bool,
+    agent_started: bool,
+    agent_failed: Option<String>,
+    acknowledged: bool,
+    apologised: bool,
+    answered_at: Option<Instant>,
+    connect_started: Option<Instant>,
+    connect_took: Option<Duration>,
+    agent_audible: bool,
+    /// The call ends when everything has been said, at the latest then.
+    ending: Option<(Instant, &'static str, String)>,
+    hung_up: bool,
+    ended_by: &'static str,
+    reason: String,
+    status: Option<u16>,
+    over: bool,
+    effects: VecDeque<Effect>,
+}
+
+/// The last words may take this long.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(20);
+
+impl Call {
+    /// A call that starts at `now`.
+    #[must_use]
+    pub fn new(now: Instant, settings: Settings) -> Self {
+        Self {
+            settings,
+            origin: now,
+            state: CallState::Offered,
+            turns: Turns::default(),
+            agent_ready: false,
+            agent_started: false,
+            agent_failed: None,
+            acknowledged: false,
+            apologised: false,
+            answered_at: None,
+            connect_started: None,
+            connect_took: None,
+            agent_audible: false,
+            ending: None,
+            hung_up: false,
+            ended_by: "us",
+            reason: String::new(),
+            status: None,
+            over: false,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        if self.over {
+            return;
+        }
+        match input {
+            Input::Begin => self.begin(now),
+            Input::Progress(status) => {
+                if self.state == CallState::Offered {
+                    self.enter(CallState::Ringing, "", Some(status));
+                }
+            }
+            Input::Answered => {
+                self.acknowledged = true;
+                self.up(now);
+                self.start_agent();
+                self.apologise_if_failed(now);
+            }
+            Input::Acknowledged => {
+                self.acknowledged = true;
+                self.start_agent();
+                self.apologise_if_failed(now);
+            }
+            Input::SipEnded { by, status, reason } => self.sip_ended(now, by, status, reason),
+            Input::Agent(event) => self.agent(now, event),
+            Input::Speech(edge) => self.speech(now, edge),
+            Input::Digit(_) => {}
+            Input::Began(turn) => self.began(now, turn),
+            Input::Finished(turn) => self.finished(now, turn),
+            Input::Drained => {
+                if let Some((_, by, reason)) = self.ending.take() {
+                    self.hang_up(by, reason);
+                }
+            }
+            Input::Held(held) => self.held(held),
+            Input::HangUp { by, reason } => self.hang_up(by, reason),
+            Input::Timeout => self.timed_out(now),
+        }
+    }
+
+    /// The next effect.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is wanted.
+    #[must_use]
+    pub fn timeout(&self) -> Instant {
+        if self.over || self.hung_up {
+            return Instant::FAR_FUTURE;
+        }
+        let mut at = Instant::FAR_FUTURE;
+        match (self.answered_at, self.settings.direction) {
+            (Some(answered), _) => at = at.min(answered + self.settings.max_duration),
+            (None, Direction::In) => at = at.min(self.origin + self.settings.patience),
+            (None, Direction::Out) => at = at.min(self.origin + self.settings.ring_max),
+        }
+        if let Some((deadline, ..)) = self.ending {
+            at = at.min(deadline);
+        }
+        at
+    }
+
+    /// Where the call stands.
+    #[must_use]
+    pub const fn state(&self) -> CallState {
+        self.state
+    }
+
+    /// When it was answered.
+    #[must_use]
+    pub const fn answered_at(&self) -> Option<Instant> {
+        self.answered_at
+    }
+
+    /// From connecting the agent to its being ready.
+    #[must_use]
+    pub const fn agent_connect(&self) -> Option<Duration> {
+        self.connect_took
+    }
+
+    /// Why the agent failed, if it did.
+    #[must_use]
+    pub fn agent_failed(&self) -> Option<&str> {
+        self.agent_failed.as_deref()
+    }
+
+    /// Whether the agent was ever ready.
+    #[must_use]
+    pub const fn agent_was_ready(&self) -> bool {
+        self.agent_ready
+    }
+
+    /// Whether the call ends as soon as everything has been said.
+    #[must_use]
+    pub const fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Who ended it, why, and the final status.
+    #[must_use]
+    pub fn ending(&self) -> (&'static str, &str, Option<u16>) {
+        (self.ended_by, &self.reason, self.status)
+    }
+
+    /// Sound of the agent came: the turn it belongs to, none if it must be thrown away.
+    pub fn accept_audio(&mut self, now: Instant, span: Duration) -> Option<TurnId> {
+        if self.hung_up || self.apologised {
+            return None;
+        }
+        self.turns.audio(now, span)
+    }
+
+    /// The turn that was cut after `heard_ms` of it.
+    pub fn cut_after(&mut self, now: Instant, heard_ms: u32) {
+        if let Some(turn) = self.turns.close(now, self.origin, self.settings.owner, Some(heard_ms)) {
+            self.record(Body::Turn(turn));
+        }
+        self.agent_quiet();
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.enter(CallState::Offered, "", None);
+        self.connect_started = Some(now);
+        self.record(Body::Agent(AgentChange { state: AgentState::Connecting, text: String::new() }));
+        self.effects.push_back(Effect::ConnectAgent);
+        if self.settings.direction == Direction::In {
+            self.effects.push_back(Effect::Ring);
+        }
+    }
+
+    fn agent(&mut self, now: Instant, event: AgentEvent) {
+        match event {
+            AgentEvent::Ready => self.agent_is_ready(now),
+            AgentEvent::Audio { .. } => {}
+            AgentEvent::EndOfSpeech => self.turns.decided(now),
+            AgentEvent::TurnComplete => {
+                if let Some((turn, has_audio)) = self.turns.complete() {
+                    if has_audio {
+                        self.effects.push_back(Effect::CompleteTurn(turn));
+                    } else {
+                        // Words without sound: nothing to wait for.
+                        self.finished(now, turn);
+                    }
+                }
+            }
+            AgentEvent::Interrupted => {
+                // Harmless when nothing plays: some models say it directly after a turn.
+                if self.turns.audible().is_some() {
+                    self.effects.push_back(Effect::Cut { tell_agent: false });
+                }
+            }
+            AgentEvent::CallerText(text) => {
+                let turn = self.turns.caller_text(&text);
+                self.record(Body::Transcript(Fragment { who: Who::Caller, turn, text: crate::redact::Pii(text) }));
+            }
+            AgentEvent::AgentText(text) => {
+                if let Some(turn) = self.turns.agent_text(now, &text) {
+                    self.record(Body::Transcript(Fragment { who: Who::Agent, turn, text: crate::redact::Pii(text) }));
+                }
+            }
+            AgentEvent::Digits(digits) => self.effects.push_back(Effect::Press(digits)),
+            AgentEvent::HangUp(reason) => self.end_after_last_words(now, "agent", reason),
+            AgentEvent::GoingAway(text) => {
+                self.record(Body::Agent(AgentChange { state: AgentState::GoingAway, text }));
+            }
+            AgentEvent::Note(text) => self.record(Body::Note(Note { level: Level::Warn, text })),
+            AgentEvent::Failed(reason) => self.agent_has_failed(now, reason),
+            AgentEvent::Closed(text) => self.record(Body::Agent(AgentChange { state: AgentState::Closed, text })),
+        }
+    }
+
+    fn agent_is_ready(&mut self, now: Instant) {
+        if !self.agent_ready {
+            self.connect_took = self.connect_started.map(|started| now.since(started));
+        }
+        self.agent_ready = true;
+        self.record(Body::Agent(AgentChange { state: AgentState::Ready, text: String::new() }));
+        self.answer_if_inbound(now);
+        self.start_agent();
+    }
+
+    fn agent_has_failed(&mut self, now: Instant, reason: String) {
+        if self.agent_failed.is_some() {
+            return;
+        }
+        self.record(Body::Agent(AgentChange { state: AgentState::Failed, text: reason.clone() }));
+        self.agent_failed = Some(reason);
+        self.answer_if_inbound(now);
+        self.apologise_if_failed(now);
+    }
+
+    fn answer_if_inbound(&mut self, now: Instant) {
+        if self.settings.direction == Direction::In && self.answered_at.is_none() && !self.hung_up {
+            self.effects.push_back(Effect::Answer);
+            self.up(now);
+        }
+    }
+
+    fn up(&mut self, now: Instant) {
+        if self.answered_at.is_none() {
+            self.answered_at = Some(now);
+            self.status = Some(200);
+            self.enter(CallState::Up, "", Some(200));
+        }
+    }
+
+    fn start_agent(&mut self) {
+        if self.agent_ready && self.acknowledged && !self.agent_started {
+            self.agent_started = true;
+            self.effects.push_back(Effect::StartAgent);
+        }
+    }
+
+    /// The caller hears an apology, then the call ends with 503 as its cause.
+    fn apologise_if_failed(&mut self, now: Instant) {
+        let Some(reason) = self.agent_failed.clone() else { return };
+        if self.apologised || !self.acknowledged || self.ending.is_some() {
+            return;
+        }
+        if self.turns.audible().is_some() {
+            self.effects.push_back(Effect::Cut { tell_agent: false });
+        }
+        self.apologised = true;
+        self.effects.push_back(Effect::Apologise);
+        self.end_after_last_words(now, "agent", format!("the agent failed: {reason}"));
+    }
+
+    fn end_after_last_words(&mut self, now: Instant, by: &'static str, reason: String) {
+        if self.ending.is_none() && !self.hung_up {
+            self.enter(CallState::Ending, &reason, None);
+            self.ending = Some((now + LAST_WORDS_MAX, by, reason));
+        }
+    }
+
+    fn hang_up(&mut self, by: &'static str, reason: String) {
+        if self.hung_up {
+            return;
+        }
+        self.hung_up = true;
+        self.ending = None;
+        let header = if self.agent_failed.is_some() {
+            "SIP;cause=503;text=\"agent unreachable\"".to_owned()
+        } else {
+            "Q.850;cause=16;text=\"normal call clearing\"".to_owned()
+        };
+        self.ended_by = by;
+        self.reason = reason;
+        self.effects.push_back(Effect::HangUp(header));
+    }
+
+    fn sip_ended(&mut self, now: Instant, by: &'static str, status: Option<u16>, reason: String) {
+        if !self.hung_up {
+            self.ended_by = by;
+            self.reason = reason;
+        }
+        if let Some(status) = status {
+            self.status = Some(status);
+        }
+        if let Some(turn) = self.turns.audible() {
+            // Cut by the end of the call: what was heard is known to the playout.
+            let _ = turn;
+            self.effects.push_back(Effect::Cut { tell_agent: false });
+        } else if let Some(turn) = self.turns.close(now, self.origin, self.settings.owner, None) {
+            self.record(Body::Turn(turn));
+        }
+        let failed = self.answered_at.is_none() || self.agent_failed.is_some() || self.ended_by == "network";
+        let state = if failed { CallState::Failed } else { CallState::Ended };
+        let reason = self.reason.clone();
+        self.enter(state, &reason, self.status);
+        self.over = true;
+        self.effects.push_back(Effect::Over);
+    }
+
+    fn speech(&mut self, now: Instant, edge: SpeechEdge) {
+        match edge {
+            SpeechEdge::Started(_) => {
+                self.turns.caller_started();
+                self.record(Body::Speech(Speech { who: Who::Caller, speaking: true }));
+                if self.settings.barge_in == BargeIn::Local && self.agent_audible && !self.is_ending() {
+                    self.effects.push_back(Effect::Cut { tell_agent: true });
+                }
+            }
+            SpeechEdge::Ended(at) => {
+                self.turns.caller_ended(at);
+                self.record(Body::Speech(Speech { who: Who::Caller, speaking: false }));
+            }
+        }
+        let _ = now;
+    }
+
+    fn began(&mut self, now: Instant, turn: TurnId) {
+        self.turns.first_sent(now, turn);
+        if !self.agent_audible {
+            self.agent_audible = true;
+            self.record(Body::Speech(Speech { who: Who::Agent, speaking: true }));
+        }
+    }
+
+    fn finished(&mut self, now: Instant, turn: TurnId) {
+        let _ = turn;
+        if let Some(turn) = self.turns.close(now, self.origin, self.settings.owner, None) {
+            self.record(Body::Turn(turn));
+        }
+        self.agent_quiet();
+        self.effects.push_back(Effect::Played);
+    }
+
+    fn agent_quiet(&mut self) {
+        if std::mem::take(&mut self.agent_audible) {
+            self.record(Body::Speech(Speech { who: Who::Agent, speaking: false }));
+        }
+    }
+
+    fn held(&mut self, held: bool) {
+        let state = if held { CallState::Held } else { CallState::Up };
+        if self.answered_at.is_some() && self.state != state && !self.is_ending() {
+            self.enter(state, "", None);
+            self.effects.push_back(Effect::TellHeld(held));
+        }
+    }
+
+    fn timed_out(&mut self, now: Instant) {
+        if let Some((deadline, by, reason)) = self.ending.clone()
+            && now >= deadline
+        {
+            self.hang_up(by, reason);
+            return;
+        }
+        match (self.answered_at, self.settings.direction) {
+            (Some(answered), _) if now >= answered + self.settings.max_duration => {
+                self.hang_up("us", format!("longer than {} s", self.settings.max_duration.as_secs()));
+            }
+            (None, Direction::In) if now >= self.origin + self.settings.patience => self.answer_if_inbound(now),
+            (None, Direction::Out) if now >= self.origin + self.settings.ring_max => {
+                self.status = Some(408);
+                self.hang_up("us", format!("not answered within {} s", self.settings.ring_max.as_secs()));
+            }
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, state: CallState, reason: &str, status: Option<u16>) {
+        self.state = state;
+        self.record(Body::State(StateChange { state, reason: reason.to_owned(), status }));
+    }
+
+    fn record(&mut self, body: Body) {
+        self.effects.push_back(Effect::Record(body));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(direction: Direction) -> Call {
+        let settings = Settings {
+            direction,
+            owner: Owner::Offline,
+            barge_in: BargeIn::Local,
+            patience: Duration::from_secs(3),
+            max_duration: Duration::from_mins(60),
+            ring_max: Duration::from_secs(30),
+        };
+        Call::new(Instant::ZERO, settings)
+    }
+
+    fn effects(call: &mut Call, at_ms: u64, input: Input) -> Vec<Effect> {
+        call.handle(Instant::from_millis(at_ms), input);
+        std::iter::from_fn(|| call.poll()).filter(|effect| !matches!(effect, Effect::Record(_))).collect()
+    }
+
+    #[test]
+    fn a_call_is_answered_when_the_agent_is_ready_and_the_agent_starts_after_the_ack() {
+        let mut call = call(Direction::In);
+        assert_eq!(effects(&mut call, 0, Input::Begin), [Effect::ConnectAgent, Effect::Ring]);
+        assert_eq!(effects(&mut call, 200, Input::Agent(AgentEvent::Ready)), [Effect::Answer]);
+        assert_eq!(effects(&mut call, 250, Input::Acknowledged), [Effect::StartAgent]);
+    }
+
+    #[test]
+    fn patience_is_not_endless() {
+        let mut call = call(Direction::In);
+        effects(&mut call, 0, Input::Begin);
+        assert_eq!(call.timeout(), Instant::from_millis(3_000));
+        assert_eq!(effects(&mut call, 3_000, Input::Timeout), [Effect::Answer]);
+        assert_eq!(effects(&mut call, 3_050, Input::Acknowledged), []);
+        assert_eq!(effects(&mut call, 4_000, Input::Agent(AgentEvent::Ready)), [Effect::StartAgent]);
+    }
+
+    #[test]
+    fn an_agent_that_cannot_be_reached_leads_to_an_apology_and_its_cause() {
+        let mut call = call(Direction::In);
+        effects(&mut call, 0, Input::Begin);
+        assert_eq!(effects(&mut call, 100, Input::Agent(AgentEvent::Failed("refused".into()))), [Effect::Answer]);
+        assert_eq!(effects(&mut call, 150, Input::Acknowledged), [Effect::Apologise]);
+        let last = effects(&mut call, 5_000, Input::Drained);
+        assert!(matches!(&last[..], [Effect::HangUp(reason)] if reason.contains("503")));
+    }
+
+    #[test]
+    fn hanging_up_waits_for_the_last_word_but_not_for_ever() {
+        let mut call = call(Direction::In);
+        effects(&mut call, 0, Input::Begin);
+        effects(&mut call, 0, Input::Agent(AgentEvent::Ready));
+        effects(&mut call, 0, Input::Acknowledged);
+        assert_eq!(effects(&mut call, 1_000, Input::Agent(AgentEvent::HangUp("bye".into()))), []);
+        assert_eq!(call.timeout(), Instant::from_millis(21_000));
+        assert_eq!(effects(&mut call, 21_000, Input::Timeout).len(), 1);
+        assert_eq!(effects(&mut call, 21_001, Input::Drained), []);
+    }
+
+    #[test]
+    fn the_caller_interrupts_only_what_is_heard() {
+        let mut call = call(Direction::In);
+        effects(&mut call, 0, Input::Begin);
+        effects(&mut call, 0, Input::Agent(AgentEvent::Ready));
+        assert_eq!(effects(&mut call, 10, Input::Speech(SpeechEdge::Started(Instant::ZERO))), []);
+        let turn = call.accept_audio(Instant::from_millis(20), Duration::from_secs(1)).unwrap();
+        effects(&mut call, 25, Input::Began(turn));
+        let cut = effects(&mut call, 500, Input::Speech(SpeechEdge::Started(Instant::from_millis(450))));
+        assert_eq!(cut, [Effect::Cut { tell_agent: true }]);
+    }
+}

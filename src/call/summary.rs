@@ -1,0 +1,67 @@
+//! The journal's last line: what the call was, in numbers and four verdicts.
+
+use super::journal::{CallState, Stats, Summary, Verdict};
+
+/// What the verdicts are made from.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Last state.
+    pub state: CallState,
+    /// It was answered.
+    pub answered: bool,
+    /// Who ended it.
+    pub ended_by: &'static str,
+    /// The far end was expected to send during the whole call.
+    pub expected_media: bool,
+    /// The agent was ready at least once.
+    pub agent_ready: bool,
+    /// The agent failed.
+    pub agent_failed: bool,
+}
+
+/// Signalling, media and agent, each judged by itself.
+pub fn judge(summary: &mut Summary, outcome: &Outcome, stats: &Stats) {
+    let of = |good: bool| if good { Verdict::Pass } else { Verdict::Fail };
+    summary.sip = of(outcome.answered && outcome.ended_by != "network");
+    summary.media = if !outcome.answered {
+        Verdict::None
+    } else if outcome.expected_media && stats.inbound.packets == 0 {
+        Verdict::Fail
+    } else {
+        let deaf = summary.lints.iter().any(|lint| lint == "one-way-audio" || lint == "no-rtp");
+        of(!deaf)
+    };
+    summary.agent = match (outcome.agent_failed, outcome.agent_ready) {
+        (true, _) => Verdict::Fail,
+        (false, true) => Verdict::Pass,
+        (false, false) => Verdict::None,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_do_not_mix() {
+        let mut outcome = Outcome {
+            state: CallState::Ended,
+            answered: true,
+            ended_by: "caller",
+            expected_media: true,
+            agent_ready: true,
+            agent_failed: false,
+        };
+        let mut stats = Stats::default();
+        let mut summary = Summary::default();
+        judge(&mut summary, &outcome, &stats);
+        assert_eq!((summary.sip, summary.media, summary.agent), (Verdict::Pass, Verdict::Fail, Verdict::Pass));
+        stats.inbound.packets = 10;
+        outcome.agent_failed = true;
+        judge(&mut summary, &outcome, &stats);
+        assert_eq!((summary.sip, summary.media, summary.agent), (Verdict::Pass, Verdict::Pass, Verdict::Fail));
+        outcome.answered = false;
+        judge(&mut summary, &outcome, &stats);
+        assert_eq!((summary.sip, summary.media), (Verdict::Fail, Verdict::None));
+    }
+}

@@ -1,0 +1,7 @@
+//! Signal processing on 16-bit mono samples: rates, levels, speech, tones, concealment.
+
+pub mod level;
+pub mod plc;
+pub mod resample;
+pub mod tone;
+pub mod vad;

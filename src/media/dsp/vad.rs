@@ -1,0 +1,185 @@
+//! Speech or not, every 10 ms, from energy over an adaptive floor.
+//!
+//! Says when speech began and when it ended, on the clock of the packets that carried it. It decides turns of
+//! the offline agents and marks the ends of silence that latency is measured from; a provider's own detector
+//! decides its turns.
+
+use crate::{clock::Instant, unit::SampleRate};
+use std::time::Duration;
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpeechEdge {
+    /// Speech began at this moment; reported once it has lasted [`Detector::ONSET`].
+    Started(Instant),
+    /// Speech ended at this moment; reported once silence has lasted [`Detector::HANGOVER`].
+    Ended(Instant),
+}
+
+/// One direction's detector.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    rate: SampleRate,
+    /// Mean squares of up to 10 ms that is not complete yet.
+    partial_squares: i64,
+    partial_samples: usize,
+    /// Noise floor, dBFS.
+    floor_db: f32,
+    speaking: bool,
+    voiced_run: u32,
+    silent_run: u32,
+    last_voiced: Instant,
+    onset_at: Instant,
+    /// Speech so far.
+    voiced_total: Duration,
+}
+
+impl Detector {
+    /// Voice that must last so long to count as speech.
+    pub const ONSET: Duration = Duration::from_millis(50);
+    /// Silence that must last so long to end it.
+    pub const HANGOVER: Duration = Duration::from_millis(200);
+    const STEP: Duration = Duration::from_millis(10);
+    /// How far above the floor voice is.
+    const OVER_FLOOR_DB: f32 = 12.0;
+    /// Nothing below this is voice.
+    const GATE_DB: f32 = -52.0;
+
+    /// A detector for sound at `rate`.
+    #[must_use]
+    pub const fn new(rate: SampleRate) -> Self {
+        Self {
+            rate,
+            partial_squares: 0,
+            partial_samples: 0,
+            floor_db: -65.0,
+            speaking: false,
+            voiced_run: 0,
+            silent_run: 0,
+            last_voiced: Instant::ZERO,
+            onset_at: Instant::ZERO,
+            voiced_total: Duration::ZERO,
+        }
+    }
+
+    /// Takes in a frame that ends at `at`; gives at most one edge.
+    pub fn add(&mut self, at: Instant, samples: &[i16]) -> Option<SpeechEdge> {
+        let step_samples = (self.rate.0 / 100) as usize;
+        let mut edge = None;
+        for sample in samples {
+            self.partial_squares += i64::from(i32::from(*sample) * i32::from(*sample));
+            self.partial_samples += 1;
+            if self.partial_samples == step_samples {
+                #[expect(clippy::cast_precision_loss, reason = "a level needs few digits")]
+                let level = crate::unit::DbFs::of_mean_square(self.partial_squares as f32 / step_samples as f32).0;
+                self.partial_squares = 0;
+                self.partial_samples = 0;
+                edge = self.step(at, level).or(edge);
+            }
+        }
+        edge
+    }
+
+    /// Whether somebody speaks, hangover included.
+    #[must_use]
+    pub const fn is_speaking(&self) -> bool {
+        self.speaking
+    }
+
+    /// Whether the newest 10 ms held voice.
+    #[must_use]
+    pub const fn is_voiced_now(&self) -> bool {
+        self.voiced_run > 0
+    }
+
+    /// Speech so far.
+    #[must_use]
+    pub const fn spoken(&self) -> Duration {
+        self.voiced_total
+    }
+
+    /// When the newest voice was.
+    #[must_use]
+    pub const fn last_voiced(&self) -> Instant {
+        self.last_voiced
+    }
+
+    fn step(&mut self, at: Instant, level_db: f32) -> Option<SpeechEdge> {
+        let voiced = level_db > (self.floor_db + Self::OVER_FLOOR_DB).max(Self::GATE_DB);
+        // The floor falls fast and rises slowly (3 dB a second), so that speech does not lift it much.
+        self.floor_db = if level_db < self.floor_db {
+            self.floor_db + (level_db - self.floor_db) * 0.2
+        } else {
+            self.floor_db + 0.03_f32.min(level_db - self.floor_db)
+        }
+        .clamp(-75.0, -30.0);
+        if voiced {
+            self.last_voiced = at;
+            self.silent_run = 0;
+            self.voiced_run += 1;
+            if self.voiced_run == 1 {
+                self.onset_at = at;
+            }
+            if self.speaking {
+                self.voiced_total += Self::STEP;
+            } else if Self::STEP * self.voiced_run >= Self::ONSET {
+                self.speaking = true;
+                self.voiced_total += Self::ONSET;
+                return Some(SpeechEdge::Started(self.onset_at));
+            }
+            return None;
+        }
+        self.silent_run += 1;
+        // A gap of 20 ms inside a word's beginning does not start the count again.
+        if self.silent_run > 2 {
+            self.voiced_run = 0;
+        }
+        if self.speaking && Self::STEP * self.silent_run >= Self::HANGOVER {
+            self.speaking = false;
+            self.voiced_run = 0;
+            return Some(SpeechEdge::Ended(self.last_voiced));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(detector: &mut Detector, from_ms: u64, ms: u64, amplitude: f64) -> Vec<SpeechEdge> {
+        let mut edges = Vec::new();
+        for frame in 0..ms / 20 {
+            let mut samples = Vec::new();
+            super::super::tone::sine(300.0, amplitude, SampleRate::HZ_8000, 0, 160, &mut samples);
+            edges.extend(detector.add(Instant::from_millis(from_ms + (frame + 1) * 20), &samples));
+        }
+        edges
+    }
+
+    #[test]
+    fn speech_has_a_start_and_an_end_on_the_packets_clock() {
+        let mut detector = Detector::new(SampleRate::HZ_8000);
+        assert_eq!(feed(&mut detector, 0, 400, 20.0), []);
+        let started = feed(&mut detector, 400, 600, 6_000.0);
+        assert_eq!(started, [SpeechEdge::Started(Instant::from_millis(420))]);
+        let ended = feed(&mut detector, 1_000, 400, 20.0);
+        assert_eq!(ended, [SpeechEdge::Ended(Instant::from_millis(1_000))]);
+        assert_eq!(detector.spoken(), Duration::from_millis(600));
+    }
+
+    #[test]
+    fn a_click_is_not_speech() {
+        let mut detector = Detector::new(SampleRate::HZ_8000);
+        feed(&mut detector, 0, 400, 20.0);
+        assert_eq!(feed(&mut detector, 400, 20, 9_000.0), []);
+        assert_eq!(feed(&mut detector, 420, 400, 20.0), []);
+    }
+
+    #[test]
+    fn steady_noise_stops_being_speech() {
+        let mut detector = Detector::new(SampleRate::HZ_8000);
+        feed(&mut detector, 0, 10_000, 120.0);
+        assert!(!detector.is_speaking(), "floor should have risen to the hum");
+    }
+}

@@ -1,0 +1,622 @@
+//! From RTP to frames, one screen, in order.
+//!
+//! ```text
+//! datagram → source (latch) → packet → stats → demux → order → codec / concealment → speech, level → frame
+//!                                        telephone-event → digit
+//! ```
+//!
+//! Owns one direction of one call. What comes out is continuous: lost packets are concealed, and when nothing
+//! arrives for a while silence is put in, because a speech AI that gets no audio never hears the end of speech.
+//! Called by `call::pipeline`. RFC 3550, 3551, 4733.
+
+use super::{
+    codec::Codec,
+    dsp::{
+        level::LevelMeter,
+        plc::Concealer,
+        vad::{Detector, SpeechEdge},
+    },
+    rtp::{
+        dtmf::{Heard, Listener},
+        mos,
+        order::{Order, Ordered},
+        packet::Packet,
+        stats::{Arrival, StreamStats},
+    },
+};
+use crate::{
+    call::journal::{InboundStats, rounded},
+    clock::Instant,
+    unit::{PayloadType, Ptime, SampleRate, Ssrc},
+};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+
+/// How long a gap is held open for packets that come out of order.
+pub const REORDER_WINDOW: Duration = Duration::from_millis(40);
+/// Silence is put in when the next packet is this late.
+const STARVED_AFTER: Duration = Duration::from_millis(60);
+/// Concealed at most for one gap; longer gaps are a pause of the sender.
+const CONCEAL_MAX: Duration = Duration::from_millis(200);
+/// A source that is not the described one may be believed within this time of the first packet.
+const LATCH_WINDOW: Duration = Duration::from_secs(1);
+/// A new source must wait until the old one was silent for so long…
+const RELATCH_SILENCE: Duration = Duration::from_secs(2);
+/// …and then send so many good packets in a row.
+const RELATCH_PACKETS: u32 = 5;
+
+/// What was agreed on for this direction.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Codecs that the far end may send, by payload type.
+    pub codecs: Vec<(PayloadType, &'static Codec)>,
+    /// Payload type of telephone-event, if agreed on.
+    pub event: Option<PayloadType>,
+    /// Where the far end said it is; none accepts any source (a capture).
+    pub described: Option<SocketAddr>,
+    /// Whether the far end is expected to send at all (not while it holds us).
+    pub expected: bool,
+}
+
+/// What came out. Samples, if any, are in the buffer given to [`Inbound::poll`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Out {
+    /// Samples at the codec's rate.
+    Frame {
+        /// Arrival of the packet, or the moment it was made up.
+        at: Instant,
+        /// Position on the sender's clock in samples, for the recording; counts from the first packet.
+        position: u64,
+        /// Made up: lost or not sent.
+        concealed: bool,
+        /// The frame holds voice.
+        voiced: bool,
+    },
+    /// Speech began or ended.
+    Speech(SpeechEdge),
+    /// A digit.
+    Digit(Heard),
+    /// Packets come from here now; send there.
+    Latched(SocketAddr),
+    /// The source number changed.
+    NewSource(Ssrc),
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Inbound {
+    settings: Settings,
+    rate: SampleRate,
+    codec: &'static Codec,
+    ptime: Ptime,
+    // 1 packet
+    latched: Option<SocketAddr>,
+    first_packet_at: Option<Instant>,
+    last_packet_at: Instant,
+    rival: Option<(SocketAddr, u32)>,
+    refused: u64,
+    // 2 stats
+    stats: Option<StreamStats>,
+    past: Past,
+    // 3 demux
+    listener: Listener,
+    event_deadline: Instant,
+    // 4 order
+    order: Order,
+    expected_timestamp: Option<u32>,
+    /// Samples of silence put in since the last real packet.
+    filled: u32,
+    next_fill_at: Instant,
+    // 5 codec, concealment
+    concealer: Concealer,
+    payload: Vec<u8>,
+    // 6, 7
+    position: u64,
+    vad: Detector,
+    level: LevelMeter,
+    frames_total: u64,
+    frames_concealed: u64,
+    out: VecDeque<(Out, Vec<i16>)>,
+    spare: Vec<Vec<i16>>,
+}
+
+/// Figures of sources that are gone.
+#[derive(Clone, Copy, Debug, Default)]
+struct Past {
+    packets: u64,
+    expected: u64,
+    lost: u64,
+    late: u64,
+    duplicate: u64,
+    reordered: u64,
+    burst_max: u32,
+    jitter_max_ms: f64,
+}
+
+impl Inbound {
+    /// A direction that starts at `now`.
+    #[must_use]
+    pub fn new(now: Instant, settings: Settings, ptime: Ptime) -> Self {
+        let codec = settings.codecs.first().map_or(&super::codec::CODECS[0], |(_, codec)| *codec);
+        Self {
+            rate: codec.rate,
+            codec,
+            ptime,
+            latched: None,
+            first_packet_at: None,
+            last_packet_at: now,
+            rival: None,
+            refused: 0,
+            stats: None,
+            past: Past::default(),
+            listener: Listener::default(),
+            event_deadline: Instant::FAR_FUTURE,
+            order: Order::new(REORDER_WINDOW),
+            expected_timestamp: None,
+            filled: 0,
+            next_fill_at: if settings.expected { now + ptime.duration() + STARVED_AFTER } else { Instant::FAR_FUTURE },
+            concealer: Concealer::new(codec.rate),
+            payload: Vec::new(),
+            position: 0,
+            vad: Detector::new(codec.rate),
+            level: LevelMeter::default(),
+            frames_total: 0,
+            frames_concealed: 0,
+            out: VecDeque::new(),
+            spare: Vec::new(),
+            settings,
+        }
+    }
+
+    /// Takes over what a new offer or answer agreed on. The source may move: signalling said so.
+    pub fn renegotiate(&mut self, now: Instant, settings: Settings) {
+        if settings.described != self.settings.described {
+            self.latched = None;
+            self.first_packet_at = None;
+        }
+        self.next_fill_at =
+            if settings.expected { now + self.ptime.duration() + STARVED_AFTER } else { Instant::FAR_FUTURE };
+        self.settings = settings;
+    }
+
+    /// Takes in one datagram from `from`.
+    pub fn handle_rtp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let Ok(packet) = Packet::parse(bytes) else {
+            self.refused += 1;
+            return;
+        };
+        let is_event = self.settings.event == Some(packet.payload_type);
+        let codec = self.settings.codecs.iter().find(|(known, _)| *known == packet.payload_type).map(|(_, c)| *c);
+        if (codec.is_none() && !is_event) || !self.believes(now, from) {
+            self.refused += 1;
+            return;
+        }
+        self.last_packet_at = now;
+        let (arrival, sequence) = self.count(now, &packet);
+        if matches!(arrival, Arrival::Duplicate | Arrival::Suspect) {
+            return;
+        }
+        if arrival == Arrival::First {
+            self.order.reset();
+            self.expected_timestamp = None;
+        }
+        if is_event {
+            self.event(now, &packet);
+            // Events share the sequence numbers; an empty payload keeps their place in the order.
+            if self.order.push(now, sequence, packet.timestamp, &[]) {
+                self.drain(now);
+            }
+            return;
+        }
+        if let Some(codec) = codec {
+            self.codec = codec;
+        }
+        if self.order.push(now, sequence, packet.timestamp, packet.payload) {
+            self.decode(now, packet.timestamp, packet.payload);
+            self.drain(now);
+        }
+    }
+
+    /// Something is due: a gap to give up, silence to put in, an event whose end never came.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if now >= self.event_deadline {
+            self.event_deadline = Instant::FAR_FUTURE;
+            if let Some(heard) = self.listener.finish() {
+                self.push(Out::Digit(heard));
+            }
+        }
+        self.drain(now);
+        while now >= self.next_fill_at {
+            let at = self.next_fill_at;
+            self.next_fill_at = at + self.ptime.duration();
+            let count = self.rate.samples_in(self.ptime.duration());
+            self.filled += u32::try_from(count).unwrap_or(0);
+            self.made_up(at, count);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    #[must_use]
+    pub fn timeout(&self) -> Instant {
+        self.order.timeout().min(self.next_fill_at).min(self.event_deadline)
+    }
+
+    /// The next thing that came out; a frame's samples replace what is in `samples`.
+    pub fn poll(&mut self, samples: &mut Vec<i16>) -> Option<Out> {
+        let (out, mut own) = self.out.pop_front()?;
+        if matches!(out, Out::Frame { .. }) {
+            std::mem::swap(samples, &mut own);
+            self.spare.push(own);
+        }
+        Some(out)
+    }
+
+    /// Rate of the samples that come out.
+    #[must_use]
+    pub const fn rate(&self) -> SampleRate {
+        self.rate
+    }
+
+    /// The codec of the newest packet.
+    #[must_use]
+    pub const fn codec(&self) -> &'static Codec {
+        self.codec
+    }
+
+    /// Where packets come from, once they do.
+    #[must_use]
+    pub const fn source(&self) -> Option<SocketAddr> {
+        self.latched
+    }
+
+    /// When the newest packet arrived, or when this began.
+    #[must_use]
+    pub const fn last_packet_at(&self) -> Instant {
+        self.last_packet_at
+    }
+
+    /// Whether any packet was taken.
+    #[must_use]
+    pub const fn has_heard(&self) -> bool {
+        self.first_packet_at.is_some()
+    }
+
+    /// Whether the caller speaks.
+    #[must_use]
+    pub const fn is_speaking(&self) -> bool {
+        self.vad.is_speaking()
+    }
+
+    /// Arrival of the newest voiced frame.
+    #[must_use]
+    pub const fn last_voiced(&self) -> Instant {
+        self.vad.last_voiced()
+    }
+
+    /// Figures of the present source, for our reception reports.
+    pub const fn stream(&mut self) -> Option<&mut StreamStats> {
+        self.stats.as_mut()
+    }
+
+    /// The journal's figures. Levels start a new window with each call of this.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
+    pub fn take_stats(&mut self, elapsed: Duration, round_trip_ms: Option<f64>) -> InboundStats {
+        let Past { mut packets, mut expected, mut lost, late, mut duplicate, mut reordered, mut burst_max, .. } = self.past;
+        let mut jitter_max_ms = self.past.jitter_max_ms;
+        let (mut jitter_ms, mut jitter_mean_ms, mut drift_ppm, mut ssrc) = (0.0, 0.0, None, String::new());
+        if let Some(stats) = &self.stats {
+            let (stream_expected, stream_lost) = stats.counts();
+            packets += stats.received();
+            expected += stream_expected;
+            lost += stream_lost;
+            duplicate += stats.duplicate();
+            reordered += stats.reordered();
+            burst_max = burst_max.max(stats.burst_max());
+            let (now, max, mean) = stats.jitter_ms();
+            jitter_ms = now;
+            jitter_mean_ms = mean;
+            jitter_max_ms = jitter_max_ms.max(max);
+            drift_ppm = stats.drift_ppm().map(rounded);
+            ssrc = stats.ssrc.to_string();
+        }
+        let loss_percent = if expected == 0 { 0.0 } else { lost as f64 * 100.0 / expected as f64 };
+        let mos = (packets >= 50).then(|| {
+            let delay_ms = round_trip_ms.unwrap_or(0.0) / 2.0 + f64::from(self.ptime.ms()) + 2.0 * jitter_ms;
+            let burst_ratio = if loss_percent > 0.0 { (burst_max as f32 / 2.0).max(1.0) } else { 1.0 };
+            let r = mos::r_factor(delay_ms as f32, loss_percent as f32, burst_ratio, self.codec.impairment);
+            (f64::from(mos::of_r_factor(r).0) * 100.0).round() / 100.0
+        });
+        let share = |part: Duration| rounded(part.as_secs_f64() * 100.0 / elapsed.as_secs_f64().max(0.001));
+        InboundStats {
+            packets,
+            expected,
+            lost,
+            loss_percent: rounded(loss_percent),
+            burst_max,
+            late: late + self.order.late(),
+            duplicate,
+            reordered,
+            jitter_ms: rounded(jitter_ms),
+            jitter_max_ms: rounded(jitter_max_ms),
+            jitter_mean_ms: rounded(jitter_mean_ms),
+            concealed_percent: rounded(self.frames_concealed as f64 * 100.0 / self.frames_total.max(1) as f64),
+            level_dbfs: rounded(f64::from(self.level.take_level().0)),
+            peak_dbfs: rounded(f64::from(self.level.peak().0)),
+            talk_percent: share(self.vad.spoken()).min(100.0),
+            drift_ppm,
+            mos,
+            ssrc,
+            refused: self.refused,
+        }
+    }
+
+    /// 1: whether a packet from `from` belongs to this call; moves the latch if it may.
+    fn believes(&mut self, now: Instant, from: SocketAddr) -> bool {
+        let first_at = *self.first_packet_at.get_or_insert(now);
+        let Some(latched) = self.latched else {
+            let is_described = self.settings.described.is_none_or(|described| described == from);
+            if is_described || now.since(first_at) <= LATCH_WINDOW {
+                self.latched = Some(from);
+                self.push(Out::Latched(from));
+                return true;
+            }
+            return false;
+        };
+        if latched == from || self.settings.described.is_none() {
+            self.rival = None;
+            return true;
+        }
+        let is_described = self.settings.described == Some(from);
+        let is_early = now.since(first_at) <= LATCH_WINDOW;
+        if is_described && is_early {
+            // The described address spoke up after a stranger: it is the better one.
+            self.latched = Some(from);
+            self.push(Out::Latched(from));
+            return true;
+        }
+        if now.since(self.last_packet_at) < RELATCH_SILENCE && self.rival.is_none() {
+            return false;
+        }
+        let count = match self.rival {
+            Some((rival, count)) if rival == from => count + 1,
+            _ => 1,
+        };
+        self.rival = Some((from, count));
+        if count < RELATCH_PACKETS {
+            return false;
+        }
+        self.rival = None;
+        self.latched = Some(from);
+        self.push(Out::Latched(from));
+        true
+    }
+
+    /// 2: the network's figures.
+    fn count(&mut self, now: Instant, packet: &Packet<'_>) -> (Arrival, u64) {
+        if self.stats.as_ref().is_some_and(|stats| stats.ssrc != packet.ssrc) {
+            self.bury_source();
+            self.push(Out::NewSource(packet.ssrc));
+        }
+        let clock = self.codec.clock;
+        self.stats.get_or_insert_with(|| StreamStats::new(clock, packet.ssrc)).arrived(now, packet)
+    }
+
+    fn bury_source(&mut self) {
+        let Some(gone) = self.stats.take() else { return };
+        let (expected, lost) = gone.counts();
+        self.past.packets += gone.received();
+        self.past.expected += expected;
+        self.past.lost += lost;
+        self.past.duplicate += gone.duplicate();
+        self.past.reordered += gone.reordered();
+        self.past.burst_max = self.past.burst_max.max(gone.burst_max());
+        self.past.jitter_max_ms = self.past.jitter_max_ms.max(gone.jitter_ms().1);
+    }
+
+    /// 3: a digit's packet.
+    fn event(&mut self, now: Instant, packet: &Packet<'_>) {
+        if let Some(heard) = self.listener.packet(packet.timestamp, packet.payload) {
+            self.push(Out::Digit(heard));
+        }
+        // An event whose packets stop coming has ended.
+        self.event_deadline = if self.listener.is_open() { now + Duration::from_millis(200) } else { Instant::FAR_FUTURE };
+    }
+
+    /// 4: what the order lets go on.
+    fn drain(&mut self, now: Instant) {
+        let mut payload = std::mem::take(&mut self.payload);
+        while let Some(ordered) = self.order.poll(now, &mut payload) {
+            match ordered {
+                Ordered::Packet { timestamp, at } => self.decode(at.max(now), timestamp, &payload),
+                Ordered::Missing { count, until } => self.conceal(now, count, until),
+            }
+        }
+        self.payload = payload;
+    }
+
+    fn conceal(&mut self, now: Instant, count: u32, until: u32) {
+        let by_packets = self.rate.samples_in(self.ptime.duration()) * count.min(1_000) as usize;
+        let missing = self.expected_timestamp.map_or(by_packets, |expected| {
+            let gap = until.wrapping_sub(expected);
+            // A jump of the timestamp says nothing about how much is missing.
+            if gap < self.rate.0 * 2 { gap as usize } else { by_packets }
+        });
+        // What was already filled with silence while waiting is not missing any more.
+        let missing = missing.saturating_sub(self.filled as usize).min(self.rate.samples_in(CONCEAL_MAX));
+        if missing > 0 {
+            self.made_up(now, missing);
+        }
+        self.expected_timestamp = Some(until);
+        self.filled = 0;
+    }
+
+    /// 5: payload to samples; an empty payload is an event's place.
+    fn decode(&mut self, at: Instant, timestamp: u32, payload: &[u8]) {
+        if payload.is_empty() {
+            return;
+        }
+        if let Some(expected) = self.expected_timestamp {
+            let gap = timestamp.wrapping_sub(expected);
+            if gap > 0 && gap < self.rate.0 * 2 {
+                // The sender paused without losing packets (silence suppression, digits).
+                let pause = (gap as usize).saturating_sub(self.filled as usize);
+                if pause > 0 && pause <= self.rate.samples_in(CONCEAL_MAX) {
+                    self.made_up(at, pause);
+                } else {
+                    self.position += pause as u64;
+                }
+            }
+        }
+        let mut samples = self.spare.pop().unwrap_or_default();
+        samples.clear();
+        self.codec.decode(payload, &mut samples);
+        let count = u32::try_from(samples.len()).unwrap_or(0);
+        self.expected_timestamp = Some(timestamp.wrapping_add(count));
+        self.filled = 0;
+        if self.settings.expected {
+            self.next_fill_at = at + self.rate.duration_of(samples.len()) + STARVED_AFTER;
+        }
+        let heard_ms = count * 1_000 / self.rate.0;
+        if heard_ms >= 10 {
+            self.ptime = Ptime::nearest(heard_ms);
+        }
+        self.concealer.good(&mut samples);
+        self.frame(at, samples, false);
+    }
+
+    fn made_up(&mut self, at: Instant, count: usize) {
+        let mut samples = self.spare.pop().unwrap_or_default();
+        samples.clear();
+        self.concealer.conceal(count, &mut samples);
+        self.frames_concealed += count as u64;
+        self.frame(at, samples, true);
+    }
+
+    /// 6 and 7: on its way to the call.
+    fn frame(&mut self, at: Instant, samples: Vec<i16>, concealed: bool) {
+        self.frames_total += samples.len() as u64;
+        self.level.add(&samples);
+        let edge = self.vad.add(at, &samples);
+        let position = self.position;
+        self.position += samples.len() as u64;
+        let voiced = self.vad.is_speaking() || self.vad.is_voiced_now();
+        self.out.push_back((Out::Frame { at, position, concealed, voiced }, samples));
+        if let Some(edge) = edge {
+            self.push(Out::Speech(edge));
+        }
+    }
+
+    fn push(&mut self, out: Out) {
+        self.out.push_back((out, Vec::new()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::codec;
+
+    const CALLER: &str = "192.0.2.1:4000";
+    const STRANGER: &str = "198.51.100.9:4000";
+
+    fn inbound() -> Inbound {
+        let settings = Settings {
+            codecs: vec![(PayloadType(0), &codec::CODECS[0])],
+            event: Some(PayloadType(101)),
+            described: Some(CALLER.parse().unwrap()),
+            expected: true,
+        };
+        Inbound::new(Instant::ZERO, settings, Ptime::MS_20)
+    }
+
+    fn send(inbound: &mut Inbound, ms: u64, from: &str, sequence: u16) {
+        let packet = Packet {
+            marker: false,
+            payload_type: PayloadType(0),
+            sequence,
+            timestamp: u32::from(sequence) * 160,
+            ssrc: Ssrc(5),
+            payload: &[0x55; 160],
+        };
+        let mut bytes = Vec::new();
+        packet.write(&mut bytes);
+        inbound.handle_rtp(Instant::from_millis(ms), from.parse().unwrap(), &bytes);
+    }
+
+    fn frames(inbound: &mut Inbound) -> Vec<(usize, bool)> {
+        let mut samples = Vec::new();
+        let mut frames = Vec::new();
+        while let Some(out) = inbound.poll(&mut samples) {
+            if let Out::Frame { concealed, .. } = out {
+                frames.push((samples.len(), concealed));
+            }
+        }
+        frames
+    }
+
+    #[test]
+    fn packets_in_order_pass_at_once_and_a_lost_one_is_concealed_after_the_window() {
+        let mut inbound = inbound();
+        send(&mut inbound, 0, CALLER, 1);
+        assert_eq!(frames(&mut inbound), [(160, false)]);
+        send(&mut inbound, 40, CALLER, 3);
+        assert_eq!(frames(&mut inbound), []);
+        assert_eq!(inbound.timeout(), Instant::from_millis(80));
+        inbound.handle_timeout(Instant::from_millis(80));
+        assert_eq!(frames(&mut inbound), [(160, true), (160, false)]);
+        let stats = inbound.take_stats(Duration::from_secs(1), None);
+        assert_eq!((stats.packets, stats.lost, stats.burst_max), (2, 1, 1));
+    }
+
+    #[test]
+    fn a_reordered_packet_is_put_right_without_concealment() {
+        let mut inbound = inbound();
+        for (ms, sequence) in [(0, 1), (20, 3), (25, 2), (60, 4)] {
+            send(&mut inbound, ms, CALLER, sequence);
+        }
+        assert_eq!(frames(&mut inbound), [(160, false); 4]);
+        assert_eq!(inbound.take_stats(Duration::from_secs(1), None).reordered, 1);
+    }
+
+    #[test]
+    fn when_packets_stop_the_agent_still_gets_silence_in_real_time() {
+        let mut inbound = inbound();
+        send(&mut inbound, 0, CALLER, 1);
+        frames(&mut inbound);
+        inbound.handle_timeout(Instant::from_millis(1_080));
+        let filled: usize = frames(&mut inbound).iter().map(|(samples, _)| samples).sum();
+        assert_eq!(filled, 8_000 + 160, "one second, from the 80th millisecond on");
+    }
+
+    #[test]
+    fn a_stranger_is_not_heard_and_cannot_take_over() {
+        let mut inbound = inbound();
+        send(&mut inbound, 0, CALLER, 1);
+        for n in 0..50 {
+            send(&mut inbound, 20 + n * 20, CALLER, 2 + n as u16);
+            send(&mut inbound, 25 + n * 20, STRANGER, 500 + n as u16);
+        }
+        assert_eq!(inbound.source(), CALLER.parse().ok());
+        assert_eq!(inbound.take_stats(Duration::from_secs(1), None).refused, 50);
+    }
+
+    #[test]
+    fn a_phone_behind_nat_is_latched_within_the_first_second_only() {
+        let mut inbound = inbound();
+        send(&mut inbound, 300, STRANGER, 1);
+        assert_eq!(inbound.source(), STRANGER.parse().ok(), "symmetric RTP");
+        let mut late = self::inbound();
+        late.first_packet_at = Some(Instant::ZERO);
+        send(&mut late, 1_500, STRANGER, 1);
+        assert_eq!(late.source(), None);
+    }
+
+    #[test]
+    fn a_moved_phone_is_followed_after_silence_and_five_packets() {
+        let mut inbound = inbound();
+        send(&mut inbound, 0, CALLER, 1);
+        for n in 0..RELATCH_PACKETS as u16 {
+            send(&mut inbound, 3_000 + u64::from(n) * 20, STRANGER, 2 + n);
+        }
+        assert_eq!(inbound.source(), STRANGER.parse().ok());
+    }
+}

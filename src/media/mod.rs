@@ -1,0 +1,13 @@
+//! Sound on its way: packets, codecs, order, tones, files. Pure: it takes `now` and returns data.
+//!
+//! Owns what happens to audio between a socket and the call: [`inbound`] (RTP in → frames) and [`outbound`]
+//! (frames → RTP out). Does not know SIP, agents or the call's state; `call::pipeline` joins them.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod codec;
+pub mod dsp;
+
+pub mod inbound;
+pub mod outbound;
+pub mod recorder;
+pub mod rtp;

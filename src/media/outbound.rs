@@ -1,0 +1,579 @@
+//! From the agent's sound to paced RTP, one screen, in order.
+//!
+//! ```text
+//! agent audio → resample → encode → playout queue → tick → digit or voice or silence → RTP → datagram
+//! ```
+//!
+//! Owns the playout queue (encoded, so a second costs 8 KiB), what of each turn the caller has been sent, and the
+//! pace: packet `n` is due at `start + n × ptime`, whatever happened to the packets before. The first packet of a
+//! talk spurt may go up to one ptime early; the lead is given back when silence returns. Called by
+//! `call::pipeline`. RFC 3550, 3551, 4733.
+
+use super::{
+    codec::Codec,
+    dsp::{level::LevelMeter, resample::Resampler},
+    rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
+};
+use crate::{
+    call::journal::{OutboundStats, rounded},
+    clock::Instant,
+    unit::{PayloadType, Ptime, SampleRate, Ssrc, TurnId},
+};
+use std::{collections::VecDeque, time::Duration};
+
+/// Sound that may wait; what an agent sends beyond is dropped and said so.
+pub const QUEUE_MAX: Duration = Duration::from_mins(1);
+/// After the queue ran dry inside a turn, this much is gathered before going on.
+const REBUFFER: Duration = Duration::from_millis(60);
+/// A tick later than this is not caught up with.
+const LATE_MAX: Duration = Duration::from_millis(60);
+/// Samples over which a cut fades: a step would click.
+const FADE_SAMPLES: usize = 40;
+
+/// What was agreed on for this direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How to encode.
+    pub codec: &'static Codec,
+    /// The payload type that the far end gave this codec.
+    pub payload_type: PayloadType,
+    /// Payload type of telephone-event, if agreed on.
+    pub event: Option<PayloadType>,
+    /// Sound in one packet.
+    pub ptime: Ptime,
+    /// Whether we may send (not while held by the far end).
+    pub sending: bool,
+}
+
+/// What one tick sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticked {
+    /// A packet was written.
+    pub sent: bool,
+    /// The packet holds the agent's voice.
+    pub voice: bool,
+    /// Position of its first sample on our clock, for the recording.
+    pub position: u64,
+    /// First packet of this turn.
+    pub began: Option<TurnId>,
+    /// Last packet of this turn: the caller has been sent all of it.
+    pub finished: Option<TurnId>,
+    /// A digit that was just sent.
+    pub digit: Option<char>,
+}
+
+/// What a cut threw away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// The turn that was playing, if one was.
+    pub turn: Option<TurnId>,
+    /// Its sound that the caller was sent.
+    pub heard_ms: u32,
+    /// Sound thrown away.
+    pub flushed_ms: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    turn: TurnId,
+    waiting: usize,
+    complete: bool,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Outbound {
+    settings: Settings,
+    ssrc: Ssrc,
+    sequence: u16,
+    timestamp: u32,
+    first_timestamp: u32,
+    due: Instant,
+    lead: Duration,
+    // 9 playout
+    queue: VecDeque<u8>,
+    segments: VecDeque<Segment>,
+    playing: Option<TurnId>,
+    heard: usize,
+    prebuffer: usize,
+    gathering: bool,
+    fade: Vec<u8>,
+    in_spurt: bool,
+    // 10
+    resampler: Option<(SampleRate, Resampler)>,
+    resampled: Vec<i16>,
+    // 12, 13
+    speaker: Speaker,
+    event_timestamp: u32,
+    payload: Vec<u8>,
+    played: Vec<i16>,
+    level: LevelMeter,
+    packets: u64,
+    octets: u64,
+    voice_packets: u64,
+    underruns: u64,
+    late_ticks: u64,
+}
+
+impl Outbound {
+    /// A direction that starts at `now`; `seed` gives the random first sequence number and timestamp
+    /// (RFC 3550 §5.1).
+    #[must_use]
+    pub fn new(now: Instant, settings: Settings, ssrc: Ssrc, seed: u64) -> Self {
+        let bytes = seed.to_le_bytes();
+        let timestamp = u32::from_le_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]);
+        Self {
+            settings,
+            ssrc,
+            // Below 2^15: room to grow before the wrap helps old phones.
+            sequence: u16::from_le_bytes([bytes[0], bytes[1]]) >> 1,
+            timestamp,
+            first_timestamp: timestamp,
+            due: now,
+            lead: Duration::ZERO,
+            queue: VecDeque::new(),
+            segments: VecDeque::new(),
+            playing: None,
+            heard: 0,
+            prebuffer: 0,
+            gathering: true,
+            fade: Vec::new(),
+            in_spurt: false,
+            resampler: None,
+            resampled: Vec::new(),
+            speaker: Speaker::default(),
+            event_timestamp: 0,
+            payload: Vec::new(),
+            played: Vec::new(),
+            level: LevelMeter::default(),
+            packets: 0,
+            octets: 0,
+            voice_packets: 0,
+            underruns: 0,
+            late_ticks: 0,
+        }
+    }
+
+    /// Gathers so much of a turn before it starts to play: for agents that send in real time.
+    pub fn set_prebuffer(&mut self, span: Duration) {
+        self.prebuffer = self.settings.codec.rate.samples_in(span);
+    }
+
+    /// Takes over what a new offer or answer agreed on. What waits is kept.
+    pub fn renegotiate(&mut self, settings: Settings) {
+        if settings.codec != self.settings.codec {
+            let waiting: Vec<u8> = self.queue.drain(..).collect();
+            let (mut samples, mut payload) = (Vec::new(), Vec::new());
+            self.settings.codec.decode(&waiting, &mut samples);
+            settings.codec.encode(&samples, &mut payload);
+            self.queue.extend(payload);
+        }
+        self.settings = settings;
+    }
+
+    /// Puts sound of `turn` in line. Gives how many milliseconds did not fit.
+    pub fn enqueue(&mut self, now: Instant, turn: TurnId, rate: SampleRate, samples: &[i16]) -> u32 {
+        let codec = self.settings.codec;
+        let mut resampled = std::mem::take(&mut self.resampled);
+        resampled.clear();
+        let samples = if rate == codec.rate {
+            samples
+        } else {
+            if self.resampler.as_ref().is_none_or(|(from, _)| *from != rate) {
+                self.resampler = Resampler::new(rate, codec.rate).ok().map(|resampler| (rate, resampler));
+            }
+            let Some((_, resampler)) = &mut self.resampler else {
+                self.resampled = resampled;
+                return ms_of(rate, samples.len());
+            };
+            resampler.process(samples, &mut resampled);
+            &resampled
+        };
+        let room = codec.rate.samples_in(QUEUE_MAX).saturating_sub(self.queue.len());
+        let fits = samples.len().min(room);
+        self.payload.clear();
+        codec.encode(&samples[..fits], &mut self.payload);
+        self.queue.extend(&self.payload);
+        match self.segments.back_mut() {
+            Some(last) if last.turn == turn => last.waiting += fits,
+            _ => self.segments.push_back(Segment { turn, waiting: fits, complete: false }),
+        }
+        let dropped = ms_of(codec.rate, samples.len() - fits);
+        self.resampled = resampled;
+        if !self.in_spurt && self.may_play() {
+            // First packet of a talk spurt: at once, at most one packet ahead of the schedule.
+            self.lead = self.due.since(now).min(self.settings.ptime.duration());
+        }
+        dropped
+    }
+
+    /// No more sound of `turn` will come.
+    pub fn complete(&mut self, turn: TurnId) {
+        if let Some(segment) = self.segments.iter_mut().find(|segment| segment.turn == turn) {
+            segment.complete = true;
+        }
+    }
+
+    /// Throws away all that waits; the caller hears silence from the next packet on, after a short fade.
+    pub fn cut(&mut self) -> Cut {
+        let rate = self.settings.codec.rate;
+        let turn = self.playing.or_else(|| self.segments.front().map(|segment| segment.turn));
+        let cut = Cut {
+            turn,
+            heard_ms: if self.playing.is_some() { ms_of(rate, self.heard) } else { 0 },
+            flushed_ms: ms_of(rate, self.queue.len()),
+        };
+        self.fade.clear();
+        if self.in_spurt {
+            self.fade.extend(self.queue.iter().take(FADE_SAMPLES));
+        }
+        self.queue.clear();
+        self.segments.clear();
+        self.playing = None;
+        self.heard = 0;
+        self.in_spurt = false;
+        self.gathering = true;
+        cut
+    }
+
+    /// Puts a digit in line; false if the far end takes none, or it is no digit.
+    pub fn press(&mut self, digit: char) -> bool {
+        self.settings.event.is_some() && self.speaker.press(digit)
+    }
+
+    /// Whether everything has been sent: sound and digits.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.queue.is_empty() && !self.speaker.is_busy()
+    }
+
+    /// Sound that waits.
+    #[must_use]
+    pub fn queued(&self) -> Duration {
+        self.settings.codec.rate.duration_of(self.queue.len())
+    }
+
+    /// Sound of `turn` that was sent.
+    #[must_use]
+    pub fn heard_ms(&self, turn: TurnId) -> u32 {
+        if self.playing == Some(turn) { ms_of(self.settings.codec.rate, self.heard) } else { 0 }
+    }
+
+    /// When the next packet is due.
+    #[must_use]
+    pub fn timeout(&self) -> Instant {
+        self.due - self.lead
+    }
+
+    /// Writes the packet that is due into `datagram`. Call while [`Self::timeout`] is not after `now`.
+    pub fn tick(&mut self, now: Instant, datagram: &mut Vec<u8>) -> Ticked {
+        let ptime = self.settings.ptime.duration();
+        let count = self.settings.codec.rate.samples_in(ptime);
+        let step = u32::try_from(self.settings.codec.clock.samples_in(ptime)).unwrap_or(160);
+        if !self.lead.is_zero() && now < self.due && !self.has_voice() && !self.speaker.is_busy() {
+            // The spurt is over: give the lead back before the silence.
+            self.lead = Duration::ZERO;
+            let mut ticked = Ticked::default();
+            self.finish_empty(&mut ticked);
+            return ticked;
+        }
+        let late = now.since(self.timeout());
+        if late > LATE_MAX {
+            // Never burst: drop to now; the timestamp keeps true time.
+            self.late_ticks += 1;
+            let skipped = u32::try_from(late.as_nanos() / ptime.as_nanos()).unwrap_or(0);
+            self.timestamp = self.timestamp.wrapping_add(step.wrapping_mul(skipped));
+            self.due += ptime * skipped;
+        } else if late >= ptime {
+            self.late_ticks += 1;
+        }
+        self.due += ptime;
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(step);
+        let position = u64::from(timestamp.wrapping_sub(self.first_timestamp));
+        let mut ticked = Ticked { position, ..Ticked::default() };
+        if !self.settings.sending {
+            self.lead = Duration::ZERO;
+            return ticked;
+        }
+        if let Some(event) = self.settings.event
+            && self.speaker.is_busy()
+            && let Some(digit) = self.speaker.tick(u32::from(self.settings.ptime.ms()), self.settings.codec.clock.0)
+        {
+            if digit.marker {
+                self.event_timestamp = timestamp;
+            }
+            ticked.sent = true;
+            ticked.digit = digit.finished;
+            self.played.clear();
+            self.played.resize(count, 0);
+            self.send(digit.marker, event, self.event_timestamp, &digit.payload, datagram);
+            return ticked;
+        }
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        let was_in_spurt = self.in_spurt;
+        ticked.voice = self.take_voice(count, &mut payload, &mut ticked);
+        if !ticked.voice {
+            self.lead = Duration::ZERO;
+            self.fade_out(&mut payload);
+        }
+        payload.resize(count, self.settings.codec.silence);
+        self.played.clear();
+        self.settings.codec.decode(&payload, &mut self.played);
+        self.level.add(&self.played);
+        let marker = (ticked.voice && !was_in_spurt) || self.packets == 0;
+        self.send(marker, self.settings.payload_type, timestamp, &payload, datagram);
+        self.payload = payload;
+        self.voice_packets += u64::from(ticked.voice);
+        ticked.sent = true;
+        ticked
+    }
+
+    /// Samples of the packet that the last tick wrote, for the recording.
+    #[must_use]
+    pub fn played(&self) -> &[i16] {
+        &self.played
+    }
+
+    /// What was sent, for our sender reports; none before the first packet.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "RTCP counts in 32 bits and wraps")]
+    pub fn totals(&self) -> Option<SentTotals> {
+        (self.packets > 0).then_some(SentTotals {
+            packets: self.packets as u32,
+            octets: self.octets as u32,
+            timestamp: self.timestamp,
+        })
+    }
+
+    /// The journal's figures. The level starts a new window with each call of this.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub fn take_stats(&mut self) -> OutboundStats {
+        OutboundStats {
+            packets: self.packets,
+            queue_ms: ms_of(self.settings.codec.rate, self.queue.len()),
+            level_dbfs: rounded(f64::from(self.level.take_level().0)),
+            talk_percent: rounded(self.voice_packets as f64 * 100.0 / self.packets.max(1) as f64),
+            underruns: self.underruns,
+            late_ticks: self.late_ticks,
+            remote_loss_percent: None,
+            remote_jitter_ms: None,
+            rtt_ms: None,
+            ssrc: self.ssrc.to_string(),
+        }
+    }
+
+    /// Whether enough has been gathered to start or go on.
+    fn may_play(&self) -> bool {
+        let Some(front) = self.segments.front() else { return false };
+        if self.queue.is_empty() {
+            return false;
+        }
+        let ptime = self.settings.codec.rate.samples_in(self.settings.ptime.duration());
+        front.complete || self.queue.len() >= self.prebuffer.max(ptime)
+    }
+
+    fn has_voice(&self) -> bool {
+        if self.gathering { self.may_play() } else { !self.queue.is_empty() }
+    }
+
+    /// 9: up to `count` samples of what waits; false if there is nothing to play.
+    fn take_voice(&mut self, count: usize, payload: &mut Vec<u8>, ticked: &mut Ticked) -> bool {
+        if self.gathering {
+            if !self.may_play() {
+                self.finish_empty(ticked);
+                return false;
+            }
+            self.gathering = false;
+        }
+        let take = count.min(self.queue.len());
+        payload.extend(self.queue.drain(..take));
+        let mut left = take;
+        while let Some(segment) = self.segments.front_mut() {
+            if left > 0 && self.playing != Some(segment.turn) {
+                self.playing = Some(segment.turn);
+                self.heard = 0;
+                ticked.began = Some(segment.turn);
+            }
+            let part = left.min(segment.waiting);
+            segment.waiting -= part;
+            self.heard += part;
+            left -= part;
+            if segment.waiting > 0 {
+                break;
+            }
+            if segment.complete || self.segments.len() > 1 {
+                ticked.finished = self.segments.pop_front().map(|segment| segment.turn);
+                continue;
+            }
+            break;
+        }
+        self.in_spurt = take > 0;
+        if self.queue.is_empty() {
+            self.gathering = true;
+            if self.segments.is_empty() {
+                // The turn is over.
+                self.prebuffer = self.prebuffer.min(self.settings.codec.rate.samples_in(REBUFFER));
+            } else if take < count {
+                self.underruns += 1;
+                self.prebuffer = self.prebuffer.max(self.settings.codec.rate.samples_in(REBUFFER));
+            }
+        }
+        take > 0
+    }
+
+    /// A turn that was completed after its last sample had been sent.
+    fn finish_empty(&mut self, ticked: &mut Ticked) {
+        self.in_spurt = false;
+        if let Some(front) = self.segments.front()
+            && front.waiting == 0
+            && front.complete
+        {
+            ticked.finished = self.segments.pop_front().map(|segment| segment.turn);
+        }
+    }
+
+    fn fade_out(&mut self, payload: &mut Vec<u8>) {
+        if self.fade.is_empty() {
+            return;
+        }
+        let mut samples = Vec::with_capacity(FADE_SAMPLES);
+        self.settings.codec.decode(&self.fade, &mut samples);
+        let count = i32::try_from(samples.len()).unwrap_or(1).max(1);
+        for (n, sample) in (0..count).zip(&mut samples) {
+            *sample = i16::try_from(i32::from(*sample) * (count - n) / count).unwrap_or(0);
+        }
+        self.settings.codec.encode(&samples, payload);
+        self.fade.clear();
+    }
+
+    /// 13: the packet.
+    fn send(&mut self, marker: bool, payload_type: PayloadType, timestamp: u32, payload: &[u8], datagram: &mut Vec<u8>) {
+        let packet = Packet { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc, payload };
+        packet.write(datagram);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.packets += 1;
+        self.octets += payload.len() as u64;
+    }
+}
+
+fn ms_of(rate: SampleRate, samples: usize) -> u32 {
+    u32::try_from(rate.duration_of(samples).as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::codec;
+
+    fn outbound() -> Outbound {
+        let settings = Settings {
+            codec: &codec::CODECS[0],
+            payload_type: PayloadType(0),
+            event: Some(PayloadType(101)),
+            ptime: Ptime::MS_20,
+            sending: true,
+        };
+        Outbound::new(Instant::ZERO, settings, Ssrc(1), 42)
+    }
+
+    fn voice(ms: usize) -> Vec<i16> {
+        vec![5_000; 8 * ms]
+    }
+
+    /// Ticks on time until `until_ms`; gives the ticks with their times.
+    fn run(outbound: &mut Outbound, until_ms: u64) -> Vec<(u64, Ticked)> {
+        let mut datagram = Vec::new();
+        let mut ticks = Vec::new();
+        while outbound.timeout() < Instant::from_millis(until_ms) {
+            let now = outbound.timeout();
+            ticks.push((now.as_nanos() / 1_000_000, outbound.tick(now, &mut datagram)));
+        }
+        ticks
+    }
+
+    #[test]
+    fn the_first_packet_of_a_spurt_goes_at_once_and_the_schedule_is_kept() {
+        let mut outbound = outbound();
+        assert_eq!(run(&mut outbound, 100).len(), 5);
+        outbound.enqueue(Instant::from_millis(87), TurnId(1), SampleRate::HZ_8000, &voice(60));
+        outbound.complete(TurnId(1));
+        let ticks: Vec<_> =
+            run(&mut outbound, 201).into_iter().filter(|(_, tick)| tick.sent).map(|(at, tick)| (at, tick.voice)).collect();
+        assert_eq!(
+            ticks,
+            [(87, true), (107, true), (127, true), (160, false), (180, false), (200, false)],
+            "early by 13 ms, then back on the schedule with the silence"
+        );
+    }
+
+    #[test]
+    fn a_turn_has_a_beginning_and_an_end_and_its_sound_is_counted() {
+        let mut outbound = outbound();
+        outbound.enqueue(Instant::ZERO, TurnId(3), SampleRate::HZ_8000, &voice(50));
+        outbound.complete(TurnId(3));
+        let ticks = run(&mut outbound, 80);
+        assert_eq!(ticks[0].1.began, Some(TurnId(3)));
+        assert_eq!(ticks[2].1.finished, Some(TurnId(3)));
+        assert!(ticks[2].1.voice && !ticks[3].1.voice);
+        assert!(outbound.is_drained());
+    }
+
+    #[test]
+    fn a_cut_is_silent_within_one_packet_and_knows_what_was_heard() {
+        let mut outbound = outbound();
+        outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(1_000));
+        run(&mut outbound, 100);
+        let cut = outbound.cut();
+        assert_eq!(cut, Cut { turn: Some(TurnId(1)), heard_ms: 100, flushed_ms: 900 });
+        let mut datagram = Vec::new();
+        outbound.tick(Instant::from_millis(100), &mut datagram);
+        assert!(outbound.played()[FADE_SAMPLES..].iter().all(|sample| sample.abs() < 9));
+        assert!(outbound.played()[0] > 4_000, "faded, not chopped");
+        outbound.tick(Instant::from_millis(120), &mut datagram);
+        assert!(outbound.played().iter().all(|sample| sample.abs() < 9));
+    }
+
+    #[test]
+    fn a_queue_that_ran_dry_gathers_before_it_goes_on() {
+        let mut outbound = outbound();
+        let at = |ms| Instant::from_millis(ms);
+        outbound.enqueue(at(0), TurnId(1), SampleRate::HZ_8000, &voice(30));
+        run(&mut outbound, 60);
+        assert_eq!(outbound.take_stats().underruns, 1);
+        outbound.enqueue(at(60), TurnId(1), SampleRate::HZ_8000, &voice(20));
+        assert!(run(&mut outbound, 100).iter().all(|(_, tick)| !tick.voice));
+        outbound.enqueue(at(100), TurnId(1), SampleRate::HZ_8000, &voice(60));
+        assert!(run(&mut outbound, 160).iter().all(|(_, tick)| tick.voice));
+    }
+
+    #[test]
+    fn a_late_tick_drops_to_now_instead_of_bursting() {
+        let mut outbound = outbound();
+        let mut datagram = Vec::new();
+        outbound.tick(Instant::ZERO, &mut datagram);
+        outbound.tick(Instant::from_millis(520), &mut datagram);
+        assert!(outbound.timeout() > Instant::from_millis(520));
+        assert_eq!(outbound.take_stats().late_ticks, 1);
+        let packet = Packet::parse(&datagram).unwrap();
+        assert_eq!(packet.timestamp.wrapping_sub(outbound.first_timestamp), 520 * 8);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let mut outbound = outbound();
+        assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(59_000)), 0);
+        assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(3_000)), 2_000);
+        assert_eq!(outbound.queued(), QUEUE_MAX);
+    }
+
+    #[test]
+    fn digits_take_the_place_of_sound() {
+        let mut outbound = outbound();
+        assert!(outbound.press('7'));
+        let ticks = run(&mut outbound, 400);
+        assert_eq!(ticks.iter().filter_map(|(_, tick)| tick.digit).collect::<String>(), "7");
+        assert!(outbound.is_drained());
+    }
+}

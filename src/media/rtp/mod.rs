@@ -1,0 +1,8 @@
+//! RTP and RTCP (RFC 3550, 3551, 4733): packets, sequence numbers, order, figures.
+
+pub mod dtmf;
+pub mod mos;
+pub mod order;
+pub mod packet;
+pub mod report;
+pub mod stats;

@@ -1,0 +1,132 @@
+//! What must not be shown in full: secrets never, people's numbers only on request.
+//!
+//! [`Secret`] is for keys and passwords: no `Display`, `Debug` shows the last four characters at most.
+//! [`Pii`] is for phone numbers and words: shown as they are, or masked with `--privacy`.
+
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, fmt};
+
+/// A key or a password. It can be used, not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes charge of `value`; surrounding white space (a file's last newline) is cut.
+    #[must_use]
+    pub fn new(value: &str) -> Self {
+        Self(value.trim().to_owned())
+    }
+
+    /// The value itself, for the one place that sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The last four characters, or nothing of a short one: enough to tell two keys apart.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let count = self.0.chars().count();
+        if count < 12 {
+            return "…".to_owned();
+        }
+        format!("…{}", self.0.chars().skip(count - 4).collect::<String>())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.hint())
+    }
+}
+
+/// A phone number, an address or words of a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pii(pub String);
+
+impl Pii {
+    /// The text with every letter and digit but the last two replaced, or as it is.
+    #[must_use]
+    pub fn shown(&self, private: bool) -> Cow<'_, str> {
+        if private { Cow::Owned(mask(&self.0)) } else { Cow::Borrowed(&self.0) }
+    }
+}
+
+/// Replaces every letter and digit except the last two by `x`; punctuation stays.
+#[must_use]
+pub fn mask(text: &str) -> String {
+    let total = text.chars().filter(|c| c.is_alphanumeric()).count();
+    let keep = if total > 4 { 2 } else { 0 };
+    let mut seen = 0;
+    text.chars()
+        .map(|c| {
+            if !c.is_alphanumeric() {
+                return c;
+            }
+            seen += 1;
+            if seen > total - keep { c } else { 'x' }
+        })
+        .collect()
+}
+
+/// Text that came from outside, made safe for a log line or a terminal: control characters,
+/// line ends and ANSI escapes are shown as escapes.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|c| !c.is_control()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect())
+}
+
+/// A SIP message's text with the values of its credentials cut: what journals and ladders hold.
+#[must_use]
+pub fn sip_text(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    for line in raw.split_inclusive('\n') {
+        let name = line.split(':').next().unwrap_or_default().trim();
+        if ["authorization", "proxy-authorization"].iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+            text.push_str(name);
+            text.push_str(": (redacted)\r\n");
+        } else if line.starts_with("a=crypto:") {
+            text.push_str("a=crypto:(redacted)\r\n");
+        } else {
+            text.push_str(line);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_its_end_only() {
+        let key = Secret::new("AIzaSyA-very-secret-9f3c\n");
+        assert_eq!(format!("{key:?}"), "Secret(…9f3c)");
+        assert_eq!(format!("{:?}", Secret::new("short")), "Secret(…)");
+        assert_eq!(key.reveal(), "AIzaSyA-very-secret-9f3c");
+    }
+
+    #[test]
+    fn numbers_are_masked_but_keep_their_shape() {
+        assert_eq!(mask("+49 301 234567"), "+xx xxx xxxx67");
+        assert_eq!(mask("anna"), "xxxx");
+        assert_eq!(Pii("sip:+4930@example.org".into()).shown(true), "xxx:+xxxx@xxxxxxx.xrg");
+    }
+
+    #[test]
+    fn escapes_cannot_reach_a_terminal() {
+        assert_eq!(printable("evil\x1b[2Jname\r\n"), "evil\\u{1b}[2Jname\\r\\n");
+    }
+
+    #[test]
+    fn credentials_leave_no_trace_in_a_ladder() {
+        let raw = "INVITE sip:a SIP/2.0\r\nAuthorization: Digest response=\"abcd\"\r\nTo: <sip:a>\r\n\r\na=crypto:1 X inline:KEY\r\n";
+        let shown = sip_text(raw);
+        assert!(!shown.contains("abcd") && !shown.contains("KEY"), "{shown}");
+        assert!(shown.contains("To: <sip:a>"));
+    }
+}

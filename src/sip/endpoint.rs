@@ -1,0 +1,524 @@
+//! The endpoint: bytes in, events and bytes out. One machine for all transactions, dialogs and legs.
+//!
+//! A leg is one INVITE session with its dialog, whichever side began it. Owns the user-agent core of RFC 3261: §8.2
+//! (what is refused and how), §9 (CANCEL), §12, §13.3 (the 200 is repeated until ACK), §14 (re-INVITE, glare), §15.
+//! Does not know media or agents: descriptions pass through as bytes. Called by `gateway::engine` alone.
+//!
+//! Rule: after each call of [`Endpoint::handle`] or [`Endpoint::command`], drain [`Endpoint::poll`] to the end.
+
+mod client;
+mod leg;
+mod server;
+
+use super::{
+    auth::Credentials,
+    header::{CSeq, MAGIC_COOKIE, Via},
+    message::{Headers, Invalid, Message, Request, Response},
+    method::{Method, allow},
+    tx::{
+        Key, Path, Transaction, Transport,
+        table::{Action, Event as TxEvent, Kind, State},
+    },
+    uri::Uri,
+};
+use crate::clock::Instant;
+pub use client::label_of;
+use leg::Leg;
+pub use leg::{LegId, Role};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+/// 100 Trying goes out if nothing else has within this time (§17.2.1).
+const TRYING_AFTER: Duration = Duration::from_millis(200);
+
+/// How the endpoint presents itself, and how much it takes on.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `User-Agent` and `Server`.
+    pub user_agent: String,
+    /// The address that others reach us at, if it is not the socket's.
+    pub advertise: Option<IpAddr>,
+    /// Transactions at once; more are answered with 503.
+    pub transactions_max: usize,
+    /// Random bytes for tags and branches: nobody may guess them.
+    pub seed: [u8; 32],
+}
+
+/// Where an outgoing INVITE goes: resolved by the shell.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Request-URI.
+    pub to: Uri,
+    /// Our address of record.
+    pub from: Uri,
+    /// Display name, may be empty.
+    pub display: String,
+    /// First hop.
+    pub path: Path,
+    /// Our description.
+    pub sdp: String,
+    /// Extra headers.
+    pub headers: Vec<(String, String)>,
+    /// For a challenge.
+    pub credentials: Option<Credentials>,
+}
+
+/// What the engine asks for.
+#[derive(Debug)]
+pub enum Command {
+    /// Call somebody; the leg is the engine's to number.
+    Invite(LegId, Box<Outgoing>),
+    /// 180, or 183 with early media.
+    Ring(LegId, Option<String>),
+    /// 200 with our description; repeated until ACK.
+    Answer(LegId, String),
+    /// A final refusal.
+    Refuse(LegId, Refusal),
+    /// Answer a re-INVITE.
+    AnswerReinvite(LegId, String),
+    /// Refuse a re-INVITE; the session goes on as it was.
+    RefuseReinvite(LegId, u16),
+    /// End it, whatever its state demands: CANCEL, a refusal or BYE.
+    HangUp(LegId, Option<String>),
+}
+
+/// A final refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// 300 to 699.
+    pub status: u16,
+    /// Extra headers: `Retry-After`, `Warning`.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Refusal {
+    /// A refusal with nothing but its status.
+    #[must_use]
+    pub const fn status(status: u16) -> Self {
+        Self { status, headers: Vec::new() }
+    }
+}
+
+/// An INVITE that came in.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// Who calls: From's URI.
+    pub from: Uri,
+    /// From's display name.
+    pub display: String,
+    /// Whom: To's URI.
+    pub to: Uri,
+    /// Request-URI.
+    pub target: Uri,
+    /// Call-ID.
+    pub call_id: String,
+    /// Their offer, if they made one.
+    pub sdp: Option<Vec<u8>>,
+    /// Where it came from.
+    pub path: Path,
+    /// All headers, for routing and for the agent.
+    pub headers: Headers,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A new call.
+    Invite(LegId, Box<Offered>),
+    /// Our 200 was acknowledged; with a description if our 200 made the offer.
+    Acknowledged(LegId, Option<Vec<u8>>),
+    /// The far end wants to change the session.
+    Reinvite(LegId, Option<Vec<u8>>),
+    /// Our call rings or has early media.
+    Progress(LegId, u16, Option<Vec<u8>>),
+    /// Our call was answered.
+    Answered(LegId, Option<Vec<u8>>),
+    /// It is over; nothing more will come for this leg.
+    Ended(LegId, Ended),
+}
+
+/// How a leg ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Who ended it.
+    pub by: EndedBy,
+    /// Final status of an INVITE that was not answered.
+    pub status: Option<u16>,
+    /// In words, `Reason` header included.
+    pub reason: String,
+    /// The final response came from the far end (and was not made here for a timeout).
+    pub answered_by_peer: bool,
+}
+
+/// Who ended a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// BYE or CANCEL from them, or their refusal.
+    Far,
+    /// We did.
+    Us,
+    /// Nobody answered: no ACK, no response, a lost connection.
+    Network,
+}
+
+/// A message that passed, for ladders.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Whose it is, if it belongs to a leg.
+    pub leg: Option<LegId>,
+    /// It was sent, not received.
+    pub sent: bool,
+    /// Where to or from.
+    pub path: Path,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Seen before.
+    pub retransmission: bool,
+}
+
+/// What [`Endpoint::poll`] gives.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes there.
+    Transmit(Path, Vec<u8>),
+    /// Tell the engine.
+    Event(Event),
+    /// For the ladder.
+    Trace(Trace),
+    /// Nothing more; call [`Endpoint::handle_timeout`] then.
+    Timeout(Instant),
+}
+
+/// Counters since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages that were read.
+    pub received: u64,
+    /// Bytes that were no message and could not be answered.
+    pub dropped: u64,
+    /// Requests refused here, without the engine.
+    pub refused: u64,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Endpoint {
+    settings: Settings,
+    random: StdRng,
+    transactions: HashMap<Key, Transaction>,
+    legs: HashMap<LegId, Leg>,
+    /// Call-ID, our tag, their tag.
+    dialogs: HashMap<(String, String, String), LegId>,
+    calls: HashMap<String, LegId>,
+    timers: BinaryHeap<Reverse<(Instant, TimerOf)>>,
+    next_leg: u64,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum TimerOf {
+    Transaction(String),
+    Leg(u64),
+}
+
+impl Endpoint {
+    /// An endpoint with nothing going on.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            random: StdRng::from_seed(settings.seed),
+            settings,
+            transactions: HashMap::new(),
+            legs: HashMap::new(),
+            dialogs: HashMap::new(),
+            calls: HashMap::new(),
+            timers: BinaryHeap::new(),
+            next_leg: 1,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// A number for an outgoing leg.
+    pub const fn new_leg(&mut self) -> LegId {
+        let leg = LegId(self.next_leg);
+        self.next_leg += 1;
+        leg
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Transactions, dialogs and legs that are alive: all zero again when everything is over.
+    #[must_use]
+    pub fn alive(&self) -> (usize, usize, usize) {
+        (self.transactions.len(), self.dialogs.len(), self.legs.len())
+    }
+
+    /// Takes in one message from the network.
+    pub fn handle(&mut self, now: Instant, path: Path, bytes: &[u8]) {
+        match Message::parse(bytes) {
+            Ok(message) => {
+                self.counters.received += 1;
+                match message {
+                    Message::Request(mut request) => {
+                        stamp_source(&mut request, path.remote);
+                        self.request(now, path, request, bytes);
+                    }
+                    Message::Response(response) => self.response(now, path, &response, bytes),
+                }
+            }
+            Err(Invalid::Answerable { mut request, status, reason }) => {
+                self.counters.refused += 1;
+                stamp_source(&mut request, path.remote);
+                self.trace(None, false, path, bytes.to_vec(), false);
+                let mut response = self.dressed(&request, status);
+                reason.clone_into(&mut response.reason);
+                self.transmit(None, reply_path(&request, path), response.to_bytes(), false);
+            }
+            Err(Invalid::Drop(_)) => self.counters.dropped += 1,
+        }
+    }
+
+    /// The connection is gone: what waits for an answer on it will get none.
+    pub fn connection_lost(&mut self, now: Instant, connection: u64) {
+        let lost: Vec<Key> = self
+            .transactions
+            .iter()
+            .filter(|(_, tx)| {
+                tx.path.connection == Some(connection)
+                    && matches!(tx.kind, Kind::InviteClient | Kind::OtherClient)
+                    && matches!(tx.state, State::Trying)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in lost {
+            self.drive(now, &key, TxEvent::EndTimer, None);
+        }
+    }
+
+    /// Something is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(Reverse((at, _))) = self.timers.peek()
+            && *at <= now
+        {
+            let Some(Reverse((_, of))) = self.timers.pop() else { break };
+            match of {
+                TimerOf::Transaction(key) => {
+                    let key = Key::from_text(key);
+                    if let Some(event) = self.transactions.get(&key).and_then(|tx| tx.due(now)) {
+                        self.drive(now, &key, event, None);
+                    }
+                }
+                TimerOf::Leg(leg) => self.leg_timer(now, LegId(leg)),
+            }
+        }
+    }
+
+    /// Does what the engine asks for. A command for a leg that is gone does nothing.
+    pub fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Invite(leg, outgoing) => self.invite(now, leg, *outgoing),
+            Command::Ring(leg, sdp) => self.ring(now, leg, sdp),
+            Command::Answer(leg, sdp) => self.answer(now, leg, sdp),
+            Command::Refuse(leg, refusal) => self.refuse(now, leg, &refusal),
+            Command::AnswerReinvite(leg, sdp) => self.answer_reinvite(now, leg, Ok(sdp)),
+            Command::RefuseReinvite(leg, status) => self.answer_reinvite(now, leg, Err(status)),
+            Command::HangUp(leg, reason) => self.hang_up(now, leg, reason.as_deref()),
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        Output::Timeout(self.timers.peek().map_or(Instant::FAR_FUTURE, |Reverse((at, _))| *at))
+    }
+
+    // Transactions
+
+    /// Moves a transaction and does what its table says; `response` is what a server sends or a client got.
+    fn drive(&mut self, now: Instant, key: &Key, event: TxEvent, response: Option<&Response>) {
+        let Some(tx) = self.transactions.get_mut(key) else { return };
+        if let Some(response) = response
+            && matches!(tx.kind, Kind::InviteServer | Kind::OtherServer)
+        {
+            tx.last_sent = response.to_bytes();
+        }
+        let actions = tx.handle(now, event);
+        let (path, state) = (tx.path, tx.state);
+        for action in actions {
+            match action {
+                Action::SendResponse | Action::SendAgain => {
+                    let Some(tx) = self.transactions.get(key) else { return };
+                    let bytes = tx.last_sent.clone();
+                    if !bytes.is_empty() {
+                        let leg = self.calls.get(tx.request.headers.call_id()).copied();
+                        self.transmit(leg, path, bytes, action == Action::SendAgain);
+                    }
+                }
+                Action::SendAck => {
+                    if let Some(response) = response {
+                        self.send_failure_ack(key, response);
+                    }
+                }
+                Action::PassUp => {
+                    if let Some(response) = response {
+                        self.client_response(now, key, response);
+                    }
+                }
+                Action::TimedOut => self.transaction_timed_out(now, key),
+                Action::Retransmit(_) | Action::EndAfter(_) => {}
+            }
+        }
+        if state == State::Terminated {
+            self.transactions.remove(key);
+        } else {
+            self.arm(key);
+        }
+    }
+
+    fn arm(&mut self, key: &Key) {
+        if let Some(tx) = self.transactions.get(key) {
+            let at = tx.timeout();
+            if !at.is_far_future() {
+                self.timers.push(Reverse((at, TimerOf::Transaction(key.text().to_owned()))));
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Instant, key: Key, kind: Kind, request: Request, path: Path, sent: Vec<u8>) {
+        let transaction = Transaction::new(now, kind, request, path, sent);
+        self.transactions.insert(key.clone(), transaction);
+        self.arm(&key);
+    }
+
+    /// Answers a request through its server transaction.
+    fn respond(&mut self, now: Instant, key: &Key, response: &Response) {
+        let event = match response.status {
+            100..=199 => TxEvent::Provisional,
+            200..=299 => TxEvent::Success,
+            _ => TxEvent::Failure,
+        };
+        self.drive(now, key, event, Some(response));
+    }
+
+    /// Sends a request through a new client transaction with a Via of ours; gives its key.
+    fn send_request(&mut self, now: Instant, mut request: Request, path: Path) -> Key {
+        let branch = format!("{MAGIC_COOKIE}{}", self.token());
+        let host = self.host_of(path.local);
+        let mut via = Via {
+            transport: path.transport.name().to_owned(),
+            host: host.ip().to_string(),
+            port: Some(host.port()),
+            params: Vec::new(),
+        };
+        via.set_param("branch", branch.clone());
+        via.params.push(("rport".to_owned(), None));
+        request.headers.push_front("Via", via.to_string());
+        request.headers.push("User-Agent", self.settings.user_agent.clone());
+        let kind = if request.method == Method::Invite { Kind::InviteClient } else { Kind::OtherClient };
+        let key = Key::of_client(&branch, &request.method);
+        let bytes = request.to_bytes();
+        let leg = self.calls.get(request.headers.call_id()).copied();
+        self.begin(now, key.clone(), kind, request, path, bytes.clone());
+        self.transmit(leg, path, bytes, false);
+        key
+    }
+
+    fn transmit(&mut self, leg: Option<LegId>, path: Path, bytes: Vec<u8>, again: bool) {
+        self.trace(leg, true, path, bytes.clone(), again);
+        self.outputs.push_back(Output::Transmit(path, bytes));
+    }
+
+    fn trace(&mut self, leg: Option<LegId>, sent: bool, path: Path, bytes: Vec<u8>, retransmission: bool) {
+        self.outputs.push_back(Output::Trace(Trace { leg, sent, path, bytes, retransmission }));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    // Words
+
+    /// 64 random bits as text.
+    fn token(&mut self) -> String {
+        format!("{:016x}", self.random.next_u64())
+    }
+
+    /// Our address as others reach it.
+    fn host_of(&self, local: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.settings.advertise.unwrap_or_else(|| local.ip()), local.port())
+    }
+
+    /// Our Contact on a path.
+    fn contact(&self, path: Path) -> String {
+        let host = self.host_of(path.local);
+        let mut uri = Uri::sip("voxgw", &host.ip().to_string(), Some(host.port()));
+        if path.transport == Transport::Tcp {
+            uri.params.push(("transport".into(), Some("tcp".into())));
+        }
+        format!("<{uri}>")
+    }
+
+    /// A response with what every response of ours carries; a To tag if there was none.
+    fn dressed(&mut self, request: &Request, status: u16) -> Response {
+        let mut response = request.response(status);
+        if status > 100
+            && let Ok(to) = request.headers.to()
+            && to.tag().is_none()
+        {
+            let tag = self.token();
+            response.headers.set_first("To", to.with_tag(&tag).to_string());
+        }
+        response.headers.push("Server", self.settings.user_agent.clone());
+        if matches!(status, 405 | 501) {
+            response.headers.push("Allow", allow());
+        }
+        response
+    }
+}
+
+/// RFC 3261 §18.2.1 and RFC 3581 §4: notes where a request really came from.
+fn stamp_source(request: &mut Request, remote: SocketAddr) {
+    let Ok(mut via) = request.headers.via() else { return };
+    let wants_rport = via.param("rport").is_some();
+    if wants_rport {
+        via.set_param("rport", remote.port().to_string());
+    }
+    if wants_rport || via.host.parse() != Ok(remote.ip()) {
+        via.set_param("received", remote.ip().to_string());
+    }
+    request.headers.set_first("Via", via.to_string());
+}
+
+/// Where a response goes (§18.2.2, RFC 3581 §4).
+fn reply_path(request: &Request, path: Path) -> Path {
+    if path.transport == Transport::Tcp {
+        return path;
+    }
+    let Ok(via) = request.headers.via() else { return path };
+    let port = match via.param("rport").map(str::parse::<u16>) {
+        Some(Ok(port)) => port,
+        _ => via.port.unwrap_or(5060),
+    };
+    Path { remote: SocketAddr::new(path.remote.ip(), port), ..path }
+}
+
+/// `CSeq` number of a message that was checked already.
+fn number_of(headers: &Headers) -> u32 {
+    headers.cseq().map_or(0, |CSeq { number, .. }| number)
+}
+
+#[cfg(test)]
+mod tests;

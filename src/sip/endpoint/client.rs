@@ -1,0 +1,366 @@
+//! Requests that we send, and the responses to them.
+
+use super::{
+    Endpoint, Ended, EndedBy, Event, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request, Response, Role,
+    TxEvent,
+    leg::Stage,
+    number_of,
+};
+use crate::sip::{
+    auth::Challenge,
+    dialog::Dialog,
+    header::{CSeq, MAGIC_COOKIE, Via},
+    message::Message,
+    method::reason_phrase,
+    tx::table::{Kind, State},
+    uri::NameAddr,
+};
+
+impl Endpoint {
+    pub(super) fn invite(&mut self, now: Instant, id: LegId, outgoing: Outgoing) {
+        let call_id = format!("{}@{}", self.token(), self.host_of(outgoing.path.local).ip());
+        let tag = self.token();
+        let mut leg = Leg::new(Role::Client, &call_id, &tag, outgoing.path);
+        leg.outgoing = Some(Box::new(outgoing));
+        self.calls.insert(call_id, id);
+        self.legs.insert(id, leg);
+        self.send_invite(now, id, 1, None);
+    }
+
+    fn send_invite(&mut self, now: Instant, id: LegId, cseq: u32, authorization: Option<(&'static str, String)>) {
+        let Some(leg) = self.legs.get(&id) else { return };
+        let Some(outgoing) = &leg.outgoing else { return };
+        let from = NameAddr { display: outgoing.display.clone(), uri: outgoing.from.clone(), params: Vec::new() };
+        let path = outgoing.path;
+        let mut headers = Headers::default();
+        headers.push("From", from.with_tag(&leg.local_tag).to_string());
+        headers.push("To", NameAddr::of(outgoing.to.clone()).to_string());
+        headers.push("Call-ID", leg.call_id.clone());
+        headers.push("CSeq", CSeq { number: cseq, method: Method::Invite }.to_string());
+        headers.push("Max-Forwards", "70");
+        headers.push("Contact", self.contact(path));
+        headers.push("Allow", super::allow());
+        for (name, value) in &outgoing.headers {
+            headers.push(name, value.clone());
+        }
+        if let Some((name, value)) = authorization {
+            headers.push(name, value);
+        }
+        headers.push("Content-Type", "application/sdp");
+        let body = outgoing.sdp.clone().into_bytes();
+        let request = Request { method: Method::Invite, uri: outgoing.to.to_string(), headers, body };
+        let key = self.send_request(now, request, path);
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.invite = Some(key);
+        }
+    }
+
+    pub(super) fn response(&mut self, now: Instant, path: Path, response: &Response, bytes: &[u8]) {
+        let leg = self.calls.get(response.headers.call_id()).copied();
+        let key = Key::of_response(&response.headers);
+        let known = key.filter(|key| self.transactions.contains_key(key));
+        let Some(key) = known else {
+            // A 2xx that nobody waits for: repeated after its transaction was forgotten, or by another branch.
+            self.trace(leg, false, path, bytes.to_vec(), true);
+            return;
+        };
+        let again = self.transactions.get(&key).is_some_and(|tx| !matches!(tx.state, State::Trying | State::Proceeding));
+        self.trace(leg, false, path, bytes.to_vec(), again);
+        let event = match response.status {
+            100..=199 => TxEvent::Provisional,
+            200..=299 => TxEvent::Success,
+            _ => TxEvent::Failure,
+        };
+        self.drive(now, &key, event, Some(response));
+    }
+
+    /// A response that a client transaction passes up.
+    pub(super) fn client_response(&mut self, now: Instant, key: &Key, response: &Response) {
+        let Some(tx) = self.transactions.get(key) else { return };
+        if tx.kind == Kind::OtherClient {
+            if tx.request.method == Method::Bye && response.status >= 200 {
+                self.closed(key);
+            }
+            return;
+        }
+        let request = tx.request.clone();
+        let Some(id) = self.calls.get(request.headers.call_id()).copied() else {
+            // The leg is gone (we cancelled): a late 2xx must still be acknowledged and ended.
+            if (200..300).contains(&response.status) {
+                self.end_unwanted(now, key, &request, response);
+            }
+            return;
+        };
+        match response.status {
+            100 => self.provisional(now, id),
+            101..=199 => {
+                self.provisional(now, id);
+                if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early) {
+                    self.event(Event::Progress(id, response.status, response.sdp().map(<[u8]>::to_vec)));
+                }
+            }
+            200..=299 => self.accepted(now, key, id, &request, response),
+            401 | 407 if self.challenged(now, id, &request, response) => {}
+            status => {
+                let reason = response.headers.first("Reason").map_or_else(|| response.reason.clone(), str::to_owned);
+                let cancelled = self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Closing);
+                let by = if cancelled { EndedBy::Us } else { EndedBy::Far };
+                self.end(id, Ended { by, status: Some(status), reason, answered_by_peer: true });
+            }
+        }
+    }
+
+    fn provisional(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if std::mem::take(&mut leg.cancel_when_ringing) {
+            self.send_cancel(now, id);
+        }
+    }
+
+    fn accepted(&mut self, now: Instant, key: &Key, id: LegId, request: &Request, response: &Response) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        match &leg.dialog {
+            Some(dialog) if dialog.remote.tag() == Some(tag.as_str()) => {
+                // The 200 again: our ACK was lost.
+                if let Some(ack) = leg.last_ack.clone() {
+                    let path = self.legs.get(&id).map(|leg| self.dialog_path(leg));
+                    if let Some(path) = path {
+                        self.transmit(Some(id), path, ack, true);
+                    }
+                }
+                return;
+            }
+            Some(_) => {
+                // Another branch of a fork answered too: one call is enough.
+                self.end_unwanted(now, key, request, response);
+                return;
+            }
+            None => {}
+        }
+        let Some(dialog) = Dialog::of_client(request, response) else {
+            self.end(
+                id,
+                Ended {
+                    by: EndedBy::Network,
+                    status: Some(response.status),
+                    reason: "the 200 had no To tag".into(),
+                    answered_by_peer: true,
+                },
+            );
+            return;
+        };
+        self.dialogs.insert(dialog.key(), id);
+        let closing = leg.stage == Stage::Closing || leg.cancel_when_ringing;
+        leg.stage = Stage::Confirmed;
+        leg.dialog = Some(dialog);
+        leg.cancel_when_ringing = false;
+        self.send_ack(id, number_of(&request.headers));
+        if closing {
+            // It was answered while we gave up.
+            self.hang_up(now, id, None);
+            return;
+        }
+        self.event(Event::Answered(id, response.sdp().map(<[u8]>::to_vec)));
+    }
+
+    /// ACK of a 2xx: a request of the dialog with a branch of its own (§13.2.2.4).
+    fn send_ack(&mut self, id: LegId, cseq: u32) {
+        let branch = format!("{MAGIC_COOKIE}{}", self.token());
+        let Some(leg) = self.legs.get(&id) else { return };
+        let path = self.dialog_path(leg);
+        let via = self.via(path, branch);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(dialog) = &mut leg.dialog else { return };
+        let mut ack = dialog.request(Method::Ack, Some(cseq));
+        ack.headers.push_front("Via", via);
+        let bytes = ack.to_bytes();
+        leg.last_ack = Some(bytes.clone());
+        self.transmit(Some(id), path, bytes, false);
+    }
+
+    fn via(&self, path: Path, branch: String) -> String {
+        let host = self.host_of(path.local);
+        let mut via = Via {
+            transport: path.transport.name().to_owned(),
+            host: host.ip().to_string(),
+            port: Some(host.port()),
+            params: Vec::new(),
+        };
+        via.set_param("branch", branch);
+        via.params.push(("rport".to_owned(), None));
+        via.to_string()
+    }
+
+    /// ACK of a failure: same branch, same route as the INVITE (§17.1.1.3).
+    pub(super) fn send_failure_ack(&mut self, key: &Key, response: &Response) {
+        let Some(tx) = self.transactions.get(key) else { return };
+        let invite = &tx.request;
+        let mut headers = Headers::default();
+        headers.push("Via", invite.headers.first("Via").unwrap_or_default());
+        for route in invite.headers.all("Route") {
+            headers.push("Route", route);
+        }
+        headers.push("From", invite.headers.first("From").unwrap_or_default());
+        headers.push("To", response.headers.first("To").unwrap_or_default());
+        headers.push("Call-ID", invite.headers.call_id());
+        headers.push("CSeq", CSeq { number: number_of(&invite.headers), method: Method::Ack }.to_string());
+        headers.push("Max-Forwards", "70");
+        let ack = Request { method: Method::Ack, uri: invite.uri.clone(), headers, body: Vec::new() };
+        let (path, leg) = (tx.path, self.calls.get(invite.headers.call_id()).copied());
+        self.transmit(leg, path, ack.to_bytes(), false);
+    }
+
+    /// Answers a challenge once; true if a new INVITE went out.
+    fn challenged(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
+        let (asks, answers) = if response.status == 401 {
+            ("WWW-Authenticate", "Authorization")
+        } else {
+            ("Proxy-Authenticate", "Proxy-Authorization")
+        };
+        let cnonce = self.token();
+        let Some(leg) = self.legs.get_mut(&id) else { return false };
+        if leg.stage != Stage::Early {
+            return false;
+        }
+        let Some(credentials) = leg.outgoing.as_ref().and_then(|outgoing| outgoing.credentials.clone()) else {
+            return false;
+        };
+        let mut challenges: Vec<Challenge> = response.headers.all(asks).filter_map(Challenge::parse).collect();
+        // The strongest first (RFC 8760 §2.4 leaves the choice to the client).
+        challenges.sort_by_key(|challenge| !challenge.is_sha256());
+        let Some(challenge) = challenges.into_iter().next() else { return false };
+        if leg.answered_challenge && !challenge.stale {
+            return false;
+        }
+        leg.answered_challenge = true;
+        let value = challenge.answer(&credentials, "INVITE", &request.uri, &cnonce);
+        self.send_invite(now, id, number_of(&request.headers) + 1, Some((answers, value)));
+        true
+    }
+
+    pub(super) fn hang_up(&mut self, now: Instant, id: LegId, reason: Option<&str>) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if let Some(reason) = reason {
+            leg.reason = Some(reason.to_owned());
+        }
+        match (leg.role, leg.stage) {
+            (_, Stage::Closing) => {}
+            (Role::Server, Stage::Early) => self.refuse(now, id, &super::Refusal::status(480)),
+            (Role::Server, Stage::Unacknowledged) => leg.hang_up_when_acknowledged = true,
+            (Role::Client, Stage::Early) => {
+                let ringing = leg
+                    .invite
+                    .as_ref()
+                    .and_then(|key| self.transactions.get(key))
+                    .is_some_and(|tx| tx.state == State::Proceeding);
+                if ringing {
+                    leg.stage = Stage::Closing;
+                    self.send_cancel(now, id);
+                } else {
+                    leg.cancel_when_ringing = true;
+                }
+            }
+            (_, Stage::Confirmed | Stage::Unacknowledged) => {
+                leg.stage = Stage::Closing;
+                self.send_bye(now, id);
+            }
+        }
+    }
+
+    fn send_bye(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get(&id) else { return };
+        let path = self.dialog_path(leg);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(dialog) = &mut leg.dialog else { return };
+        let mut bye = dialog.request(Method::Bye, None);
+        if let Some(reason) = &leg.reason {
+            bye.headers.push("Reason", reason.clone());
+        }
+        self.send_request(now, bye, path);
+    }
+
+    /// CANCEL: same branch, Request-URI, route and number as the INVITE (§9.1).
+    fn send_cancel(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.stage = Stage::Closing;
+        let Some(tx) = leg.invite.as_ref().and_then(|key| self.transactions.get(key)) else { return };
+        let invite = &tx.request;
+        let mut headers = Headers::default();
+        headers.push("Via", invite.headers.first("Via").unwrap_or_default());
+        for route in invite.headers.all("Route") {
+            headers.push("Route", route);
+        }
+        for name in ["From", "To", "Call-ID"] {
+            headers.push(name, invite.headers.first(name).unwrap_or_default());
+        }
+        headers.push("CSeq", CSeq { number: number_of(&invite.headers), method: Method::Cancel }.to_string());
+        headers.push("Max-Forwards", "70");
+        let cancel = Request { method: Method::Cancel, uri: invite.uri.clone(), headers, body: Vec::new() };
+        let Some(branch) = cancel.headers.via().ok().and_then(|via| via.branch().map(str::to_owned)) else { return };
+        let path = tx.path;
+        let key = Key::of_client(&branch, &Method::Cancel);
+        let bytes = cancel.to_bytes();
+        self.begin(now, key, Kind::OtherClient, cancel, path, bytes.clone());
+        self.transmit(Some(id), path, bytes, false);
+    }
+
+    /// Acknowledges and ends a 2xx that nobody wants.
+    fn end_unwanted(&mut self, now: Instant, key: &Key, request: &Request, response: &Response) {
+        let Some(path) = self.transactions.get(key).map(|tx| tx.path) else { return };
+        let Some(mut dialog) = Dialog::of_client(request, response) else { return };
+        let branch = format!("{MAGIC_COOKIE}{}", self.token());
+        let via = self.via(path, branch);
+        let mut ack = dialog.request(Method::Ack, Some(number_of(&request.headers)));
+        ack.headers.push_front("Via", via);
+        self.transmit(None, path, ack.to_bytes(), false);
+        let bye = dialog.request(Method::Bye, None);
+        self.send_request(now, bye, path);
+    }
+
+    /// A BYE of ours was answered.
+    fn closed(&mut self, key: &Key) {
+        let Some(tx) = self.transactions.get(key) else { return };
+        let Some(id) = self.calls.get(tx.request.headers.call_id()).copied() else { return };
+        let reason = self.legs.get(&id).and_then(|leg| leg.reason.clone()).unwrap_or_else(|| "BYE".into());
+        self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: true });
+    }
+
+    pub(super) fn transaction_timed_out(&mut self, now: Instant, key: &Key) {
+        let Some(tx) = self.transactions.get(key) else { return };
+        let Some(id) = self.calls.get(tx.request.headers.call_id()).copied() else { return };
+        let (kind, method) = (tx.kind, tx.request.method.clone());
+        let Some(leg) = self.legs.get(&id) else { return };
+        match kind {
+            Kind::InviteClient if leg.dialog.is_none() => {
+                let reason = "no answer to our INVITE within 32 s".to_owned();
+                self.end(id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
+            }
+            Kind::OtherClient if method == Method::Bye => {
+                let reason = "no answer to our BYE within 32 s".to_owned();
+                self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: false });
+            }
+            Kind::OtherClient if method == Method::Cancel && leg.stage == Stage::Closing && leg.dialog.is_none() => {
+                let reason = "no answer to our CANCEL".to_owned();
+                self.end(id, Ended { by: EndedBy::Us, status: Some(487), reason, answered_by_peer: false });
+            }
+            _ => {}
+        }
+        let _ = now;
+    }
+}
+
+/// Label of a message for ladders: `INVITE` or `200 OK`; method and status; `CSeq` number.
+#[must_use]
+pub fn label_of(message: &Message) -> (String, String, Option<u16>, u32) {
+    let number = number_of(message.headers());
+    match message {
+        Message::Request(request) => (request.method.to_string(), request.method.to_string(), None, number),
+        Message::Response(response) => {
+            let method = response.headers.cseq().map(|cseq| cseq.method.to_string()).unwrap_or_default();
+            let phrase =
+                if response.reason.is_empty() { reason_phrase(response.status) } else { response.reason.clone() };
+            (format!("{} {phrase}", response.status), method, Some(response.status), number)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What the endpoint keeps of one INVITE session.
+
+use super::{Instant, Key, Outgoing, Path};
+use crate::sip::dialog::Dialog;
+
+/// Names a leg within its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LegId(pub u64);
+
+/// Which side began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// They called us.
+    Server,
+    /// We called them.
+    Client,
+}
+
+/// Where a leg stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No final response yet.
+    Early,
+    /// 200 sent, no ACK yet.
+    Unacknowledged,
+    /// Up.
+    Confirmed,
+    /// We sent BYE or CANCEL and wait for its end.
+    Closing,
+}
+
+/// One INVITE session.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) role: Role,
+    pub(super) stage: Stage,
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) dialog: Option<Dialog>,
+    pub(super) path: Path,
+    /// The pending INVITE or re-INVITE.
+    pub(super) invite: Option<Key>,
+    /// 100 Trying is due then.
+    pub(super) trying_at: Instant,
+    /// The 200 that waits for its ACK.
+    pub(super) unacknowledged: Option<Unacknowledged>,
+    /// BYE must wait for ACK (§15).
+    pub(super) hang_up_when_acknowledged: bool,
+    /// CANCEL must wait for a provisional response (§9.1).
+    pub(super) cancel_when_ringing: bool,
+    /// The ACK we sent for the newest 2xx, to be repeated with it.
+    pub(super) last_ack: Option<Vec<u8>>,
+    /// What we asked for, to ask again with credentials.
+    pub(super) outgoing: Option<Box<Outgoing>>,
+    pub(super) answered_challenge: bool,
+    /// The reason given with our hang-up.
+    pub(super) reason: Option<String>,
+}
+
+/// A 200 that is repeated until ACK (§13.3.1.4).
+#[derive(Debug)]
+pub(super) struct Unacknowledged {
+    pub(super) bytes: Vec<u8>,
+    pub(super) path: Path,
+    pub(super) cseq: u32,
+    pub(super) interval: std::time::Duration,
+    pub(super) next_at: Instant,
+    pub(super) give_up_at: Instant,
+}
+
+impl Leg {
+    pub(super) fn new(role: Role, call_id: &str, local_tag: &str, path: Path) -> Self {
+        Self {
+            role,
+            stage: Stage::Early,
+            call_id: call_id.to_owned(),
+            local_tag: local_tag.to_owned(),
+            dialog: None,
+            path,
+            invite: None,
+            trying_at: Instant::FAR_FUTURE,
+            unacknowledged: None,
+            hang_up_when_acknowledged: false,
+            cancel_when_ringing: false,
+            last_ack: None,
+            outgoing: None,
+            answered_challenge: false,
+            reason: None,
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Instant {
+        self.unacknowledged
+            .as_ref()
+            .map_or(Instant::FAR_FUTURE, |waiting| waiting.next_at.min(waiting.give_up_at))
+            .min(self.trying_at)
+    }
+}

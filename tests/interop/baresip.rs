@@ -1,0 +1,140 @@
+//! Calls with baresip, a telephone with its own SIP, RTP, RTCP and jitter buffer.
+
+use crate::{
+    audio::{self, Law, assert_heard, assert_tone, padded, tone, voice},
+    gateway::{Dial, Gateway},
+    process::{Running, free_ports, own, text_of, wait_for_udp},
+};
+use std::{fs, process::Command, time::Duration};
+use tempfile::TempDir;
+
+/// A tone of which lost packets cannot hide in whole periods.
+const TONE: f64 = 1_013.0;
+/// RTP ports for one telephone.
+const RTP_PORTS: u16 = 20;
+/// Silence behind what it says: it hangs up where its file ends.
+const SILENCE_SECONDS: u32 = 20;
+
+/// A baresip without screen and sound card.
+struct Baresip {
+    running: Running,
+    folder: TempDir,
+    sip: u16,
+}
+
+impl Baresip {
+    /// One that says something to a port and hangs up by itself after some seconds.
+    fn calling(port: u16, said: &[f32], law: Law, seconds: u32) -> Self {
+        Self::start(said, law, "", &["-e", &format!("d sip:echo@127.0.0.1:{port}"), "-t", &seconds.to_string()])
+    }
+
+    /// One that answers at once and says something.
+    fn answering(said: &[f32], law: Law) -> Self {
+        let mut phone = Self::start(said, law, ";answermode=auto", &["-t", "60"]);
+        wait_for_udp(phone.sip, &mut phone.running);
+        phone
+    }
+
+    fn start(said: &[f32], law: Law, answer: &str, flags: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("voxgw-baresip-").expect("a temporary folder");
+        let (sip, rtp) = (free_ports(2), free_ports(RTP_PORTS));
+        let place = folder.path().display().to_string();
+        for name in ["config", "accounts"] {
+            let text = text_of(&own("baresip").join(name))
+                .replace("@SIP@", &sip.to_string())
+                .replace("@RTP@", &format!("{rtp}-{}", rtp + RTP_PORTS - 1))
+                .replace("@DIR@", &place)
+                .replace("@LAW@", &law.name().to_lowercase())
+                .replace("@ANSWER@", answer);
+            fs::write(folder.path().join(name), text).expect("a setting can be written");
+        }
+        fs::write(folder.path().join("contacts"), "").expect("a setting can be written");
+        audio::write_wav(&folder.path().join("said.wav"), &padded(said, SILENCE_SECONDS));
+        let mut command = Command::new("baresip");
+        command.args(["-4", "-f", &place]).args(flags);
+        let running = Running::start("baresip", &mut command, folder.path());
+        Self { running, folder, sip }
+    }
+
+    /// Waits until it has hung up and ended.
+    fn wait(&mut self, limit: Duration) {
+        let status = self.running.wait(limit);
+        assert!(status.success(), "baresip ended with {status}\n{}", self.report());
+    }
+
+    /// Asks it to end, and waits.
+    fn stop(&mut self) {
+        self.running.terminate();
+        self.wait(Duration::from_secs(10));
+    }
+
+    /// What it heard.
+    fn heard(&self) -> Vec<f32> {
+        let dump = fs::read_dir(self.folder.path())
+            .expect("its folder")
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.report()));
+        audio::read_wav(&dump).swap_remove(0)
+    }
+
+    fn report(&self) -> String {
+        self.running.report()
+    }
+}
+
+/// baresip calls the echo; gives what it heard and both channels of the gateway's recording.
+fn echo_call(said: &[f32], law: Law) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let mut gateway = Gateway::start("echo:live");
+    let mut phone = Baresip::calling(gateway.sip, said, law, 9);
+    phone.wait(Duration::from_secs(20));
+    let call = gateway.only_call();
+    call.assert_ended_well(law.name());
+    gateway.stop();
+    let (caller, agent) = call.voices();
+    (phone.heard(), caller, agent)
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn a_voice_of_baresip_is_recorded_and_comes_back_in_pcmu() {
+    let said = voice(5, 10);
+    let (heard, caller, agent) = echo_call(&said, Law::Mu);
+    assert_heard("caller in call.wav", &said, &caller);
+    assert_heard("agent in call.wav", &said, &agent);
+    assert_heard("sound at baresip", &said, &heard);
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn a_tone_of_baresip_is_recorded_and_comes_back_in_pcma() {
+    let (heard, caller, _) = echo_call(&tone(TONE, 5), Law::A);
+    assert_tone("caller in call.wav", &caller, TONE, 5.0);
+    assert_tone("sound at baresip", &heard, TONE, 5.0);
+}
+
+/// dial and baresip talk at the same time, each hears the other.
+fn dialled_call(law: Law) {
+    let (here, there) = (voice(5, 11), voice(5, 12));
+    let mut phone = Baresip::answering(&there, law);
+    let mut dial = Dial::start(phone.sip, &padded(&here, 1), &["--hangup-after", "silence:2s", "--max", "20s"]);
+    dial.assert_ends_with(0, Duration::from_secs(30));
+    phone.stop();
+    let (sent, received) = dial.voices();
+    assert_heard("what dial sent", &here, &sent);
+    assert_heard("what dial heard", &there, &received);
+    assert_heard("sound at baresip", &here, &phone.heard());
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn dial_and_baresip_hear_each_other_in_pcmu() {
+    dialled_call(Law::Mu);
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn dial_and_baresip_hear_each_other_in_pcma() {
+    dialled_call(Law::A);
+}

@@ -1,0 +1,224 @@
+//! The program under test: `voxgw serve` on free ports, `voxgw dial`, and what they leave behind.
+
+use crate::{
+    audio,
+    process::{self, Running, free_ports, voxgw},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// How long the gateway may take to come up.
+const START: Duration = Duration::from_secs(10);
+/// How long it may take to write a call down.
+const WRITTEN: Duration = Duration::from_secs(10);
+/// How long it may take to drain and go.
+const STOP: Duration = Duration::from_secs(15);
+/// RTP ports for one gateway.
+const RTP_PORTS: u16 = 20;
+
+/// A gateway that answers.
+pub struct Gateway {
+    running: Running,
+    folder: TempDir,
+    /// Its SIP port, UDP and TCP.
+    pub sip: u16,
+}
+
+impl Gateway {
+    /// Starts one with an agent.
+    pub fn start(agent: &str) -> Self {
+        Self::start_with(agent, &[])
+    }
+
+    /// Starts one with an agent and more flags.
+    pub fn start_with(agent: &str, flags: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("voxgw-interop-").expect("a temporary folder");
+        let sip = free_ports(2);
+        let rtp = free_ports(RTP_PORTS);
+        let mut command = voxgw();
+        command
+            .args(["serve", "--no-config", "--agent", agent, "--record", "always"])
+            .args(["--sip", &format!("udp:127.0.0.1:{sip}"), "--sip", &format!("tcp:127.0.0.1:{sip}")])
+            .args(["--rtp-ports", &format!("{rtp}-{}", rtp + RTP_PORTS - 1)])
+            .arg("--recordings")
+            .arg(folder.path().join("calls"))
+            .arg("--api")
+            .arg(format!("unix:{}", folder.path().join("api.sock").display()))
+            .args(flags);
+        let mut running = Running::start("voxgw-serve", &mut command, folder.path());
+        running.wait_for_word("ready", START);
+        Self { running, folder, sip }
+    }
+
+    /// Address to call.
+    pub fn target(&self) -> String {
+        format!("127.0.0.1:{}", self.sip)
+    }
+
+    /// Asks it to drain and waits for a clean end.
+    pub fn stop(&mut self) {
+        self.begin_to_stop();
+        self.finish();
+    }
+
+    /// Waits for a clean end; it was asked before.
+    pub fn finish(&mut self) {
+        let status = self.running.wait(STOP);
+        assert!(status.success(), "SIGTERM ends it with {status}\n{}", self.running.report());
+    }
+
+    /// Asks it to drain and does not wait.
+    pub fn begin_to_stop(&mut self) {
+        self.running.terminate();
+    }
+
+    /// What it said, for a failed test.
+    pub fn report(&self) -> String {
+        self.running.report()
+    }
+
+    /// Folders of the calls so far.
+    pub fn call_folders(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        collect_journals(&self.folder.path().join("calls"), &mut found);
+        found.sort();
+        found
+    }
+
+    /// The one call that there was, once it is written down.
+    pub fn only_call(&self) -> Call {
+        let done = process::wait_until(WRITTEN, || {
+            self.call_folders().iter().any(|folder| Call::read(folder).summary().is_some())
+        });
+        let folders = self.call_folders();
+        assert!(done, "no call with a summary in {folders:?}\n{}", self.report());
+        assert_eq!(folders.len(), 1, "one call was made\n{}", self.report());
+        Call::read(&folders[0])
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("kept for a look: {}\n{}", self.folder.path().display(), self.report());
+        }
+    }
+}
+
+/// Finds the folders with a journal.
+fn collect_journals(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            collect_journals(&path, found);
+        } else if path.file_name().is_some_and(|name| name == "session.jsonl") {
+            found.push(folder.to_owned());
+        }
+    }
+}
+
+/// A call as the gateway wrote it down.
+pub struct Call {
+    /// Where.
+    pub folder: PathBuf,
+    /// The journal.
+    pub records: Vec<Value>,
+}
+
+impl Call {
+    /// Reads a call folder. A last line that is still being written is left out.
+    fn read(folder: &Path) -> Self {
+        let text = process::text_of(&folder.join("session.jsonl"));
+        let records = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Self { folder: folder.to_owned(), records }
+    }
+
+    /// Records of a kind.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.records.iter().filter(move |record| record["kind"] == kind)
+    }
+
+    /// The last line, once there is one.
+    pub fn summary(&self) -> Option<&Value> {
+        self.of_kind("summary").last()
+    }
+
+    /// The call's states in their order.
+    pub fn states(&self) -> Vec<&str> {
+        self.of_kind("state").filter_map(|record| record["state"].as_str()).collect()
+    }
+
+    /// Both channels of `call.wav`: caller, agent.
+    pub fn voices(&self) -> (Vec<f32>, Vec<f32>) {
+        two_channels(&self.folder.join("call.wav"))
+    }
+
+    /// Fails unless the journal tells of a call that was answered, with that codec, and ended by the caller.
+    pub fn assert_ended_well(&self, codec: &str) {
+        let summary = self.summary().expect("a call that is over has a summary");
+        assert_eq!(summary["status"], 200, "{summary}");
+        assert_eq!(summary["sip"], "pass", "{summary}");
+        assert_eq!(summary["ended_by"], "caller", "{summary}");
+        let used = summary["codec"].as_str().unwrap_or_default();
+        assert!(used.eq_ignore_ascii_case(codec), "{codec} was agreed on: {summary}");
+        assert_eq!(self.states().last(), Some(&"ended"), "{:?}", self.states());
+    }
+}
+
+/// Reads a stereo file.
+pub fn two_channels(path: &Path) -> (Vec<f32>, Vec<f32>) {
+    let channels = audio::read_wav(path);
+    let [left, right]: [Vec<f32>; 2] =
+        channels.try_into().unwrap_or_else(|_| panic!("{} is not stereo", path.display()));
+    (left, right)
+}
+
+/// `voxgw dial` placing one call.
+pub struct Dial {
+    running: Running,
+    folder: TempDir,
+}
+
+impl Dial {
+    /// Calls a port with something to say. The user is the only one whom our baresip knows; SIPp takes any.
+    pub fn start(port: u16, said: &[f32], flags: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("voxgw-dial-").expect("a temporary folder");
+        audio::write_wav(&folder.path().join("said.wav"), said);
+        let mut command = voxgw();
+        command
+            .args(["dial", &format!("sip:baresip@127.0.0.1:{port}"), "--no-config"])
+            .args(["--play", "said.wav", "--record", "out.wav", "-o", "json"])
+            .args(flags);
+        let running = Running::start("voxgw-dial", &mut command, folder.path());
+        Self { running, folder }
+    }
+
+    /// Waits for its end and checks the exit code.
+    pub fn assert_ends_with(&mut self, code: i32, limit: Duration) {
+        let status = self.running.wait(limit);
+        assert_eq!(status.code(), Some(code), "dial ended with {status}\n{}", self.running.report());
+    }
+
+    /// The JSON document on standard output.
+    pub fn document(&self) -> Value {
+        serde_json::from_str(&self.running.stdout())
+            .unwrap_or_else(|problem| panic!("dial's output is no JSON: {problem}\n{}", self.running.report()))
+    }
+
+    /// Both channels of its recording: what it said, what it heard.
+    pub fn voices(&self) -> (Vec<f32>, Vec<f32>) {
+        two_channels(&self.folder.path().join("out.wav"))
+    }
+
+    /// What it said, for a failed test.
+    pub fn report(&self) -> String {
+        self.running.report()
+    }
+}

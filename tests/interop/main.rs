@@ -1,0 +1,17 @@
+//! Calls between the gateway and telephones that other people wrote: SIPp, baresip, and tshark as a reader.
+//!
+//! Every test is ignored by default because it needs foreign programs; `scripts/interop` installs them and runs
+//! all. Run one by hand with `cargo test --release --test interop -- --ignored --test-threads=1 NAME`.
+//! Playing captures and capturing on loopback need root. `VOXGW_BIN` names another binary to test, `VOXGW_KIT`
+//! the folder with public recordings.
+
+mod audio;
+mod baresip;
+mod capture;
+mod gateway;
+mod process;
+mod sipp;
+mod sipp_called;
+mod sipp_media;
+mod sipp_signalling;
+mod tshark;

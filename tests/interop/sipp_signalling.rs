@@ -1,0 +1,127 @@
+//! SIPp calls: answers to requests of all kinds, hold, late ACK, TCP, Record-Route, drain.
+
+use crate::{gateway::Gateway, process, sipp::Sipp};
+use std::{env, thread, time::Duration};
+
+/// Runs one scenario against the echo, and gives the gateway, which must still live.
+fn run(scenario: &str, flags: &[&str]) -> Gateway {
+    let gateway = Gateway::start("echo:live");
+    Sipp::caller(scenario, &gateway.target()).with(flags).run();
+    gateway
+}
+
+/// Runs a scenario that makes no call.
+fn run_without_call(scenario: &str, flags: &[&str]) {
+    let mut gateway = run(scenario, flags);
+    assert!(gateway.call_folders().len() <= 1, "one request made several calls");
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn options_tells_what_is_allowed() {
+    run_without_call("options", &[]);
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn options_works_over_tcp() {
+    run_without_call("options", &["-t", "t1"]);
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn an_unknown_method_is_refused_with_405() {
+    run_without_call("unknown_method", &[]);
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn register_is_refused_with_405() {
+    run_without_call("register", &[]);
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn bye_without_a_dialog_is_refused_with_481() {
+    run_without_call("bye_unknown", &[]);
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn an_offer_without_a_known_codec_is_refused_with_488() {
+    run_without_call("no_codec", &[]);
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_call_over_udp_completes() {
+    let mut gateway = run("uac_call", &["-d", "1000"]);
+    let call = gateway.only_call();
+    assert_eq!(call.summary().expect("it is over")["ended_by"], "caller");
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_call_over_tcp_completes() {
+    let mut gateway = run("uac_call", &["-d", "1000", "-t", "t1"]);
+    let call = gateway.only_call();
+    assert_eq!(call.summary().expect("it is over")["ended_by"], "caller");
+    assert!(call.of_kind("sip").all(|message| message["transport"] == "tcp"), "a message left TCP");
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn hold_and_resume_are_answered_and_written_down() {
+    let mut gateway = run("hold", &[]);
+    let call = gateway.only_call();
+    let states = call.states();
+    let held = states.iter().position(|state| *state == "held");
+    let resumed = states.iter().rposition(|state| *state == "up");
+    assert!(held.is_some() && held < resumed, "held, then up again: {states:?}");
+    assert!(call.of_kind("media").any(|change| change["direction"] == "recvonly"), "our direction on hold");
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn duplicates_and_a_late_ack_make_one_call() {
+    let mut gateway = Gateway::start("echo:live");
+    let ended = Sipp::caller("late_ack", &gateway.target()).with(&["-pause_msg_ign"]).run();
+    // at once, perhaps for the duplicate, after 0.5 and after 1.5 seconds; the ACK comes before the one at 3.5
+    let answers = ended.received("SIP/2.0 200", "1 INVITE");
+    assert!((3..=6).contains(&answers), "the 200 was sent {answers} times\n{}", ended.report());
+    gateway.only_call();
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn record_route_is_kept_and_followed_by_our_bye() {
+    let mut gateway = Gateway::start_with("echo:live", &["--drain", "1s"]);
+    let mut sipp = Sipp::caller("record_route", &gateway.target()).start();
+    let up = process::wait_until(Duration::from_secs(10), || sipp.messages().contains("ACK sip:"));
+    assert!(up, "the call came up\n{}", sipp.report());
+    thread::sleep(Duration::from_millis(500));
+    gateway.begin_to_stop();
+    sipp.assert_succeeds();
+    gateway.finish();
+}
+
+/// `VOXGW_SLOW_AGENT` holds flags of `serve`, separated by spaces, that name an agent that takes seconds to come up.
+#[test]
+#[ignore = "needs sipp and VOXGW_SLOW_AGENT"]
+fn cancel_while_ringing_is_answered_with_487() {
+    let Ok(flags) = env::var("VOXGW_SLOW_AGENT") else {
+        eprintln!("skipped: VOXGW_SLOW_AGENT is not set");
+        return;
+    };
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let mut gateway = Gateway::start_with("echo:live", &flags);
+    Sipp::caller("cancel", &gateway.target()).run();
+    let call = gateway.only_call();
+    assert_eq!(call.summary().expect("it is over")["status"], 487);
+    gateway.stop();
+}
