@@ -33,6 +33,8 @@ use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// How long a gap is held open for packets that come out of order.
 pub const REORDER_WINDOW: Duration = Duration::from_millis(40);
+/// RFC 3389 §4.
+const COMFORT_NOISE: PayloadType = PayloadType(13);
 /// Silence is put in when the next packet is this late.
 const STARVED_AFTER: Duration = Duration::from_millis(60);
 /// Concealed at most for one gap; longer gaps are a pause of the sender.
@@ -186,7 +188,10 @@ impl Inbound {
         };
         let is_event = self.settings.event == Some(packet.payload_type);
         let codec = self.settings.codecs.iter().find(|(known, _)| *known == packet.payload_type).map(|(_, c)| *c);
-        if (codec.is_none() && !is_event) || !self.believes(now, from) {
+        let is_known = codec.is_some() || is_event;
+        // What we did not agree on may not take the call over, but from a known source it counts: the network
+        // delivered it.
+        if !(self.latched == Some(from) || is_known) || !self.believes(now, from) {
             self.refused += 1;
             return;
         }
@@ -198,6 +203,14 @@ impl Inbound {
         if arrival == Arrival::First {
             self.order.reset();
             self.expected_timestamp = None;
+        }
+        if !is_known {
+            // Comfort noise (RFC 3389) and what we cannot decode: silence in its place.
+            self.refused += u64::from(packet.payload_type != COMFORT_NOISE);
+            if self.order.push(now, sequence, packet.timestamp, &[]) {
+                self.drain(now);
+            }
+            return;
         }
         if is_event {
             self.event(now, &packet);

@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod dsp;
+pub mod file;
 
 pub mod inbound;
 pub mod outbound;

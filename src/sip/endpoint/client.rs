@@ -86,15 +86,16 @@ impl Endpoint {
         let request = tx.request.clone();
         let Some(id) = self.calls.get(request.headers.call_id()).copied() else {
             // The leg is gone (we cancelled): a late 2xx must still be acknowledged and ended.
-            if (200..300).contains(&response.status) {
-                self.end_unwanted(now, key, &request, response);
+            match response.status {
+                100..=199 => self.cancel_invite(now, key, None),
+                200..=299 => self.end_unwanted(now, key, &request, response),
+                _ => {}
             }
             return;
         };
         match response.status {
-            100 => self.provisional(now, id),
+            100 => {}
             101..=199 => {
-                self.provisional(now, id);
                 if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early) {
                     self.event(Event::Progress(id, response.status, response.sdp().map(<[u8]>::to_vec)));
                 }
@@ -107,13 +108,6 @@ impl Endpoint {
                 let by = if cancelled { EndedBy::Us } else { EndedBy::Far };
                 self.end(id, Ended { by, status: Some(status), reason, answered_by_peer: true });
             }
-        }
-    }
-
-    fn provisional(&mut self, now: Instant, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if std::mem::take(&mut leg.cancel_when_ringing) {
-            self.send_cancel(now, id);
         }
     }
 
@@ -151,10 +145,9 @@ impl Endpoint {
             return;
         };
         self.dialogs.insert(dialog.key(), id);
-        let closing = leg.stage == Stage::Closing || leg.cancel_when_ringing;
+        let closing = leg.stage == Stage::Closing;
         leg.stage = Stage::Confirmed;
         leg.dialog = Some(dialog);
-        leg.cancel_when_ringing = false;
         self.send_ack(id, number_of(&request.headers));
         if closing {
             // It was answered while we gave up.
@@ -258,7 +251,9 @@ impl Endpoint {
                     leg.stage = Stage::Closing;
                     self.send_cancel(now, id);
                 } else {
-                    leg.cancel_when_ringing = true;
+                    // §9.1: CANCEL must wait for a provisional response; the caller need not.
+                    let reason = "given up before any answer".to_owned();
+                    self.end(id, Ended { by: EndedBy::Us, status: Some(408), reason, answered_by_peer: false });
                 }
             }
             (_, Stage::Confirmed | Stage::Unacknowledged) => {
@@ -284,7 +279,13 @@ impl Endpoint {
     fn send_cancel(&mut self, now: Instant, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.stage = Stage::Closing;
-        let Some(tx) = leg.invite.as_ref().and_then(|key| self.transactions.get(key)) else { return };
+        if let Some(key) = leg.invite.clone() {
+            self.cancel_invite(now, &key, Some(id));
+        }
+    }
+
+    fn cancel_invite(&mut self, now: Instant, invite: &Key, leg: Option<LegId>) {
+        let Some(tx) = self.transactions.get(invite) else { return };
         let invite = &tx.request;
         let mut headers = Headers::default();
         headers.push("Via", invite.headers.first("Via").unwrap_or_default());
@@ -300,9 +301,12 @@ impl Endpoint {
         let Some(branch) = cancel.headers.via().ok().and_then(|via| via.branch().map(str::to_owned)) else { return };
         let path = tx.path;
         let key = Key::of_client(&branch, &Method::Cancel);
+        if self.transactions.contains_key(&key) {
+            return;
+        }
         let bytes = cancel.to_bytes();
         self.begin(now, key, Kind::OtherClient, cancel, path, bytes.clone());
-        self.transmit(Some(id), path, bytes, false);
+        self.transmit(leg, path, bytes, false);
     }
 
     /// Acknowledges and ends a 2xx that nobody wants.

@@ -46,8 +46,6 @@ pub(super) struct Leg {
     pub(super) unacknowledged: Option<Unacknowledged>,
     /// BYE must wait for ACK (§15).
     pub(super) hang_up_when_acknowledged: bool,
-    /// CANCEL must wait for a provisional response (§9.1).
-    pub(super) cancel_when_ringing: bool,
     /// The ACK we sent for the newest 2xx, to be repeated with it.
     pub(super) last_ack: Option<Vec<u8>>,
     /// What we asked for, to ask again with credentials.
@@ -81,7 +79,6 @@ impl Leg {
             trying_at: Instant::FAR_FUTURE,
             unacknowledged: None,
             hang_up_when_acknowledged: false,
-            cancel_when_ringing: false,
             last_ack: None,
             outgoing: None,
             answered_challenge: false,

@@ -1,0 +1,74 @@
+//! Sounds that ship inside the binary, and how a script's sounds are found. All at 8 kHz.
+
+use crate::{
+    error::{Error, Result},
+    media::file::wav,
+    unit::SampleRate,
+};
+use std::{path::Path, sync::Arc};
+
+/// The sounds named `builtin:…` (own speech by espeak-ng).
+static BUILTIN: &[(&str, &[u8])] = &[
+    ("greeting", include_bytes!("prompts/greeting.wav")),
+    ("reply", include_bytes!("prompts/reply.wav")),
+    ("digit", include_bytes!("prompts/digit.wav")),
+    ("silence", include_bytes!("prompts/silence.wav")),
+    ("goodbye", include_bytes!("prompts/goodbye.wav")),
+    ("apology", include_bytes!("prompts/apology.wav")),
+];
+
+/// A sound from inside the binary; empty for a name that is not there.
+#[must_use]
+pub fn builtin(name: &str) -> Arc<[i16]> {
+    BUILTIN
+        .iter()
+        .find(|(known, _)| *known == name)
+        .and_then(|(_, bytes)| wav::read(bytes).ok())
+        .map_or_else(|| Arc::from([]), |wav| Arc::from(wav.mono()))
+}
+
+/// A WAV file's sound at 8 kHz, one channel.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub fn load(path: &Path) -> Result<Arc<[i16]>> {
+    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, &source))?;
+    let wrong = |problem: String| {
+        Error::usage(format!("{}: {problem}", path.display())).hint("any WAV will do: PCM, float or G.711, any rate")
+    };
+    let wav = wav::read(&bytes).map_err(wrong)?;
+    wav::resample(&wav.mono(), wav.rate, SampleRate::HZ_8000).map(Arc::from).map_err(wrong)
+}
+
+/// A sound of a script: `builtin:NAME`, or a file beside the script.
+///
+/// # Errors
+/// Names what was not found.
+pub fn of_script(name: &str, folder: Option<&Path>) -> Result<Arc<[i16]>, String> {
+    if let Some(builtin_name) = name.strip_prefix("builtin:") {
+        let sound = builtin(builtin_name);
+        let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+        return if sound.is_empty() {
+            Err(format!("no sound is called {name}; inside the binary are {}", names.join(", ")))
+        } else {
+            Ok(sound)
+        };
+    }
+    let path = folder.map_or_else(|| Path::new(name).to_owned(), |folder| folder.join(name));
+    load(&path).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sound_inside_the_binary_can_be_played() {
+        for (name, _) in BUILTIN {
+            let sound = builtin(name);
+            assert!(sound.len() > 4_000, "{name}");
+            assert!(sound.iter().any(|sample| sample.abs() > 5_000), "{name} is too quiet");
+        }
+        assert!(of_script("builtin:nope", None).unwrap_err().contains("greeting"));
+    }
+}

@@ -1,0 +1,269 @@
+//! The server side: axum on a Unix socket (mode 0600) or on TCP with a bearer token.
+
+use super::model::StreamItem;
+use crate::{
+    error::{Error, Result},
+    gateway::Handle,
+    redact::Secret,
+    unit::CallId,
+};
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{Path as PathPart, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::{
+    net::{TcpListener, UnixListener, UnixStream},
+    sync::{broadcast, mpsc},
+};
+
+/// Where the API listens; the Unix socket's file goes away when this is dropped.
+#[derive(Debug)]
+pub struct Listening {
+    /// For the ready line: `unix:/run/…` or `http://127.0.0.1:8080`.
+    pub place: String,
+    path: Option<PathBuf>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Starts the API on `place`: `unix:PATH`, `HOST:PORT` or `off` (gives none).
+///
+/// # Errors
+/// The place is taken, or a TCP place without a token.
+pub async fn start(place: &str, token: Option<Secret>, handle: Handle) -> Result<Option<Listening>> {
+    if place == "off" {
+        return Ok(None);
+    }
+    if let Some(path) = place.strip_prefix("unix:") {
+        let path = if path == "auto" { super::client::default_socket() } else { PathBuf::from(path) };
+        let listener = bind_unix(&path).await?;
+        tokio::spawn(async move { axum::serve(listener, router(handle, None)).await });
+        return Ok(Some(Listening { place: format!("unix:{}", path.display()), path: Some(path) }));
+    }
+    let Some(token) = token else {
+        return Err(Error::usage(format!("api.listen = {place}: on TCP the API needs a token"))
+            .hint("set api.token_file, or use unix:PATH"));
+    };
+    let listener = TcpListener::bind(place).await.map_err(|source| {
+        Error::machine(format!("could not listen on {place} for the API: {source}"))
+            .hint("choose another port with --api HOST:PORT")
+    })?;
+    let bound = listener.local_addr().map_or_else(|_| place.to_owned(), |address| address.to_string());
+    tokio::spawn(async move { axum::serve(listener, router(handle, Some(Arc::new(token)))).await });
+    Ok(Some(Listening { place: format!("http://{bound}"), path: None }))
+}
+
+/// Binds under another name with mode 0600 and then moves it in place: nobody can connect in between.
+async fn bind_unix(path: &Path) -> Result<UnixListener> {
+    let failed = |source: &std::io::Error| Error::file("make the API's socket", path, source);
+    if path.exists() {
+        if UnixStream::connect(path).await.is_ok() {
+            return Err(Error::machine(format!("another gateway answers on {}", path.display()))
+                .hint("stop it, or choose another place with --api unix:PATH"));
+        }
+        std::fs::remove_file(path).map_err(|source| failed(&source))?;
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|source| failed(&source))?;
+    }
+    let mut hidden = path.as_os_str().to_owned();
+    hidden.push(format!(".{}", std::process::id()));
+    let hidden = PathBuf::from(hidden);
+    let _ = std::fs::remove_file(&hidden);
+    let listener = UnixListener::bind(&hidden).map_err(|source| failed(&source))?;
+    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(|source| failed(&source))?;
+    std::fs::rename(&hidden, path).map_err(|source| failed(&source))?;
+    Ok(listener)
+}
+
+fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
+    let router = Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/sessions", get(sessions))
+        .route("/v1/sessions/{call}", get(session).delete(hang_up_plain))
+        .route("/v1/sessions/{call}/hangup", post(hang_up))
+        .route("/v1/sessions/{call}/dtmf", post(press))
+        .route("/v1/events", get(events))
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such place; see docs/API.md") })
+        .with_state(handle);
+    match token {
+        None => router,
+        Some(token) => router.layer(middleware::from_fn(move |request: Request, next: Next| {
+            let token = Arc::clone(&token);
+            async move {
+                if authorized(&request, &token) {
+                    next.run(request).await
+                } else {
+                    problem(StatusCode::UNAUTHORIZED, "send Authorization: Bearer with the API's token")
+                }
+            }
+        })),
+    }
+}
+
+fn authorized(request: &Request, token: &Secret) -> bool {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    same(given.as_bytes(), token.reveal().as_bytes())
+}
+
+/// Compares in a time that does not depend on where the difference is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let longest = a.len().max(b.len());
+    let mut difference = a.len() ^ b.len();
+    for n in 0..longest {
+        difference |= usize::from(a.get(n).copied().unwrap_or(0) ^ b.get(n).copied().unwrap_or(0));
+    }
+    difference == 0
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    error: &'a str,
+}
+
+fn problem(status: StatusCode, error: &str) -> Response {
+    (status, Json(Problem { error })).into_response()
+}
+
+fn gone() -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is shutting down")
+}
+
+async fn health(State(handle): State<Handle>) -> Response {
+    match handle.hub.snapshot().await {
+        Some(snapshot) if snapshot.gateway.draining => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(snapshot.gateway)).into_response()
+        }
+        Some(snapshot) => Json(snapshot.gateway).into_response(),
+        None => gone(),
+    }
+}
+
+async fn sessions(State(handle): State<Handle>) -> Response {
+    match handle.hub.snapshot().await {
+        Some(snapshot) => Json(snapshot).into_response(),
+        None => gone(),
+    }
+}
+
+async fn session(State(handle): State<Handle>, PathPart(call): PathPart<String>) -> Response {
+    let Ok(call) = call.parse::<CallId>() else { return unknown_call(&call) };
+    let Some(snapshot) = handle.hub.snapshot().await else { return gone() };
+    match snapshot.sessions.into_iter().find(|session| session.call() == call) {
+        Some(session) => Json(session).into_response(),
+        None => unknown_call(&call.to_string()),
+    }
+}
+
+fn unknown_call(call: &str) -> Response {
+    problem(StatusCode::NOT_FOUND, &format!("there is no call {}", crate::redact::printable(call)))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HangUp {
+    reason: Option<String>,
+}
+
+async fn hang_up(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
+    let wish: HangUp = match read(&body) {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    let reason = wish.reason.unwrap_or_else(|| "hung up by the operator".to_owned());
+    end(&handle, &call, &reason).await
+}
+
+async fn hang_up_plain(State(handle): State<Handle>, PathPart(call): PathPart<String>) -> Response {
+    end(&handle, &call, "hung up by the operator").await
+}
+
+async fn end(handle: &Handle, text: &str, reason: &str) -> Response {
+    match text.parse::<CallId>() {
+        Ok(call) if handle.hang_up(call, reason).await => StatusCode::ACCEPTED.into_response(),
+        _ => unknown_call(text),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Press {
+    digits: String,
+}
+
+async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
+    let wish: Press = match serde_json::from_slice(&body) {
+        Ok(wish) => wish,
+        Err(wrong) => return problem(StatusCode::BAD_REQUEST, &format!("body must be {{\"digits\":\"12#\"}}: {wrong}")),
+    };
+    match call.parse::<CallId>() {
+        Ok(id) if handle.press(id, &wish.digits).await => StatusCode::ACCEPTED.into_response(),
+        _ => unknown_call(&call),
+    }
+}
+
+fn read<T: Default + for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Response> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("bad body: {wrong}")))
+}
+
+/// Snapshot first, then items as they come, one JSON object a line. A client that is too slow is told how many it
+/// missed; the gateway does not wait for it.
+async fn events(State(handle): State<Handle>) -> Response {
+    let Some((snapshot, mut items)) = handle.hub.subscribe().await else { return gone() };
+    let (to, from) = mpsc::channel::<Result<Bytes, std::convert::Infallible>>(16);
+    tokio::spawn(async move {
+        if to.send(Ok(line(&StreamItem::Snapshot(Box::new(snapshot))))).await.is_err() {
+            return;
+        }
+        loop {
+            let item = match items.recv().await {
+                Ok(item) => line(&item),
+                Err(broadcast::error::RecvError::Lagged(count)) => line(&StreamItem::Dropped { count }),
+                Err(broadcast::error::RecvError::Closed) => return,
+            };
+            if to.send(Ok(item)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let stream = futures_util::stream::unfold(from, |mut from| async move { from.recv().await.map(|item| (item, from)) });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response()
+}
+
+fn line(item: &StreamItem) -> Bytes {
+    let mut text = serde_json::to_vec(item).unwrap_or_default();
+    text.push(b'\n');
+    Bytes::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_compared_whole() {
+        assert!(same(b"abc", b"abc"));
+        assert!(!same(b"abc", b"abd") && !same(b"abc", b"ab") && !same(b"", b"a"));
+    }
+}

@@ -1,0 +1,334 @@
+//! The arguments: names, meanings, checks. Help, man pages and completions are made from these definitions.
+
+use crate::unit::{CallId, parse_duration, parse_rate};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{path::PathBuf, time::Duration};
+
+/// The gateway between the phone network and speech AI.
+#[derive(Debug, Parser)]
+#[command(name = "voxgw", version, about, propagate_version = true, arg_required_else_help = false)]
+pub struct Arguments {
+    /// What everybody understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags that every subcommand takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// Use this config file, and no other
+    #[arg(short, long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+    /// Read no config file
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_config: bool,
+    /// Only results and errors; twice: only errors
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub quiet: u8,
+    /// Log more: debug; twice: trace
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug
+    #[arg(long, global = true, value_name = "FILTER", help_heading = "Global options")]
+    pub log: Option<String>,
+    /// Log as text or json
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = ["text", "json"], help_heading = "Global options")]
+    pub log_format: Option<String>,
+    /// Log into this file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub log_file: Option<PathBuf>,
+    /// Show no progress bars
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_progress: bool,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once")]
+pub enum Command {
+    /// Run the gateway: answer calls with an agent
+    ///
+    /// Without config and key it answers on udp/5060 and tcp/5060 with the offline agent.
+    /// Ctrl-C or SIGTERM drains: no new calls, the running ones finish.
+    #[command(after_help = "Examples:\n  voxgw serve\n  voxgw serve --agent echo --sip udp:127.0.0.1:5070\n  GEMINI_API_KEY=… voxgw serve --agent gemini --pcap all")]
+    Serve(Serve),
+    /// Call someone: a file, silence, an echo, or an AI caller
+    ///
+    /// The exit code says what failed: 3 not reached, 4 refused, 5 agent, 6 media, 7 this machine.
+    #[command(after_help = "Examples:\n  voxgw dial sip:127.0.0.1 --play recordings/question.wav --record out.wav\n  voxgw dial sip:127.0.0.1 --silence --dtmf '*@6s'\n  voxgw dial sip:127.0.0.1 --play q.wav --repeat 100 --concurrency 20 --rate 10/s -o json")]
+    Dial(Dial),
+    /// Run a recording or capture through the same path again, offline
+    ///
+    /// WAV of any rate, pcap, pcapng, or a call folder. Without an agent it is a media report.
+    #[command(after_help = "Examples:\n  voxgw replay recordings/two-party.pcap\n  voxgw replay recordings/question.wav --agent scripted --out /tmp/run\n  voxgw replay CALL_FOLDER --agent recorded")]
+    Replay(Replay),
+    /// Watch sessions, live or from a file
+    #[command(after_help = "Examples:\n  voxgw monitor\n  voxgw monitor --demo\n  voxgw monitor CALL_FOLDER/session.jsonl\n  voxgw monitor --once -o json")]
+    Monitor(Monitor),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script
+    Completions {
+        /// For this shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page
+    Man {
+        /// Of this subcommand
+        command: Option<String>,
+        /// Write all pages into this folder
+        #[arg(long, value_name = "DIR")]
+        all: Option<PathBuf>,
+    },
+}
+
+/// `voxgw config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every value with its origin, or one key with its meaning
+    Show {
+        /// This key only
+        key: Option<String>,
+        /// Only what is not default
+        #[arg(long)]
+        changed: bool,
+    },
+    /// Check a config file
+    Check {
+        /// The file; else the one that would be used
+        file: Option<PathBuf>,
+    },
+    /// Write the commented template
+    Init {
+        /// Print it instead
+        #[arg(long)]
+        print: bool,
+        /// Replace an existing file
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One document at the end
+    Json,
+    /// Journal records as they happen
+    Jsonl,
+    /// A table for spreadsheets
+    Csv,
+}
+
+/// `voxgw serve`
+#[derive(Args, Clone, Debug, Default)]
+pub struct Serve {
+    /// Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]
+    #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
+    pub sip: Vec<String>,
+    /// Ports for RTP and RTCP [default: 10000-20000]
+    #[arg(long, value_name = "LOW-HIGH")]
+    pub rtp_ports: Option<String>,
+    /// The address that others reach us at, or auto
+    #[arg(long, value_name = "IP")]
+    pub advertise: Option<String>,
+    /// Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Local API: unix:PATH, HOST:PORT (with --api-token-file), or off
+    #[arg(long, value_name = "PLACE", hide_env_values = true, env = "VOXGW_API")]
+    pub api: Option<String>,
+    /// File with the token that the API wants on TCP
+    #[arg(long, value_name = "FILE", hide_env_values = true, env = "VOXGW_TOKEN_FILE")]
+    pub api_token_file: Option<PathBuf>,
+    /// Keep calls: always (journal and sound), journal, or never
+    #[arg(long, value_name = "WHEN", value_parser = ["always", "journal", "never"])]
+    pub record: Option<String>,
+    /// Where the call folders are
+    #[arg(long, value_name = "DIR")]
+    pub recordings: Option<PathBuf>,
+    /// Keep a capture of each call
+    #[arg(long, value_name = "WHAT", value_parser = ["off", "sip", "all"])]
+    pub pcap: Option<String>,
+    /// Keep every provider frame in agent.jsonl, for replay --agent recorded
+    #[arg(long)]
+    pub agent_frames: bool,
+    /// Calls at once
+    #[arg(long, value_name = "N")]
+    pub max_calls: Option<usize>,
+    /// How long calls may go on after SIGTERM, like 30s
+    #[arg(long, value_name = "TIME")]
+    pub drain: Option<String>,
+    /// Media workers; 0 is one per core
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Bind, report and exit
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `voxgw dial`
+#[derive(Args, Clone, Debug)]
+pub struct Dial {
+    /// Whom to call: sip:NAME@HOST, sip:HOST, or HOST
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Play this file; repeatable, one after another
+    #[arg(long, value_name = "FILE", group = "source")]
+    pub play: Vec<PathBuf>,
+    /// Send silence
+    #[arg(long, group = "source")]
+    pub silence: bool,
+    /// Send back what is heard
+    #[arg(long, group = "source")]
+    pub echo: bool,
+    /// An AI caller: scripted, gemini, or a profile of the config
+    #[arg(long, value_name = "NAME", group = "source")]
+    pub agent: Option<String>,
+    /// Talk through the microphone
+    #[arg(long, group = "source")]
+    pub mic: bool,
+    /// Write both sides into this WAV: left what we sent, right what came back
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Keep call folders here
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+    /// Write a capture of the call
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable
+    #[arg(long, value_name = "KEYS[@TIME]")]
+    pub dtmf: Vec<String>,
+    /// Hang up after: a time like 5s, silence:2s, or turns:3
+    #[arg(long, value_name = "RULE")]
+    pub hangup_after: Option<String>,
+    /// Wait this long after the answer before playing
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
+    pub delay: Duration,
+    /// Ring at most this long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub ring: Duration,
+    /// Talk at most this long
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    pub max: Duration,
+    /// As whom
+    #[arg(long, value_name = "URI")]
+    pub from: Option<String>,
+    /// User name for a challenge; the password comes from VOXGW_PASSWORD or --password-file
+    #[arg(long, value_name = "NAME", hide_env_values = true, env = "VOXGW_USER")]
+    pub user: Option<String>,
+    /// File with the password
+    #[arg(long, value_name = "FILE", hide_env_values = true, env = "VOXGW_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Send the call through this proxy
+    #[arg(long, value_name = "URI")]
+    pub proxy: Option<String>,
+    /// Extra header; repeatable
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    pub header: Vec<String>,
+    /// Codecs in the order of the offer
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub codec: Vec<String>,
+    /// Sound in one packet: 10ms to 60ms
+    #[arg(long, value_name = "TIME")]
+    pub ptime: Option<String>,
+    /// Local SIP address
+    #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
+    pub sip: Vec<String>,
+    /// Ports for RTP and RTCP [default: 20002-29999]
+    #[arg(long, value_name = "LOW-HIGH")]
+    pub rtp_ports: Option<String>,
+    /// Place so many calls
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: u32,
+    /// So many at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub concurrency: u32,
+    /// Begin so many a second: 10/s, 30/m
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub rate: Option<f64>,
+    /// How to print the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+}
+
+/// `voxgw replay`
+#[derive(Args, Clone, Debug)]
+pub struct Replay {
+    /// WAV, pcap, pcapng, or a call folder
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// none, echo, echo:live, scripted, gemini, recorded (the folder's agent.jsonl), or a profile
+    #[arg(long, value_name = "NAME", default_value = "none")]
+    pub agent: String,
+    /// max, real, or a factor like 2x [default: max for offline agents, real for gemini]
+    #[arg(long, value_name = "SPEED")]
+    pub speed: Option<String>,
+    /// Codec of streams that no SIP describes, and of what a WAV is sent with
+    #[arg(long, value_name = "NAME")]
+    pub codec: Option<String>,
+    /// Only this stream of a capture, like 0x3f21a9c4
+    #[arg(long, value_name = "SSRC")]
+    pub ssrc: Option<String>,
+    /// Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)
+    #[arg(long, value_name = "SIDE", default_value = "caller", value_parser = ["caller", "agent", "both"])]
+    pub leg: String,
+    /// Write journal, sound and report into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How to print the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+}
+
+/// `voxgw monitor`
+#[derive(Args, Clone, Debug)]
+pub struct Monitor {
+    /// unix:PATH, http://HOST:PORT, a session.jsonl or a call folder; nothing is the local gateway
+    #[arg(value_name = "TARGET", hide_env_values = true, env = "VOXGW_API")]
+    pub target: Option<String>,
+    /// Show invented calls; needs no gateway
+    #[arg(long)]
+    pub demo: bool,
+    /// Print once and exit
+    #[arg(long)]
+    pub once: bool,
+    /// With -o jsonl: go on printing events
+    #[arg(long)]
+    pub watch: bool,
+    /// Only these: state:up agent:gemini mos<3.8 p95>1200
+    #[arg(long, value_name = "EXPR", default_value = "")]
+    pub filter: String,
+    /// Sort by a column: p95:desc
+    #[arg(long, value_name = "COLUMN", default_value = "")]
+    pub sort: String,
+    /// Open this pane: sessions, overview, ladder, media, talk, turns
+    #[arg(long, value_name = "NAME")]
+    pub pane: Option<String>,
+    /// Open this call
+    #[arg(long, value_name = "ID")]
+    pub call: Option<CallId>,
+    /// Plain letters instead of lines and bullets
+    #[arg(long)]
+    pub ascii: bool,
+    /// Mask numbers and words
+    #[arg(long)]
+    pub privacy: bool,
+    /// Allow hanging up
+    #[arg(long)]
+    pub control: bool,
+    /// File with the API's token
+    #[arg(long, value_name = "FILE", hide_env_values = true, env = "VOXGW_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How to print with --once
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+}

@@ -1,0 +1,73 @@
+//! `voxgw config`: what is set, where from, and what may be.
+
+use super::{Global, Printer, arguments::ConfigCommand, layers};
+use crate::{
+    config::{Config, KEYS, Layers, Origin, template},
+    error::{Error, Result, nearest},
+};
+use std::{fmt::Write as _, path::Path};
+
+pub(super) fn run(global: &Global, command: &ConfigCommand, printer: &Printer) -> Result<u8> {
+    match command {
+        ConfigCommand::Show { key: Some(key), .. } => show_one(&layers(global)?, key, printer),
+        ConfigCommand::Show { key: None, changed } => {
+            show(&layers(global)?, *changed, printer);
+            Ok(0)
+        }
+        ConfigCommand::Check { file } => check(global, file.as_deref(), printer),
+        ConfigCommand::Init { print: true, .. } => {
+            printer.result(&template());
+            Ok(0)
+        }
+        ConfigCommand::Init { force, .. } => init(*force, printer),
+    }
+}
+
+fn show(layers: &Layers, changed: bool, printer: &Printer) {
+    let mut text = String::new();
+    for (key, value, origin) in layers.iter().filter(|(_, _, origin)| !changed || **origin != Origin::Default) {
+        let _ = writeln!(text, "{key:<26} {:<34} {origin}", value.to_string());
+    }
+    printer.result(&text);
+}
+
+fn show_one(layers: &Layers, key: &str, printer: &Printer) -> Result<u8> {
+    let generic = key.split('.').next().filter(|table| *table == "agents").and_then(|_| key.rsplit('.').next());
+    let row = KEYS.iter().find(|row| row.path == key || generic.is_some_and(|field| row.path == format!("agents.*.{field}")));
+    let Some(row) = row else {
+        let error = Error::usage(format!("there is no key {key}"));
+        return Err(match nearest(key, KEYS.iter().map(|row| row.path)) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error.hint("voxgw config show lists all keys"),
+        });
+    };
+    let now = layers.value(key).map_or_else(|| "not set".to_owned(), |(value, origin)| format!("{value}   ({origin})"));
+    let default = if row.default.is_empty() { "none" } else { row.default };
+    printer.result(&format!("{key}\n  {}\n  now      {now}\n  default  {default}\n", row.meaning));
+    Ok(0)
+}
+
+fn check(global: &Global, file: Option<&Path>, printer: &Printer) -> Result<u8> {
+    let layers = match file {
+        None => layers(global)?,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
+            let mut layers = Layers::defaults();
+            layers.add_file_text(&text, path)?;
+            layers
+        }
+    };
+    Config::from_layers(&layers)?;
+    printer.result("ok");
+    Ok(0)
+}
+
+fn init(force: bool, printer: &Printer) -> Result<u8> {
+    let path = Path::new("voxgw.toml");
+    if path.exists() && !force {
+        return Err(Error::usage("voxgw.toml is already here").hint("--force replaces it, --print prints the template"));
+    }
+    std::fs::write(path, template()).map_err(|source| Error::file("write", path, &source))?;
+    printer.result("wrote voxgw.toml: every key with its default, all commented out");
+    Ok(0)
+}

@@ -1,0 +1,599 @@
+//! `voxgw dial`: places calls through the same engine that `serve` runs.
+
+use super::{
+    Global, Printer,
+    arguments::{Dial, Format},
+    environment, expand_home, layers, logging,
+};
+use crate::{
+    agent::{
+        prompts,
+        seat::{Plan, PlayPlan},
+    },
+    api::model::StreamItem,
+    call::journal::{Body, Record, Summary, Turn, Verdict},
+    config::{Config, read_secret},
+    error::{Error, Kind, Result},
+    gateway::{Engine, Handle, Originate},
+    redact::Secret,
+    report,
+    sip::{auth::Credentials, uri::Uri},
+    unit::{CallId, parse_duration},
+};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::broadcast;
+
+pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Result<u8> {
+    if arguments.mic {
+        return Err(Error::usage("--mic: this build has no sound devices")
+            .hint("use --play FILE, --echo, --silence or --agent NAME; devices come with the media release"));
+    }
+    let target = target(&arguments.target)?;
+    let folder = KeptFolder::new(arguments)?;
+    let config = config(global, arguments, &target, &folder)?;
+    // Events are printed as lines; the log would say them twice.
+    let level = (global.log.is_none() && global.verbose == 0 && environment("LOG_LEVEL").is_none()).then_some("error");
+    logging::start(&config, level)?;
+    let template = Template::new(arguments, &config, target)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|source| Error::machine(format!("could not start the runtime: {source}")))?;
+    let config = Arc::new(config);
+    let outcome = runtime.block_on(dial(arguments, &config, &template, printer))?;
+    folder.deliver(arguments, &outcome.calls, printer)?;
+    report(arguments, &outcome, printer);
+    Ok(outcome.exit_code())
+}
+
+/// `HOST`, `NAME@HOST` and `tel:` are spelled out.
+fn target(text: &str) -> Result<Uri> {
+    let spelled = if text.contains(':') && Uri::parse(text).is_ok_and(|uri| uri.is_sip()) {
+        text.to_owned()
+    } else if text.starts_with("tel:") || text.starts_with("http") {
+        return Err(Error::usage(format!("{text}: only sip: targets can be called yet")).hint("write sip:NAME@HOST"));
+    } else {
+        format!("sip:{text}")
+    };
+    let uri = Uri::parse(&spelled).map_err(|problem| {
+        Error::usage(format!("'{text}' is no target: {problem}")).hint("write sip:NAME@HOST or sip:HOST:PORT")
+    })?;
+    if uri.scheme == "sips" {
+        return Err(Error::usage("sips: is not there yet").hint("use sip:"));
+    }
+    Ok(uri)
+}
+
+fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) -> Result<Config> {
+    let mut layers = layers(global)?;
+    let any = if target.host.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+    let listen = if arguments.sip.is_empty() { format!("udp:{any}") } else { arguments.sip.join(",") };
+    layers.add_flag("sip.listen", &listen);
+    layers.add_flag("media.rtp_ports", arguments.rtp_ports.as_deref().unwrap_or("20002-29999"));
+    layers.add_flag("api.listen", "off");
+    layers.add_flag("recording.folder", &folder.path.display().to_string());
+    let mode = match (&arguments.record, &arguments.journal) {
+        (Some(_), _) => "always",
+        (None, Some(_)) => "always",
+        (None, None) if arguments.pcap.is_some() => "journal",
+        (None, None) => "never",
+    };
+    layers.add_flag("recording.mode", mode);
+    layers.add_flag("recording.pcap", if arguments.pcap.is_some() { "all" } else { "off" });
+    if !arguments.codec.is_empty() {
+        layers.add_flag("media.codecs", &arguments.codec.join(","));
+    }
+    if let Some(ptime) = &arguments.ptime {
+        layers.add_flag("media.ptime", ptime);
+    }
+    let mut config = Config::from_layers(&layers)?;
+    expand_home(&mut config);
+    Ok(config)
+}
+
+/// Where the calls' folders are while they run; a temporary one goes away at the end.
+struct KeptFolder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl KeptFolder {
+    fn new(arguments: &Dial) -> Result<Self> {
+        if let Some(path) = &arguments.journal {
+            return Ok(Self { path: path.clone(), temporary: false });
+        }
+        let path = std::env::temp_dir().join(format!("voxgw-dial-{}", std::process::id()));
+        for file in [&arguments.record, &arguments.pcap].into_iter().flatten() {
+            if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+                return Err(Error::machine(format!("there is no folder {}", parent.display())).hint("make it first"));
+            }
+        }
+        Ok(Self { path, temporary: true })
+    }
+
+    /// Copies what was asked for to where it was asked for; numbered when there are several calls.
+    fn deliver(&self, arguments: &Dial, calls: &[CallOutcome], printer: &Printer) -> Result<()> {
+        let wanted = [(&arguments.record, "call.wav"), (&arguments.pcap, "call.pcap")];
+        for (number, call) in calls.iter().enumerate() {
+            for (file, name) in &wanted {
+                let Some(file) = file else { continue };
+                let Some(source) = self.folder_of(call.call).map(|folder| folder.join(name)).filter(|path| path.is_file()) else {
+                    continue;
+                };
+                let to = if calls.len() == 1 { file.clone() } else { numbered(file, number + 1) };
+                std::fs::copy(&source, &to).map_err(|problem| Error::file("write", &to, &problem))?;
+                if calls.len() == 1 {
+                    printer.note(&format!("  saved {}", to.display()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn folder_of(&self, call: CallId) -> Option<PathBuf> {
+        let ending = format!("-{call}");
+        let entries = std::fs::read_dir(&self.path).ok()?;
+        entries.flatten().map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(&ending))
+    }
+}
+
+impl Drop for KeptFolder {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn numbered(file: &Path, number: usize) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = file.extension().map_or_else(String::new, |extension| format!(".{}", extension.to_string_lossy()));
+    file.with_file_name(format!("{stem}-{number}{extension}"))
+}
+
+/// What every call of this run is made from.
+struct Template {
+    to: Uri,
+    from: Uri,
+    proxy: Option<Uri>,
+    headers: Vec<(String, String)>,
+    credentials: Option<Credentials>,
+    plan: Arc<Plan>,
+    ring: Duration,
+    max: Duration,
+    silence: Option<Duration>,
+    turns: Option<u32>,
+}
+
+impl Template {
+    fn new(arguments: &Dial, config: &Config, to: Uri) -> Result<Self> {
+        let uri = |name: &str, text: &str| {
+            Uri::parse(text).map_err(|problem| Error::usage(format!("{name} {text}: {problem}")).hint("write sip:NAME@HOST"))
+        };
+        let from = match &arguments.from {
+            Some(text) => uri("--from", text)?,
+            None => Uri::sip(arguments.user.as_deref().unwrap_or("voxgw"), "voxgw.invalid", None),
+        };
+        let proxy = arguments.proxy.as_deref().map(|text| uri("--proxy", text)).transpose()?;
+        let headers = arguments
+            .header
+            .iter()
+            .map(|header| {
+                let (name, value) = header.split_once(':').unwrap_or((header, ""));
+                let good = !name.trim().is_empty() && name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+                if good && header.contains(':') {
+                    Ok((name.trim().to_owned(), value.trim().to_owned()))
+                } else {
+                    Err(Error::usage(format!("-H '{header}': write 'Name: value'")))
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let (after, silence, turns) = hang_up_rule(arguments.hangup_after.as_deref())?;
+        let plan = plan(arguments, config, after)?;
+        Ok(Self {
+            to,
+            from,
+            proxy,
+            headers,
+            credentials: credentials(arguments)?,
+            plan: Arc::new(plan),
+            ring: arguments.ring,
+            max: arguments.max,
+            silence,
+            turns,
+        })
+    }
+
+    fn originate(&self) -> Originate {
+        Originate {
+            to: self.to.clone(),
+            from: self.from.clone(),
+            proxy: self.proxy.clone(),
+            headers: self.headers.clone(),
+            credentials: self.credentials.clone(),
+            plan: Arc::clone(&self.plan),
+            ring: self.ring,
+            max_duration: Some(self.max),
+            hang_up_after_silence: self.silence,
+            hang_up_after_turns: self.turns,
+        }
+    }
+}
+
+fn credentials(arguments: &Dial) -> Result<Option<Credentials>> {
+    let Some(user) = &arguments.user else { return Ok(None) };
+    let password = match &arguments.password_file {
+        Some(path) => read_secret(path)?,
+        None => environment("VOXGW_PASSWORD").map(|text| Secret::new(&text)).ok_or_else(|| {
+            Error::usage("--user needs a password").hint("set VOXGW_PASSWORD, or give --password-file FILE")
+        })?,
+    };
+    Ok(Some(Credentials { user: user.clone(), password }))
+}
+
+type HangUpRule = (Option<Duration>, Option<Duration>, Option<u32>);
+
+/// A time after the last sound, `silence:TIME` or `turns:N`.
+fn hang_up_rule(text: Option<&str>) -> Result<HangUpRule> {
+    let Some(text) = text else { return Ok((None, None, None)) };
+    let wrong = |problem: String| Error::usage(format!("--hangup-after {text}: {problem}")).hint("write 5s, silence:2s or turns:3");
+    match text.split_once(':') {
+        Some(("silence", span)) => Ok((None, Some(parse_duration(span).map_err(wrong)?), None)),
+        Some(("turns", count)) => {
+            let count = count.parse().map_err(|_| wrong("is no number of turns".into()))?;
+            Ok((None, None, Some(count)))
+        }
+        Some((word, _)) => Err(wrong(format!("there is no rule called {word}"))),
+        None => Ok((Some(parse_duration(text).map_err(wrong)?), None, None)),
+    }
+}
+
+/// `1,2,#@3s`: keys and when they are pressed.
+fn digits(text: &str) -> Result<(Duration, String)> {
+    let wrong = |problem: &str| Error::usage(format!("--dtmf {text}: {problem}")).hint("write 12#@3s: keys, then when");
+    let (keys, at) = match text.split_once('@') {
+        Some((keys, at)) => (keys, parse_duration(at).map_err(|problem| wrong(&problem))?),
+        None => (text, Duration::from_secs(1)),
+    };
+    let keys: String = keys.chars().filter(|c| *c != ',' && !c.is_whitespace()).collect();
+    let good = !keys.is_empty() && keys.chars().all(|key| crate::media::rtp::dtmf::event_of(key).is_some());
+    if good { Ok((at, keys)) } else { Err(wrong("keys are 0-9, *, # and A-D")) }
+}
+
+fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> Result<Plan> {
+    let mut presses = arguments.dtmf.iter().map(|text| digits(text)).collect::<Result<Vec<_>>>()?;
+    presses.sort_by_key(|(at, _)| *at);
+    if let Some(name) = &arguments.agent {
+        return Plan::of(&config.profile(name)?, &environment);
+    }
+    if arguments.echo {
+        return Plan::of(&config.profile("echo:live")?, &environment);
+    }
+    let files = arguments.play.iter().map(|path| prompts::load(path)).collect::<Result<Vec<_>>>()?;
+    // With something to play and no rule the call ends a moment after it: time for an echo or an answer.
+    let nothing_said = arguments.hangup_after.is_none();
+    let after = hang_up_after.or_else(|| (nothing_said && !files.is_empty()).then(|| Duration::from_secs(3)));
+    let play = PlayPlan { files, digits: presses, start_after: arguments.delay, hang_up_after: after };
+    Ok(Plan::play(if arguments.play.is_empty() { "silence" } else { "play" }, play))
+}
+
+/// One call's end.
+#[derive(Debug, Serialize)]
+struct CallOutcome {
+    call: CallId,
+    summary: Summary,
+    turns: Vec<Turn>,
+    exit_code: u8,
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    calls: Vec<CallOutcome>,
+    failures: Vec<Error>,
+    interrupted: bool,
+}
+
+impl Outcome {
+    /// 0 only if all succeeded; otherwise the first cause in the order 7, 2, 3, 4, 6, 5, 1.
+    fn exit_code(&self) -> u8 {
+        let codes: Vec<u8> = self
+            .calls
+            .iter()
+            .map(|call| call.exit_code)
+            .chain(self.failures.iter().map(|error| error.kind().exit_code()))
+            .filter(|code| *code != 0)
+            .collect();
+        let first = [7, 2, 3, 4, 6, 5, 1].into_iter().find(|code| codes.contains(code));
+        match first.or_else(|| codes.first().copied()) {
+            Some(code) => code,
+            None if self.interrupted => Kind::Interrupted.exit_code(),
+            None => 0,
+        }
+    }
+}
+
+/// What failed in a call, as an exit code.
+fn exit_code_of(summary: &Summary) -> u8 {
+    if summary.sip == Verdict::Fail {
+        return match summary.status {
+            // 408 made here: nobody answered.
+            None | Some(408) | Some(200) => Kind::Unreachable.exit_code(),
+            Some(487) if summary.ended_by == "us" => Kind::Unreachable.exit_code(),
+            Some(_) if summary.reason.starts_with("no media") => Kind::Media.exit_code(),
+            Some(_) => Kind::Refused.exit_code(),
+        };
+    }
+    match (summary.media, summary.agent, summary.checks) {
+        (Verdict::Fail, _, _) => Kind::Media.exit_code(),
+        (_, Verdict::Fail, _) => Kind::Agent.exit_code(),
+        (_, _, Verdict::Fail) => Kind::Check.exit_code(),
+        _ => 0,
+    }
+}
+
+struct Watch<'a> {
+    arguments: &'a Dial,
+    printer: &'a Printer,
+    progress: ProgressBar,
+    running: HashMap<CallId, Vec<Turn>>,
+    outcome: Outcome,
+    single: bool,
+}
+
+async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, printer: &Printer) -> Result<Outcome> {
+    let handle = Engine::start(Arc::clone(config), None).await?;
+    let (_, mut items) = handle.hub.subscribe().await.ok_or_else(|| Error::new(Kind::Bug, "the hub has stopped"))?;
+    let single = arguments.repeat == 1;
+    let progress =
+        if single { printer.spinner() } else { printer.bar(u64::from(arguments.repeat), "calls") };
+    let mut watch =
+        Watch { arguments, printer, progress, running: HashMap::new(), outcome: Outcome::default(), single };
+    let mut started = 0;
+    let pace = arguments.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
+    let mut next_start = tokio::time::Instant::now();
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
+    let mut asked_to_stop = false;
+    loop {
+        let may_start = started < arguments.repeat && !asked_to_stop && watch.running.len() < arguments.concurrency as usize;
+        if !may_start && watch.running.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(next_start), if may_start => {
+                started += 1;
+                next_start += pace.unwrap_or_default();
+                next_start = next_start.max(tokio::time::Instant::now() - Duration::from_millis(100));
+                match handle.originate(template.originate()).await {
+                    Ok(call) => {
+                        watch.running.insert(call, Vec::new());
+                    }
+                    Err(error) if single => return Err(error),
+                    Err(error) => watch.outcome.failures.push(error),
+                }
+            }
+            item = items.recv() => watch.item(item),
+            _ = &mut interrupt => {
+                if asked_to_stop {
+                    break;
+                }
+                asked_to_stop = true;
+                watch.outcome.interrupted = true;
+                printer.note("hanging up; again to stop at once");
+                handle.hang_up_all("interrupted").await;
+                interrupt.set(tokio::signal::ctrl_c());
+            }
+        }
+    }
+    finish(&handle, &watch).await;
+    Ok(watch.outcome)
+}
+
+async fn finish(handle: &Handle, watch: &Watch<'_>) {
+    watch.progress.finish_and_clear();
+    // BYE has been answered; sessions end within moments.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
+    while handle.calls() > 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    handle.finish_files();
+}
+
+impl Watch<'_> {
+    fn item(&mut self, item: Result<Arc<StreamItem>, broadcast::error::RecvError>) {
+        match item {
+            Ok(item) => {
+                if let StreamItem::Record { call, record } = &*item {
+                    self.record(*call, record);
+                }
+            }
+            Err(broadcast::error::RecvError::Lagged(count)) => {
+                self.printer.note(&format!("warning: {count} events were dropped; figures may miss calls"));
+            }
+            Err(broadcast::error::RecvError::Closed) => self.running.clear(),
+        }
+    }
+
+    fn record(&mut self, call: CallId, record: &Record) {
+        if self.arguments.output == Format::Jsonl {
+            let line = serde_json::json!({"call": call, "record": record});
+            self.printer.result(&line.to_string());
+        } else if self.single && self.arguments.output == Format::Text {
+            if let Some(line) = report::call::line(record) {
+                self.progress.suspend(|| self.printer.note(&line));
+            }
+        }
+        match &record.body {
+            Body::Turn(turn) => self.running.entry(call).or_default().push(turn.clone()),
+            Body::Stats(stats) if self.single => {
+                let (inbound, outbound) = (&stats.inbound, &stats.outbound);
+                self.progress.set_message(format!(
+                    "{:.0} s  in {:.0} dBFS  out {:.0} dBFS  jitter {:.1} ms  loss {:.1}%",
+                    record.t, inbound.level_dbfs, outbound.level_dbfs, inbound.jitter_ms, inbound.loss_percent
+                ));
+                self.progress.tick();
+            }
+            Body::Summary(summary) => {
+                let turns = self.running.remove(&call).unwrap_or_default();
+                let exit_code = exit_code_of(summary);
+                self.outcome.calls.push(CallOutcome { call, summary: (**summary).clone(), turns, exit_code });
+                if !self.single {
+                    self.progress.inc(1);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'a str,
+    target: &'a str,
+    placed: usize,
+    succeeded: usize,
+    failed: usize,
+    failures: Vec<String>,
+    sip: Verdict,
+    media: Verdict,
+    agent: Verdict,
+    checks: Verdict,
+    answered_p50_ms: Option<f64>,
+    answered_p95_ms: Option<f64>,
+    gap_p50_ms: Option<f64>,
+    gap_p95_ms: Option<f64>,
+    loss_percent: f64,
+    exit_code: u8,
+    calls: &'a [CallOutcome],
+}
+
+fn document<'a>(arguments: &'a Dial, outcome: &'a Outcome) -> Document<'a> {
+    let of = |pick: fn(&Summary) -> Verdict| {
+        let verdicts = || outcome.calls.iter().map(|call| pick(&call.summary));
+        if verdicts().any(|verdict| verdict == Verdict::Fail) {
+            Verdict::Fail
+        } else if verdicts().any(|verdict| verdict == Verdict::Pass) {
+            Verdict::Pass
+        } else {
+            Verdict::None
+        }
+    };
+    let percentile = crate::call::latency::percentile;
+    let answered: Vec<f64> = outcome.calls.iter().filter_map(|call| call.summary.answered_after_ms).collect();
+    let gaps: Vec<f64> = outcome.calls.iter().flat_map(|call| call.turns.iter().filter_map(|turn| turn.gap_ms)).collect();
+    let (expected, lost) = outcome.calls.iter().fold((0, 0), |(expected, lost), call| {
+        (expected + call.summary.stats.inbound.expected, lost + call.summary.stats.inbound.lost)
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let loss_percent = if expected == 0 { 0.0 } else { lost as f64 * 100.0 / expected as f64 };
+    let succeeded = outcome.calls.iter().filter(|call| call.exit_code == 0).count();
+    Document {
+        schema: "voxgw.dial/1",
+        target: &arguments.target,
+        placed: outcome.calls.len() + outcome.failures.len(),
+        succeeded,
+        failed: outcome.calls.len() - succeeded + outcome.failures.len(),
+        failures: outcome.failures.iter().map(ToString::to_string).collect(),
+        sip: of(|summary| summary.sip),
+        media: of(|summary| summary.media),
+        agent: of(|summary| summary.agent),
+        checks: of(|summary| summary.checks),
+        answered_p50_ms: percentile(answered.clone(), 50.0),
+        answered_p95_ms: percentile(answered, 95.0),
+        gap_p50_ms: percentile(gaps.clone(), 50.0),
+        gap_p95_ms: percentile(gaps, 95.0),
+        loss_percent: crate::call::journal::rounded(loss_percent),
+        exit_code: outcome.exit_code(),
+        calls: &outcome.calls,
+    }
+}
+
+fn report(arguments: &Dial, outcome: &Outcome, printer: &Printer) {
+    let document = document(arguments, outcome);
+    match arguments.output {
+        Format::Json => printer.result(&serde_json::to_string_pretty(&document).unwrap_or_default()),
+        Format::Jsonl => printer.result(&serde_json::to_string(&document).unwrap_or_default()),
+        Format::Csv => {
+            let mut text = String::from("call,status,answered_ms,duration_s,lost_percent,jitter_ms,mos,turns,exit_code\n");
+            for call in &outcome.calls {
+                let (summary, inbound) = (&call.summary, &call.summary.stats.inbound);
+                text.push_str(&format!(
+                    "{},{},{},{},{},{},{},{},{}\n",
+                    call.call,
+                    summary.status.unwrap_or(0),
+                    summary.answered_after_ms.unwrap_or(0.0),
+                    summary.duration_s,
+                    inbound.loss_percent,
+                    inbound.jitter_ms,
+                    inbound.mos.unwrap_or(0.0),
+                    summary.turns,
+                    call.exit_code
+                ));
+            }
+            printer.result(&text);
+        }
+        Format::Text => match &outcome.calls[..] {
+            [call] if outcome.failures.is_empty() => {
+                printer.result(&report::call::summary(&call.summary, &call.turns));
+            }
+            _ => printer.result(&format!(
+                "  calls     {} placed  {} succeeded  {} failed\n  answered  p50 {} p95 {} ms\n  media     lost {:.2}%\n  gaps      p50 {} p95 {} ms\n\n  sip {}   media {}   agent {}   checks {}",
+                document.placed,
+                document.succeeded,
+                document.failed,
+                report::or_dash(document.answered_p50_ms, 0),
+                report::or_dash(document.answered_p95_ms, 0),
+                document.loss_percent,
+                report::or_dash(document.gap_p50_ms, 0),
+                report::or_dash(document.gap_p95_ms, 0),
+                document.sip.name(),
+                document.media.name(),
+                document.agent.name(),
+                document.checks.name()
+            )),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_spelled_out() {
+        assert_eq!(target("127.0.0.1").unwrap().to_string(), "sip:127.0.0.1");
+        assert_eq!(target("bob@example.org:5070").unwrap().to_string(), "sip:bob@example.org:5070");
+        assert_eq!(target("sip:bob@[::1];transport=tcp").unwrap().param("transport"), Some("tcp"));
+        assert!(target("tel:+49").is_err() && target("").is_err());
+    }
+
+    #[test]
+    fn rules_and_keys_are_checked() {
+        assert_eq!(hang_up_rule(Some("silence:2s")).unwrap().1, Some(Duration::from_secs(2)));
+        assert_eq!(hang_up_rule(Some("turns:3")).unwrap().2, Some(3));
+        assert!(hang_up_rule(Some("laughter:3")).is_err() && hang_up_rule(Some("3")).is_err());
+        assert_eq!(digits("1,2,#@3s").unwrap(), (Duration::from_secs(3), "12#".to_owned()));
+        assert!(digits("1x").is_err() && digits("@3s").is_err());
+        assert_eq!(numbered(Path::new("a/out.wav"), 3), Path::new("a/out-3.wav"));
+    }
+
+    #[test]
+    fn the_first_cause_decides_the_exit_code() {
+        let summary = |sip, media, agent, status| Summary { sip, media, agent, status, ..Summary::default() };
+        use Verdict::{Fail, None, Pass};
+        assert_eq!(exit_code_of(&summary(Pass, Pass, Pass, Some(200))), 0);
+        assert_eq!(exit_code_of(&summary(Fail, None, None, Some(486))), 4);
+        assert_eq!(exit_code_of(&summary(Fail, None, None, Some(408))), 3);
+        assert_eq!(exit_code_of(&summary(Pass, Fail, Fail, Some(200))), 6);
+        assert_eq!(exit_code_of(&summary(Pass, Pass, Fail, Some(200))), 5);
+    }
+}

@@ -1,0 +1,319 @@
+//! `voxgw replay`: a media report, or a conversation, of recordings and captures.
+
+use super::{
+    Global, Printer,
+    arguments::{Format, Replay},
+    environment, layers, logging,
+};
+use crate::{
+    agent::{
+        local::recorded::Recorded,
+        seat::{Plan, What},
+    },
+    call::{journal::Body, pipeline::Seat},
+    clock::Instant,
+    config::Config,
+    error::{Error, Kind, Result, nearest},
+    media::{
+        codec,
+        file::{pcap, wav},
+    },
+    replay::{
+        Conversation, Speed, Stream, StreamReport, converse, is_bad, media_report, recorded_plan,
+        source::{self, Options, Source},
+    },
+    report,
+    unit::{SampleRate, Ssrc},
+};
+use serde::Serialize;
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Instant as Stopwatch,
+};
+
+pub(super) fn run(global: &Global, arguments: &Replay, printer: &Printer) -> Result<u8> {
+    let config = Config::from_layers(&layers(global)?)?;
+    let level = (global.log.is_none() && global.verbose == 0 && environment("LOG_LEVEL").is_none()).then_some("error");
+    logging::start(&config, level)?;
+    let options = options(arguments)?;
+    let mut documents = Vec::new();
+    let mut code = 0;
+    for file in &arguments.files {
+        let document = one(file, arguments, &options, &config, printer)?;
+        if arguments.output == Format::Text {
+            printer.result(&text(&document));
+        }
+        code = code.max(document.exit_code);
+        documents.push(document);
+    }
+    match arguments.output {
+        Format::Text => {}
+        Format::Json => {
+            let whole = serde_json::json!({"schema": "voxgw.replay/1", "exit_code": code, "files": documents});
+            printer.result(&serde_json::to_string_pretty(&whole).unwrap_or_default());
+        }
+        Format::Jsonl => {
+            for document in &documents {
+                printer.result(&serde_json::to_string(document).unwrap_or_default());
+            }
+        }
+        Format::Csv => printer.result(&csv(&documents)),
+    }
+    Ok(code)
+}
+
+fn options(arguments: &Replay) -> Result<Options> {
+    let codec = arguments
+        .codec
+        .as_deref()
+        .map(|name| {
+            codec::by_name(name).ok_or_else(|| {
+                let names: Vec<&str> = codec::CODECS.iter().map(|codec| codec.name).collect();
+                let error = Error::usage(format!("--codec {name}: not known"));
+                match nearest(name, names.iter().copied()) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(format!("codecs are {}", names.join(", "))),
+                }
+            })
+        })
+        .transpose()?;
+    let ssrc = arguments
+        .ssrc
+        .as_deref()
+        .map(|text| {
+            u32::from_str_radix(text.trim_start_matches("0x"), 16)
+                .map(Ssrc)
+                .map_err(|_| Error::usage(format!("--ssrc {text}: write it as 0x3f21a9c4")))
+        })
+        .transpose()?;
+    Ok(Options { codec, ssrc, leg: arguments.leg.clone() })
+}
+
+fn speed(arguments: &Replay, remote: bool) -> Result<Speed> {
+    let wrong = |text: &str| Error::usage(format!("--speed {text}: write max, real or 2x"));
+    let speed = match arguments.speed.as_deref() {
+        None if remote => Speed::Times(1.0),
+        None | Some("max") => Speed::Max,
+        Some("real") => Speed::Times(1.0),
+        Some(text) => {
+            let factor: f64 = text.strip_suffix('x').and_then(|n| n.parse().ok()).ok_or_else(|| wrong(text))?;
+            if !(0.01..=1_000.0).contains(&factor) {
+                return Err(wrong(text));
+            }
+            Speed::Times(factor)
+        }
+    };
+    if remote && speed != Speed::Times(1.0) {
+        return Err(Error::usage("a remote agent runs at --speed real").hint("offline agents and recorded run at max"));
+    }
+    Ok(speed)
+}
+
+#[derive(Serialize)]
+struct Document {
+    file: String,
+    what: String,
+    notes: Vec<String>,
+    sip_messages: usize,
+    streams: Vec<StreamReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<ConversationReport>,
+    read_ms: f64,
+    times_real_time: f64,
+    exit_code: u8,
+}
+
+#[derive(Serialize)]
+struct ConversationReport {
+    agent: String,
+    summary: crate::call::journal::Summary,
+    turns: Vec<crate::call::journal::Turn>,
+    transcript: Vec<Said>,
+    saved: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Said {
+    t: f64,
+    who: &'static str,
+    text: String,
+}
+
+fn one(file: &Path, arguments: &Replay, options: &Options, config: &Config, printer: &Printer) -> Result<Document> {
+    let watch = Stopwatch::now();
+    let source = source::open(file, options)?;
+    let streams: Vec<StreamReport> = source.streams.iter().map(media_report).collect();
+    let span: f64 = source.streams.iter().map(|stream| source::span_of(stream).as_secs_f64()).sum();
+    let elapsed = watch.elapsed().as_secs_f64();
+    let mut document = Document {
+        file: file.display().to_string(),
+        what: source.what.clone(),
+        notes: source.notes.clone(),
+        sip_messages: source.sip_messages,
+        exit_code: 0,
+        streams,
+        conversation: None,
+        read_ms: (elapsed * 1_000_000.0).round() / 1_000.0,
+        times_real_time: (span / elapsed.max(1e-6)).round(),
+    };
+    if arguments.agent != "none" {
+        let conversation = conversation(file, &source, arguments, config, printer)?;
+        if conversation.summary.agent == crate::call::journal::Verdict::Fail {
+            document.exit_code = Kind::Agent.exit_code();
+        }
+        document.conversation = Some(conversation);
+    }
+    if let Some(folder) = arguments.out.as_deref().filter(|_| arguments.agent == "none") {
+        save_report(folder, &document)?;
+    }
+    Ok(document)
+}
+
+fn conversation(
+    file: &Path,
+    source: &Source,
+    arguments: &Replay,
+    config: &Config,
+    printer: &Printer,
+) -> Result<ConversationReport> {
+    // The caller is whoever was heard first.
+    let stream: &Stream = &source.streams[0];
+    let (plan, seat) = agent(file, arguments, config)?;
+    let remote = matches!(seat, Seat::Remote);
+    let speed = speed(arguments, remote)?;
+    let bar = printer.bar(100, &file.file_name().unwrap_or_default().to_string_lossy());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::machine(format!("could not start the runtime: {source}")))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "percent of a bar")]
+    let mut progress = |share: f64| bar.set_position((share * 100.0) as u64);
+    let local = tokio::task::LocalSet::new();
+    let conversation = local.block_on(&runtime, converse(stream, &plan, seat, &name, speed, &mut progress));
+    bar.finish_and_clear();
+    let saved = match &arguments.out {
+        Some(folder) => save(folder, stream, &conversation)?,
+        None => Vec::new(),
+    };
+    let mut transcript: Vec<Said> = Vec::new();
+    for record in &conversation.records {
+        if let Body::Transcript(said) = &record.body {
+            transcript.push(Said { t: record.t, who: said.who.name(), text: said.text.0.trim().to_owned() });
+        }
+    }
+    Ok(ConversationReport {
+        agent: plan.name.clone(),
+        summary: conversation.summary,
+        turns: conversation.turns,
+        transcript,
+        saved,
+    })
+}
+
+fn agent(file: &Path, arguments: &Replay, config: &Config) -> Result<(Plan, Seat)> {
+    if arguments.agent == "recorded" {
+        let folder = if file.is_dir() { file } else { file.parent().unwrap_or(Path::new(".")) };
+        let path = folder.join("agent.jsonl");
+        let text = std::fs::read_to_string(&path).map_err(|problem| {
+            Error::file("read", &path, &problem)
+                .hint("calls keep it with serve --agent-frames; give the call's folder, not its sound")
+        })?;
+        let recorded = Recorded::parse(&text, Instant::from_millis(1_000))
+            .map_err(|problem| Error::usage(format!("{}: {problem}", path.display())))?;
+        return Ok((recorded_plan(), Seat::Local(Box::new(recorded))));
+    }
+    let plan = Plan::of(&config.profile(&arguments.agent)?, &environment)?;
+    let seat = match (&plan.what, plan.local()) {
+        (What::Gemini(_), _) | (_, None) => Seat::Remote,
+        (_, Some(local)) => Seat::Local(local),
+    };
+    Ok((plan, seat))
+}
+
+fn make(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::file("make", folder, &source))
+}
+
+fn write(path: PathBuf, bytes: &[u8]) -> Result<PathBuf> {
+    std::fs::write(&path, bytes).map_err(|source| Error::file("write", &path, &source))?;
+    Ok(path)
+}
+
+/// Journal, sound and packets of a conversation.
+fn save(folder: &Path, stream: &Stream, conversation: &Conversation) -> Result<Vec<PathBuf>> {
+    make(folder)?;
+    let mut capture = pcap::file_header().to_vec();
+    for (at, bytes) in &conversation.sent {
+        pcap::write_record(&mut capture, at.as_nanos(), stream.destination, stream.source, bytes);
+    }
+    Ok(vec![
+        write(folder.join("session.jsonl"), conversation.journal().as_bytes())?,
+        write(folder.join("call.wav"), &wav::write(SampleRate::HZ_8000, 2, &conversation.sound))?,
+        write(folder.join("sent.pcap"), &capture)?,
+    ])
+}
+
+fn save_report(folder: &Path, document: &Document) -> Result<()> {
+    make(folder)?;
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    write(folder.join("report.json"), text.as_bytes()).map(|_| ())
+}
+
+fn text(document: &Document) -> String {
+    let mut text = format!("\n  {}   {}", document.file, document.what);
+    if document.sip_messages > 0 {
+        let _ = write!(text, "  {} SIP messages", document.sip_messages);
+    }
+    let _ = writeln!(text, "  read in {:.1} ms\n", document.read_ms);
+    text.push_str(&report::media::streams(&document.streams));
+    for note in &document.notes {
+        let _ = writeln!(text, "  note  {note}");
+    }
+    if let Some(conversation) = &document.conversation {
+        let _ = writeln!(text, "\n  agent {}\n", conversation.agent);
+        for said in &conversation.transcript {
+            let _ = writeln!(text, "  {:>8.3}  {:<7} {}", said.t, said.who, crate::redact::printable(&said.text));
+        }
+        if !conversation.transcript.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&report::call::summary(&conversation.summary, &conversation.turns));
+        for path in &conversation.saved {
+            let _ = writeln!(text, "  saved {}", path.display());
+        }
+    } else {
+        let bad = document.streams.iter().flat_map(|stream| &stream.lints).filter(|lint| is_bad(lint)).count();
+        let _ = writeln!(text, "\n  {} stream(s), {bad} with errors", document.streams.len());
+    }
+    text
+}
+
+fn csv(documents: &[Document]) -> String {
+    let mut text = String::from("file,source,destination,ssrc,codec,packets,expected,lost,loss_percent,burst_max,jitter_mean_ms,jitter_max_ms,drift_ppm,mos\n");
+    for document in documents {
+        for stream in &document.streams {
+            let stats = &stream.stats;
+            let _ = writeln!(
+                text,
+                "\"{}\",{},{},{},{},{},{},{},{},{},{},{},{},{}",
+                document.file.replace('"', "\"\""),
+                stream.source,
+                stream.destination,
+                stats.ssrc,
+                stream.codec,
+                stats.packets,
+                stats.expected,
+                stats.lost,
+                stats.loss_percent,
+                stats.burst_max,
+                stats.jitter_mean_ms,
+                stats.jitter_max_ms,
+                stats.drift_ppm.map_or_else(String::new, |ppm| ppm.to_string()),
+                stats.mos.map_or_else(String::new, |mos| mos.to_string())
+            );
+        }
+    }
+    text
+}

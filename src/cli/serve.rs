@@ -1,0 +1,109 @@
+//! `voxgw serve`: the gateway until a signal.
+
+use super::{Global, Printer, arguments::Serve, default_agent, environment, expand_home, layers, logging};
+use crate::{
+    agent::{
+        seat::{Plan, What},
+        wire::gemini::successor_of,
+    },
+    api,
+    config::{Config, read_secret},
+    error::{Error, Result},
+    gateway::Engine,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Result<u8> {
+    let config = Arc::new(config(global, arguments)?);
+    logging::start(&config, None)?;
+    let agent = default_agent(&config);
+    let plan = Arc::new(Plan::of(&config.profile(&agent)?, &environment)?);
+    warn_about_model(&plan, printer);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("gateway")
+        .enable_all()
+        .build()
+        .map_err(|source| Error::machine(format!("could not start the runtime: {source}")))?;
+    runtime.block_on(serve(config, plan, &agent, arguments.check, printer))
+}
+
+fn config(global: &Global, arguments: &Serve) -> Result<Config> {
+    let mut layers = layers(global)?;
+    let mut flag = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            layers.add_flag(key, &value);
+        }
+    };
+    flag("sip.listen", (!arguments.sip.is_empty()).then(|| arguments.sip.join(",")));
+    flag("media.rtp_ports", arguments.rtp_ports.clone());
+    flag("sip.advertise", arguments.advertise.clone());
+    flag("call.agent", arguments.agent.clone());
+    flag("api.listen", arguments.api.clone());
+    flag("api.token_file", arguments.api_token_file.as_ref().map(|path| path.display().to_string()));
+    flag("recording.mode", arguments.record.clone());
+    flag("recording.folder", arguments.recordings.as_ref().map(|path| path.display().to_string()));
+    flag("recording.pcap", arguments.pcap.clone());
+    flag("recording.agent_frames", arguments.agent_frames.then(|| "true".to_owned()));
+    flag("gateway.max_calls", arguments.max_calls.map(|count| count.to_string()));
+    flag("gateway.drain", arguments.drain.clone());
+    flag("gateway.workers", arguments.workers.map(|count| count.to_string()));
+    let mut config = Config::from_layers(&layers)?;
+    expand_home(&mut config);
+    Ok(config)
+}
+
+fn warn_about_model(plan: &Plan, printer: &Printer) {
+    if let What::Gemini(gemini) = &plan.what
+        && let Some(successor) = successor_of(&gemini.settings.model)
+    {
+        printer.note(&format!(
+            "warning: the model {} was shut down; calls will fail\nhint: use model = \"{successor}\"",
+            gemini.settings.model
+        ));
+    }
+}
+
+async fn serve(config: Arc<Config>, plan: Arc<Plan>, agent: &str, check: bool, printer: &Printer) -> Result<u8> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::machine(source.to_string()))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| Error::machine(source.to_string()))?;
+    let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
+    let handle = Engine::start(Arc::clone(&config), Some(plan)).await?;
+    let api = api::server::start(&config.api, token, handle.clone()).await?;
+    let place = api.as_ref().map_or("off", |api| api.place.as_str());
+    let kept = if config.recording.journal { config.recording.folder.display().to_string() } else { "nothing is kept".into() };
+    printer.note(&format!(
+        "voxgw {} ready\n  sip     {}\n  agent   {agent}\n  api     {place}\n  calls   {kept}\n  Ctrl-C drains",
+        env!("CARGO_PKG_VERSION"),
+        handle.listening.join("  ")
+    ));
+    tracing::info!(target: "gateway", event = "gateway.ready", listening = handle.listening.join(" "), agent, api = place);
+    if check {
+        return Ok(0);
+    }
+    let code = tokio::select! {
+        _ = terminate.recv() => 0,
+        _ = interrupt.recv() => 0,
+    };
+    let running = handle.calls();
+    printer.note(&format!("draining: no new calls, {running} running, {} s at most; again to stop now", config.drain.as_secs()));
+    tracing::info!(target: "gateway", event = "gateway.draining", running);
+    tokio::select! {
+        () = handle.drain(config.drain) => {}
+        _ = terminate.recv() => stop_now(&handle).await,
+        _ = interrupt.recv() => stop_now(&handle).await,
+    }
+    handle.finish_files();
+    tracing::info!(target: "gateway", event = "gateway.stopped");
+    Ok(code)
+}
+
+/// The second signal: BYEs go out, files are finished, nobody is waited for any longer than that takes.
+async fn stop_now(handle: &crate::gateway::Handle) {
+    handle.hang_up_all("the gateway was stopped").await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(2);
+    while handle.calls() > 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

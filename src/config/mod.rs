@@ -1,0 +1,466 @@
+//! Configuration: flag > environment > `.env` > one TOML file > default, with the origin of every value.
+//!
+//! One table ([`KEYS`]) names every key with its default and meaning; unknown keys, the template and `config show`
+//! come from it. Files are never merged. `${VAR}` and `${file:PATH}` expand in strings.
+
+mod keys;
+mod layers;
+
+pub use keys::{KEYS, Key, template};
+pub use layers::{Layers, Origin, Value};
+
+use crate::{
+    error::{Error, Result},
+    media::codec::{self, Codec},
+    redact::Secret,
+    unit::{Ptime, parse_duration, parse_size},
+};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Everything that `serve` and `dial` need, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name of this gateway in journals.
+    pub name: String,
+    /// Calls at once.
+    pub max_calls: usize,
+    /// How long calls may go on after SIGTERM.
+    pub drain: Duration,
+    /// Media workers; 0 is one per core.
+    pub workers: usize,
+    /// Where SIP listens.
+    pub listen: Vec<Listen>,
+    /// The address that others reach us at.
+    pub advertise: Option<IpAddr>,
+    /// Ports for RTP and RTCP.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Codecs in order.
+    pub codecs: Vec<&'static Codec>,
+    /// Packet length that we like.
+    pub ptime: Ptime,
+    /// A call ends when nothing arrives for so long; zero never.
+    pub media_timeout: Duration,
+    /// Agent profile of calls.
+    pub agent: String,
+    /// Longest call.
+    pub max_duration: Duration,
+    /// Answer after this even if the agent is not ready.
+    pub patience: Duration,
+    /// Recording and journals.
+    pub recording: Recording,
+    /// Where the API listens: `unix:PATH`, `HOST:PORT` or `off`.
+    pub api: String,
+    /// File with the bearer token that the API wants on TCP.
+    pub api_token_file: Option<PathBuf>,
+    /// Log filter: `info`, `warn,sip=debug`.
+    pub log_level: String,
+    /// `text` or `json`.
+    pub log_format: String,
+    /// Log into this file instead of stderr.
+    pub log_file: Option<PathBuf>,
+    /// Agent profiles by name.
+    pub agents: Vec<AgentProfile>,
+}
+
+/// One listening address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// UDP or TCP.
+    pub transport: crate::sip::tx::Transport,
+    /// Address and port.
+    pub address: SocketAddr,
+}
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no SIP address; write udp:0.0.0.0:5060 or tcp:[::]:5060");
+        let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
+        let transport = match transport {
+            "udp" => crate::sip::tx::Transport::Udp,
+            "tcp" => crate::sip::tx::Transport::Tcp,
+            "tls" | "ws" | "wss" => return Err(format!("{transport}: is not there yet; use udp: or tcp:")),
+            _ => return Err(wrong()),
+        };
+        let address = address.parse().or_else(|_| {
+            address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 5060)).map_err(|_| wrong())
+        })?;
+        Ok(Self { transport, address })
+    }
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.transport.lower_name(), self.address)
+    }
+}
+
+/// What is kept of a call.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Write journals and call folders at all.
+    pub journal: bool,
+    /// Write `call.wav`.
+    pub sound: bool,
+    /// Write `call.pcap`.
+    pub pcap: Pcap,
+    /// Write `agent.jsonl`.
+    pub agent_frames: bool,
+    /// Where the folders are.
+    pub folder: PathBuf,
+    /// Folders older than this are removed.
+    pub keep: Duration,
+    /// The oldest folders are removed beyond this.
+    pub max_size: u64,
+}
+
+/// What `call.pcap` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pcap {
+    /// No file.
+    Off,
+    /// SIP only.
+    Sip,
+    /// SIP and RTP.
+    All,
+}
+
+/// One agent profile.
+#[derive(Clone, Debug)]
+pub struct AgentProfile {
+    /// Its name.
+    pub name: String,
+    /// `echo`, `scripted`, `gemini`.
+    pub kind: String,
+    /// `echo`: loop at once.
+    pub live: bool,
+    /// `scripted`: the script; none is the one inside the binary.
+    pub script: Option<PathBuf>,
+    /// `gemini`: base URL.
+    pub endpoint: Option<String>,
+    /// `gemini`: API version in the URL.
+    pub api_version: String,
+    /// `gemini`: file that holds the key.
+    pub key_file: Option<PathBuf>,
+    /// `gemini`: what goes into the setup.
+    pub gemini: crate::agent::wire::gemini::Settings,
+    /// Who decides that the caller interrupts; none is the kind's own way.
+    pub barge_in: Option<crate::call::BargeIn>,
+    /// Sound gathered before a turn plays.
+    pub prebuffer: Option<Duration>,
+}
+
+impl AgentProfile {
+    /// A profile with the defaults of `kind`.
+    #[must_use]
+    pub fn of_kind(name: &str, kind: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            live: false,
+            script: None,
+            endpoint: None,
+            api_version: "v1beta".to_owned(),
+            key_file: None,
+            gemini: crate::agent::wire::gemini::Settings::default(),
+            barge_in: None,
+            prebuffer: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the typed values out of the layers.
+    ///
+    /// # Errors
+    /// Names the key, where its value came from, and what is wrong with it.
+    pub fn from_layers(layers: &Layers) -> Result<Self> {
+        layers.check_names()?;
+        let reader = Reader { layers };
+        let config = Self {
+            name: reader.text("gateway.name")?,
+            max_calls: reader.count("gateway.max_calls")?,
+            drain: reader.span("gateway.drain")?,
+            workers: reader.count("gateway.workers")?,
+            listen: reader.listen()?,
+            advertise: reader.optional("sip.advertise", |text| {
+                if text == "auto" { Ok(None) } else { text.parse().map(Some).map_err(|_| "is no IP address".to_owned()) }
+            })?.flatten(),
+            rtp_ports: reader.parsed("media.rtp_ports", parse_ports)?,
+            codecs: reader.codecs()?,
+            ptime: reader.parsed("media.ptime", |text| match text.trim_end_matches("ms").parse::<u32>() {
+                Ok(ms) if (10..=60).contains(&ms) && ms % 10 == 0 => Ok(Ptime::nearest(ms)),
+                _ => Err("must be 10ms, 20ms, … 60ms".to_owned()),
+            })?,
+            media_timeout: reader.span("media.timeout")?,
+            agent: reader.text("call.agent")?,
+            max_duration: reader.span("call.max_duration")?,
+            patience: reader.span("call.patience")?,
+            recording: reader.recording()?,
+            api: reader.text("api.listen")?,
+            api_token_file: reader.optional("api.token_file", |text| Ok(PathBuf::from(text)))?,
+            log_level: reader.text("log.level")?,
+            log_format: reader.one_of("log.format", &["text", "json"])?,
+            log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
+            agents: reader.agents()?,
+        };
+        Ok(config)
+    }
+
+    /// The profile called `name`: from the config, or one of the built-in ones.
+    ///
+    /// # Errors
+    /// Names the nearest profile.
+    pub fn profile(&self, name: &str) -> Result<AgentProfile> {
+        if let Some(profile) = self.agents.iter().find(|profile| profile.name == name) {
+            return Ok(profile.clone());
+        }
+        match name {
+            "echo" | "scripted" | "gemini" => Ok(AgentProfile::of_kind(name, name)),
+            "echo:live" => Ok(AgentProfile { live: true, ..AgentProfile::of_kind(name, "echo") }),
+            _ => {
+                let known: Vec<&str> = self
+                    .agents
+                    .iter()
+                    .map(|profile| profile.name.as_str())
+                    .chain(["echo", "echo:live", "scripted", "gemini"])
+                    .collect();
+                let error = Error::usage(format!("there is no agent called '{name}'"));
+                Err(match crate::error::nearest(name, known.iter().copied()) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(format!("agents are: {}", known.join(", "))),
+                })
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    layers: &'a Layers,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, key: &str, problem: &str) -> Error {
+        let (value, origin) = self.layers.value(key).map_or_else(
+            || (String::new(), String::new()),
+            |(value, origin)| (value.to_string(), format!(" (from {origin})")),
+        );
+        Error::usage(format!("{key} = {value}{origin}: {problem}"))
+            .hint(format!("see the meaning of {key} with: voxgw config show {key}"))
+    }
+
+    fn text(&self, key: &str) -> Result<String> {
+        let (value, _) = self.layers.value(key).ok_or_else(|| self.wrong(key, "is missing"))?;
+        Ok(value.to_string())
+    }
+
+    fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T> {
+        parse(&self.text(key)?).map_err(|problem| self.wrong(key, &problem))
+    }
+
+    fn optional<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>> {
+        match self.layers.value(key) {
+            Some((value, _)) if !value.to_string().is_empty() => self.parsed(key, parse).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn span(&self, key: &str) -> Result<Duration> {
+        self.parsed(key, parse_duration)
+    }
+
+    fn count(&self, key: &str) -> Result<usize> {
+        self.parsed(key, |text| text.parse().map_err(|_| "must be a whole number".to_owned()))
+    }
+
+    fn flag(&self, key: &str) -> Result<bool> {
+        self.parsed(key, |text| text.parse().map_err(|_| "must be true or false".to_owned()))
+    }
+
+    fn one_of(&self, key: &str, words: &[&str]) -> Result<String> {
+        self.parsed(key, |text| {
+            if words.contains(&text) { Ok(text.to_owned()) } else { Err(format!("must be one of {}", words.join(", "))) }
+        })
+    }
+
+    fn listen(&self) -> Result<Vec<Listen>> {
+        let (value, _) = self.layers.value("sip.listen").ok_or_else(|| self.wrong("sip.listen", "is missing"))?;
+        let all: Vec<Listen> =
+            value.items().iter().map(|text| text.parse()).collect::<Result<_, String>>().map_err(|problem| self.wrong("sip.listen", &problem))?;
+        if all.is_empty() { Err(self.wrong("sip.listen", "needs at least one address")) } else { Ok(all) }
+    }
+
+    fn codecs(&self) -> Result<Vec<&'static Codec>> {
+        let (value, _) = self.layers.value("media.codecs").ok_or_else(|| self.wrong("media.codecs", "is missing"))?;
+        let names = value.items();
+        let codecs: Option<Vec<_>> = names.iter().map(|name| codec::by_name(name)).collect();
+        let known: Vec<&str> = codec::CODECS.iter().map(|codec| codec.name).collect();
+        codecs
+            .filter(|codecs| !codecs.is_empty())
+            .ok_or_else(|| self.wrong("media.codecs", &format!("codecs are {}", known.join(", "))))
+    }
+
+    fn recording(&self) -> Result<Recording> {
+        let mode = self.one_of("recording.mode", &["always", "journal", "never"])?;
+        Ok(Recording {
+            journal: mode != "never",
+            sound: mode == "always",
+            pcap: match self.one_of("recording.pcap", &["off", "sip", "all"])?.as_str() {
+                "sip" => Pcap::Sip,
+                "all" => Pcap::All,
+                _ => Pcap::Off,
+            },
+            agent_frames: self.flag("recording.agent_frames")?,
+            folder: PathBuf::from(self.text("recording.folder")?),
+            keep: self.span("recording.keep")?,
+            max_size: self.parsed("recording.max_size", parse_size)?,
+        })
+    }
+
+    fn agents(&self) -> Result<Vec<AgentProfile>> {
+        self.layers.names_under("agents").iter().map(|name| self.agent(name)).collect()
+    }
+
+    fn agent(&self, name: &str) -> Result<AgentProfile> {
+        let key = |field: &str| format!("agents.{name}.{field}");
+        let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
+        let kind = text("kind")?.unwrap_or_else(|| name.split(':').next().unwrap_or(name).to_owned());
+        if !["echo", "scripted", "gemini"].contains(&kind.as_str()) {
+            return Err(self.wrong(&key("kind"), "must be echo, scripted or gemini"));
+        }
+        let mut profile = AgentProfile::of_kind(name, &kind);
+        profile.live = self.optional(&key("live"), |text| text.parse().map_err(|_| "must be true or false".into()))?.unwrap_or(false);
+        profile.script = text("script")?.map(PathBuf::from);
+        profile.endpoint = text("endpoint")?;
+        profile.key_file = text("key_file")?.map(PathBuf::from);
+        if let Some(version) = text("api_version")? {
+            profile.api_version = version;
+        }
+        if let Some(model) = text("model")? {
+            profile.gemini.model = model;
+        }
+        profile.gemini.voice = text("voice")?;
+        profile.gemini.language = text("language")?;
+        profile.gemini.instructions = text("instructions")?;
+        if let Some(greeting) = text("greeting")? {
+            profile.gemini.greeting = (greeting != "none").then_some(greeting);
+        }
+        profile.gemini.temperature = self.optional(&key("temperature"), |text| {
+            text.parse().ok().filter(|t| (0.0..=2.0).contains(t)).ok_or_else(|| "must be from 0 to 2".to_owned())
+        })?;
+        profile.gemini.silence_ms = self
+            .optional(&key("end_of_speech"), parse_duration)?
+            .map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX));
+        profile.barge_in = self.optional(&key("barge_in"), |text| match text {
+            "provider" => Ok(crate::call::BargeIn::Provider),
+            "local" => Ok(crate::call::BargeIn::Local),
+            "off" => Ok(crate::call::BargeIn::Off),
+            _ => Err("must be provider, local or off".to_owned()),
+        })?;
+        profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
+        Ok(profile)
+    }
+}
+
+fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let wrong = || "must be a range like 10000-20000".to_owned();
+    let (low, high) = text.split_once('-').ok_or_else(wrong)?;
+    let low: u16 = low.trim().parse().map_err(|_| wrong())?;
+    let high: u16 = high.trim().parse().map_err(|_| wrong())?;
+    if low < 1_024 || high <= low { Err("must be above 1023 and hold at least two ports".into()) } else { Ok(low..=high) }
+}
+
+/// Reads a secret from a file.
+///
+/// # Errors
+/// Names the file.
+pub fn read_secret(path: &Path) -> Result<Secret> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
+    let secret = Secret::new(&text);
+    if secret.reveal().is_empty() {
+        return Err(Error::usage(format!("{} holds no key", path.display())));
+    }
+    Ok(secret)
+}
+
+/// A secret from `NAME`, or from the file that `NAME_FILE` names.
+///
+/// # Errors
+/// Names the file that could not be read.
+pub fn secret_from_environment(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Secret>> {
+    if let Some(value) = env(name).filter(|value| !value.trim().is_empty()) {
+        return Ok(Some(Secret::new(&value)));
+    }
+    match env(&format!("{name}_FILE")) {
+        Some(path) => read_secret(Path::new(&path)).map(Some),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config> {
+        let mut layers = Layers::defaults();
+        layers.add_file_text(file, Path::new("voxgw.toml"))?;
+        let env: Vec<(String, String)> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        layers.add_environment(&env, "environment")?;
+        for (key, value) in flags {
+            layers.add_flag(key, value);
+        }
+        Config::from_layers(&layers)
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file_beats_default() {
+        let file = "[gateway]\nname = 'file'\nmax_calls = 5\n[media]\nptime = '30ms'";
+        let env = [("VOXGW__GATEWAY__MAX_CALLS", "6"), ("VOXGW__GATEWAY__DRAIN", "7s")];
+        let config = config(file, &env, &[("gateway.drain", "8s")]).unwrap();
+        assert_eq!((config.name.as_str(), config.max_calls, config.ptime.ms()), ("file", 6, 30));
+        assert_eq!(config.drain, Duration::from_secs(8));
+        assert_eq!(config.codecs.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_name_the_key_its_origin_and_the_nearest_name() {
+        let error = |file: &str| config(file, &[], &[]).unwrap_err();
+        let unknown = error("[gateway]\nmax_cals = 5");
+        assert!(unknown.to_string().contains("gateway.max_cals"), "{unknown}");
+        assert!(unknown.hint_text().unwrap().contains("gateway.max_calls"));
+        let wrong = error("[gateway]\ndrain = '5'").to_string();
+        assert!(wrong.contains("gateway.drain = 5 (from voxgw.toml") && wrong.contains("5s or 5ms"), "{wrong}");
+        assert!(error("[sip]\nlisten = ['tls:0.0.0.0:5061']").to_string().contains("not there yet"));
+        assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted or gemini"));
+        assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
+        assert!(error("gateway = ").to_string().contains("voxgw.toml"));
+        assert!(config("", &[("VOXGW__GATEWAY__NAM", "x")], &[]).is_err());
+    }
+
+    #[test]
+    fn profiles_are_found_by_name_or_built_in() {
+        let config = config("[agents.support]\nkind = 'gemini'\nvoice = 'Kore'\ngreeting = 'none'", &[], &[]).unwrap();
+        let support = config.profile("support").unwrap();
+        assert_eq!((support.gemini.voice.as_deref(), support.gemini.greeting), (Some("Kore"), None));
+        assert!(config.profile("echo:live").unwrap().live);
+        assert!(config.profile("suport").unwrap_err().hint_text().unwrap().contains("support"));
+    }
+
+    #[test]
+    fn the_template_is_a_valid_config_and_names_every_key() {
+        let text = template();
+        for key in KEYS {
+            let last = key.path.rsplit('.').next().unwrap();
+            assert!(text.contains(&format!("{last} = ")), "{}", key.path);
+        }
+        let uncommented: String =
+            text.lines().map(|line| line.strip_prefix("#= ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
+        config(&uncommented, &[], &[]).unwrap();
+    }
+}

@@ -1,0 +1,217 @@
+//! The hub: takes every journal record, folds it into views, hands it to subscribers and to the writer.
+//!
+//! One task. A slow subscriber loses items and is told how many; a slow disk loses records and the gateway's view
+//! says so; no call ever waits for either.
+
+use super::writer;
+use crate::{
+    api::model::{GatewayView, SNAPSHOT_SCHEMA, SessionView, Snapshot, StreamItem},
+    call::journal::Record,
+    clock::{Instant, SystemClock},
+    unit::CallId,
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// Finished sessions stay visible for so long.
+const KEEP_FINISHED: Duration = Duration::from_mins(15);
+/// Finished sessions kept at most.
+const KEEP_MAX: usize = 500;
+/// Items a subscriber may lag behind.
+const LAG_MAX: usize = 2_048;
+
+/// Counters that the engine writes and the hub reads.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Calls since the start.
+    pub calls: AtomicU64,
+    /// Calls and requests refused.
+    pub refused: AtomicU64,
+    /// SIP messages dropped.
+    pub dropped: AtomicU64,
+    /// Records that did not reach the disk.
+    pub records_dropped: AtomicU64,
+    /// No new calls.
+    pub draining: AtomicBool,
+}
+
+/// What reaches the hub.
+#[derive(Debug)]
+pub enum In {
+    /// A record of a call.
+    Record(CallId, Arc<Record>),
+    /// Somebody wants to know everything, and then what happens.
+    Subscribe(oneshot::Sender<(Snapshot, broadcast::Receiver<Arc<StreamItem>>)>),
+    /// Somebody wants to know everything once.
+    Snapshot(oneshot::Sender<Snapshot>),
+    /// The writer's trouble, or its end.
+    RecordingProblem(String),
+}
+
+/// A way to reach the hub. Clones share it.
+#[derive(Clone, Debug)]
+pub struct HubHandle {
+    to: mpsc::Sender<In>,
+    /// Counters that the engine writes.
+    pub counters: Arc<Counters>,
+}
+
+impl HubHandle {
+    /// Hands on a record; drops and counts it if the hub is far behind.
+    pub fn record(&self, call: CallId, record: Arc<Record>) {
+        if self.to.try_send(In::Record(call, record)).is_err() {
+            self.counters.records_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Everything, and then what happens.
+    pub async fn subscribe(&self) -> Option<(Snapshot, broadcast::Receiver<Arc<StreamItem>>)> {
+        let (reply, answer) = oneshot::channel();
+        self.to.send(In::Subscribe(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Everything once.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.to.send(In::Snapshot(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// The writer's trouble; an empty text says that it is over.
+    pub fn recording_problem(&self, problem: String) {
+        let _ = self.to.try_send(In::RecordingProblem(problem));
+    }
+}
+
+/// Starts the hub.
+#[must_use]
+pub fn start(name: &str, listening: Vec<String>) -> HubHandle {
+    let (to, from) = mpsc::channel(65_536);
+    let counters = Arc::new(Counters::default());
+    let hub = Hub {
+        name: name.to_owned(),
+        listening,
+        started: SystemClock::now(),
+        sessions: HashMap::new(),
+        finished: Vec::new(),
+        subscribers: broadcast::Sender::new(LAG_MAX),
+        counters: Arc::clone(&counters),
+        problem: String::new(),
+    };
+    tokio::spawn(hub.run(from));
+    HubHandle { to, counters }
+}
+
+struct Hub {
+    name: String,
+    listening: Vec<String>,
+    started: Instant,
+    sessions: HashMap<CallId, SessionView>,
+    finished: Vec<(Instant, CallId)>,
+    subscribers: broadcast::Sender<Arc<StreamItem>>,
+    counters: Arc<Counters>,
+    problem: String,
+}
+
+impl Hub {
+    async fn run(mut self, mut from: mpsc::Receiver<In>) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                input = from.recv() => {
+                    let Some(input) = input else { return };
+                    self.handle(input);
+                }
+                _ = second.tick() => {
+                    self.forget_old();
+                    if self.subscribers.receiver_count() > 0 {
+                        self.publish(StreamItem::Gateway(Box::new(self.view())));
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, input: In) {
+        match input {
+            In::Record(call, record) => {
+                let view = self.sessions.entry(call).or_default();
+                view.apply(&record);
+                if view.summary.is_some() {
+                    self.finished.push((SystemClock::now(), call));
+                }
+                if self.subscribers.receiver_count() > 0 {
+                    self.publish(StreamItem::Record { call, record: (*record).clone() });
+                }
+            }
+            In::Subscribe(reply) => {
+                let receiver = self.subscribers.subscribe();
+                let _ = reply.send((self.snapshot(), receiver));
+            }
+            In::Snapshot(reply) => {
+                let _ = reply.send(self.snapshot());
+            }
+            In::RecordingProblem(problem) => self.problem = problem,
+        }
+    }
+
+    fn publish(&self, item: StreamItem) {
+        let _ = self.subscribers.send(Arc::new(item));
+    }
+
+    fn forget_old(&mut self) {
+        let now = SystemClock::now();
+        let surplus = self.finished.len().saturating_sub(KEEP_MAX);
+        let old = self.finished.iter().take_while(|(at, _)| now.since(*at) > KEEP_FINISHED).count().max(surplus);
+        for (_, call) in self.finished.drain(..old) {
+            self.sessions.remove(&call);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut sessions: Vec<SessionView> = self.sessions.values().cloned().collect();
+        sessions.sort_by(|a, b| {
+            (a.state.is_over(), &b.header.started, a.call()).cmp(&(b.state.is_over(), &a.header.started, b.call()))
+        });
+        Snapshot { schema: SNAPSHOT_SCHEMA.to_owned(), gateway: self.view(), sessions }
+    }
+
+    fn view(&self) -> GatewayView {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let running = || self.sessions.values().filter(|view| !view.state.is_over());
+        let up = running().filter(|view| view.answered_at.is_some()).count();
+        GatewayView {
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: SystemClock::now().since(self.started).as_secs_f64().round(),
+            now: SystemClock::wall().rfc3339(),
+            draining: self.counters.draining.load(Ordering::Relaxed),
+            up: u32::try_from(up).unwrap_or(u32::MAX),
+            ringing: u32::try_from(running().count() - up).unwrap_or(u32::MAX),
+            calls_total: count(&self.counters.calls),
+            refused_total: count(&self.counters.refused),
+            sip_dropped_total: count(&self.counters.dropped),
+            records_dropped_total: count(&self.counters.records_dropped),
+            recording_problem: self.problem.clone(),
+            listening: self.listening.clone(),
+        }
+    }
+}
+
+/// Where a call's records and sound go.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// The hub.
+    pub hub: HubHandle,
+    /// The disk, if calls are kept.
+    pub writer: Option<writer::WriterHandle>,
+}

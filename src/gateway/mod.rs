@@ -1,0 +1,17 @@
+//! The gateway: the engine that owns signalling, the workers that own calls, the hub that knows them all.
+//!
+//! ```text
+//! net::{udp,tcp} ──▶ engine (sip::Endpoint) ──▶ session (call::Pipeline, one task per call, pinned to a worker)
+//!                        ▲                          │ records
+//!                        └────── SipAction ─────────┤
+//!                                                   ▼
+//!                                   hub (views, subscribers) ──▶ writer (files, one thread)
+//! ```
+
+pub mod engine;
+pub mod hub;
+pub mod session;
+pub mod worker;
+pub mod writer;
+
+pub use engine::{Engine, Handle, Originate};

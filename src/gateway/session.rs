@@ -1,0 +1,373 @@
+//! One call's driver: sockets, clock and channels around the [`Pipeline`]. Decides nothing.
+
+use super::{engine::ToEngine, hub::Sink, writer};
+use crate::{
+    agent::{
+        event::{Command, Event as AgentEvent},
+        seat::{Plan, What},
+        socket::{self, Outgoing, Shared},
+        wire::gemini::Wire,
+    },
+    call::{
+        journal::{Direction, Level, SipMessage},
+        pipeline::{Input, Output, Pipeline, Seat, Settings},
+    },
+    clock::{Instant, SystemClock},
+    config::Pcap,
+    net::ports::PortPair,
+    sip::endpoint::{Ended, EndedBy, LegId},
+    unit::CallId,
+};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use tokio::{net::UdpSocket, sync::mpsc};
+
+/// What the engine tells a session.
+#[derive(Debug)]
+pub enum In {
+    /// An outgoing call rings.
+    Progress(u16),
+    /// An outgoing call was answered.
+    Answered(Option<Vec<u8>>),
+    /// Our 200 was acknowledged.
+    Acknowledged(Option<Vec<u8>>),
+    /// The far end changes the session.
+    Reinvite(Option<Vec<u8>>),
+    /// The signalling is over.
+    Ended(Ended),
+    /// A message passed.
+    Trace(Box<SipMessage>, Option<(u64, SocketAddr, SocketAddr, Vec<u8>)>),
+    /// Somebody wants it to end.
+    HangUp(String),
+    /// Somebody sends digits.
+    Press(String),
+}
+
+/// How the call begins.
+#[derive(Debug)]
+pub enum Begin {
+    /// An INVITE with this description came in.
+    Offered(Option<Vec<u8>>),
+    /// We call: the engine sends our INVITE with the description it gets through this.
+    Dialled(tokio::sync::oneshot::Sender<String>),
+}
+
+/// Everything a call needs.
+#[derive(Debug)]
+pub struct Start {
+    /// Its name.
+    pub call: CallId,
+    /// Its leg.
+    pub leg: LegId,
+    /// How it begins.
+    pub begin: Begin,
+    /// Its settings.
+    pub settings: Settings,
+    /// Its agent.
+    pub plan: Arc<Plan>,
+    /// Its sockets.
+    pub ports: PortPair,
+    /// From the engine.
+    pub from: mpsc::Receiver<In>,
+    /// To the engine.
+    pub engine: mpsc::Sender<ToEngine>,
+    /// Where records and sound go.
+    pub sink: Sink,
+    /// What to keep besides.
+    pub pcap: Pcap,
+    /// Keep provider frames.
+    pub agent_frames: bool,
+}
+
+/// Runs a call to its end.
+pub async fn run(start: Start) {
+    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames } = start;
+    let PortPair { rtp, rtcp, lease: _lease } = ports;
+    let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
+    let now = SystemClock::now();
+    let local = settings.rtp;
+    let wall_ns = settings.wall.0 * 1_000;
+    let seat = plan.local().map_or(Seat::Remote, Seat::Local);
+    let mut session = Session {
+        call,
+        leg,
+        pipeline: Pipeline::new(now, settings, seat),
+        plan,
+        rtp,
+        rtcp,
+        local,
+        engine,
+        sink,
+        capture: (pcap == Pcap::All).then_some(wall_ns),
+        agent_frames,
+        origin: now,
+        remote: None,
+        events: None,
+        messages: Vec::new(),
+        over: false,
+        unsent: 0,
+    };
+    match begin {
+        Begin::Offered(sdp) => session.input(Input::Offered(sdp.as_deref())).await,
+        Begin::Dialled(reply) => {
+            let _ = reply.send(session.pipeline.offer());
+            session.input(Input::Dialled).await;
+        }
+    }
+    session.converse(&mut from).await;
+}
+
+struct Session {
+    call: CallId,
+    leg: LegId,
+    pipeline: Pipeline,
+    plan: Arc<Plan>,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    local: SocketAddr,
+    engine: mpsc::Sender<ToEngine>,
+    sink: Sink,
+    /// Wall clock at the start, nanoseconds, if RTP is captured.
+    capture: Option<u64>,
+    agent_frames: bool,
+    origin: Instant,
+    remote: Option<(Rc<Shared>, mpsc::Sender<Outgoing>)>,
+    events: Option<mpsc::Receiver<AgentEvent>>,
+    messages: Vec<String>,
+    over: bool,
+    unsent: u64,
+}
+
+impl Session {
+    async fn converse(&mut self, from: &mut mpsc::Receiver<In>) {
+        let mut buffer = vec![0; 2_048];
+        let mut control = vec![0; 2_048];
+        let timer = tokio::time::sleep_until(SystemClock::deadline(self.pipeline.timeout()));
+        tokio::pin!(timer);
+        while !self.over {
+            let at = SystemClock::deadline(self.pipeline.timeout());
+            if timer.deadline() != at {
+                timer.as_mut().reset(at);
+            }
+            tokio::select! {
+                biased;
+                input = from.recv() => match input {
+                    Some(input) => self.engine_says(input).await,
+                    // The engine is gone: so is the call.
+                    None => return,
+                },
+                () = &mut timer => self.input(Input::Timeout).await,
+                received = self.rtp.recv_from(&mut buffer) => if let Ok((length, source)) = received {
+                    self.datagram(source, &buffer[..length], self.local).await;
+                    // What else has arrived is taken in the same turn of the loop.
+                    for _ in 0..8 {
+                        let Ok((length, source)) = self.rtp.try_recv_from(&mut buffer) else { break };
+                        self.datagram(source, &buffer[..length], self.local).await;
+                    }
+                },
+                event = receive(&mut self.events) => match event {
+                    Some(event) => self.input(Input::Agent(event)).await,
+                    None => self.events = None,
+                },
+                received = self.rtcp.recv_from(&mut control) => if let Ok((length, source)) = received {
+                    let local = SocketAddr::new(self.local.ip(), self.local.port() + 1);
+                    self.datagram(source, &control[..length], local).await;
+                },
+            }
+        }
+    }
+
+    async fn engine_says(&mut self, input: In) {
+        match input {
+            In::Progress(status) => self.input(Input::Progress(status)).await,
+            In::Answered(sdp) => self.input(Input::Answered(sdp.as_deref())).await,
+            In::Acknowledged(sdp) => self.input(Input::Acknowledged(sdp.as_deref())).await,
+            In::Reinvite(sdp) => self.input(Input::Reinvite(sdp.as_deref())).await,
+            In::Ended(ended) => {
+                let by = match ended.by {
+                    EndedBy::Far => "caller",
+                    EndedBy::Us => "us",
+                    EndedBy::Network => "network",
+                };
+                self.measure();
+                self.input(Input::SipEnded { by, status: ended.status, reason: ended.reason }).await;
+            }
+            In::Trace(message, packet) => {
+                if let Some((at_ns, source, destination, bytes)) = packet
+                    && let Some(writer) = &self.sink.writer
+                {
+                    writer.send(writer::In::Packet(self.call, at_ns, source, destination, bytes));
+                }
+                self.input(Input::SipTrace(*message)).await;
+            }
+            In::HangUp(reason) => self.input(Input::HangUp(reason)).await,
+            In::Press(digits) => self.input(Input::Press(&digits)).await,
+        }
+    }
+
+    async fn datagram(&mut self, source: SocketAddr, bytes: &[u8], local: SocketAddr) {
+        self.keep(source, local, bytes);
+        self.input(Input::Datagram { from: source, bytes }).await;
+    }
+
+    /// One input and all that follows from it.
+    async fn input(&mut self, input: Input<'_>) {
+        let now = SystemClock::now();
+        self.pipeline.handle(now, input);
+        loop {
+            match self.pipeline.poll() {
+                Output::Timeout(_) => return,
+                Output::Rtp(to, bytes) => {
+                    // The kernel's buffer is full or the network is down: what is late is worthless.
+                    if self.rtp.try_send_to(bytes, to).is_err() {
+                        self.unsent += 1;
+                    }
+                    if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
+                        let at_ns = wall_ns + (now - self.origin).as_nanos() as u64;
+                        writer.send(writer::In::Packet(self.call, at_ns, self.local, to, bytes.to_vec()));
+                    }
+                }
+                Output::Rtcp { to, mux, bytes } => {
+                    let socket = if mux { &self.rtp } else { &self.rtcp };
+                    let _ = socket.try_send_to(&bytes, to);
+                }
+                Output::Sip(action) => {
+                    let _ = self.engine.send(ToEngine::Sip(self.leg, action)).await;
+                }
+                Output::ConnectAgent => self.connect_agent(),
+                Output::Agent { command, voiced_since } => {
+                    let close = command == Command::Close;
+                    if let Some((shared, to)) = &self.remote {
+                        shared.wire.borrow_mut().send(command, &mut self.messages);
+                        let mut since = voiced_since;
+                        for text in self.messages.drain(..) {
+                            // Full: the provider takes nothing any more; its socket will say why.
+                            let _ = to.try_send((text, since.take()));
+                        }
+                    }
+                    if close {
+                        self.remote = None;
+                    }
+                }
+                Output::Record(record) => {
+                    log(self.call, &record);
+                    let record = Arc::new(record);
+                    if let Some(writer) = &self.sink.writer {
+                        writer.send(writer::In::Line(self.call, Arc::clone(&record)));
+                    }
+                    self.sink.hub.record(self.call, record);
+                }
+                Output::Sound(piece) => {
+                    if let Some(writer) = &self.sink.writer {
+                        writer.send(writer::In::Sound(self.call, piece));
+                    }
+                }
+                Output::Over => {
+                    self.over = true;
+                    if let Some(writer) = &self.sink.writer {
+                        writer.send(writer::In::Close(self.call));
+                    }
+                    let _ = self.engine.send(ToEngine::SessionOver(self.leg)).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn connect_agent(&mut self) {
+        let What::Gemini(plan) = &self.plan.what else { return };
+        let (to, outgoing) = mpsc::channel(512);
+        let (events_to, events) = mpsc::channel(64);
+        let cassette = self.cassette();
+        let shared = Rc::new(Shared {
+            wire: RefCell::new(Wire::new(plan.settings.clone())),
+            uplink: RefCell::default(),
+            cassette,
+            origin: self.origin,
+        });
+        tokio::task::spawn_local(socket::run(Arc::clone(plan), Rc::clone(&shared), outgoing, events_to));
+        self.remote = Some((shared, to));
+        self.events = Some(events);
+    }
+
+    fn cassette(&self) -> Option<mpsc::UnboundedSender<crate::agent::event::CassetteFrame>> {
+        let writer = self.sink.writer.clone().filter(|_| self.agent_frames)?;
+        let call = self.call;
+        let (to, mut frames) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(async move {
+            while let Some(frame) = frames.recv().await {
+                writer.send(writer::In::Frame(call, frame));
+            }
+        });
+        Some(to)
+    }
+
+    /// What the socket measured goes into the summary.
+    fn measure(&mut self) {
+        if let Some((shared, _)) = &self.remote {
+            self.pipeline.set_uplink_latency(shared.uplink.borrow().percentiles());
+        }
+    }
+
+    fn keep(&self, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
+        if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
+            let at_ns = wall_ns + (SystemClock::now() - self.origin).as_nanos() as u64;
+            writer.send(writer::In::Packet(self.call, at_ns, source, destination, bytes.to_vec()));
+        }
+    }
+}
+
+async fn receive(events: &mut Option<mpsc::Receiver<AgentEvent>>) -> Option<AgentEvent> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The log's share of the journal: what an operator wants to read as it happens.
+fn log(call: CallId, record: &crate::call::journal::Record) {
+    use crate::call::journal::Body;
+    match &record.body {
+        Body::Session(header) => tracing::info!(
+            target: "call", event = "call.started", %call, direction = header.direction.name(),
+            from = %crate::redact::printable(&header.from.0), to = %crate::redact::printable(&header.to.0), agent = %header.agent
+        ),
+        Body::State(change) => tracing::info!(
+            target: "sip", event = "sip.state", %call, state = change.state.name(),
+            status = change.status, reason = %crate::redact::printable(&change.reason)
+        ),
+        Body::Sip(message) => tracing::debug!(
+            target: "sip", event = if message.direction == Direction::In { "sip.received" } else { "sip.sent" }, %call,
+            label = %crate::redact::printable(&message.label), peer = %message.peer, again = message.retransmission
+        ),
+        Body::Media(change) => tracing::info!(
+            target: "rtp", event = "rtp.media", %call, codec = %change.codec, remote = %change.remote,
+            source = %change.source, direction = %change.direction
+        ),
+        Body::Agent(change) => tracing::info!(
+            target: "agent", event = "agent.state", %call, state = change.state.name(),
+            text = %crate::redact::printable(&change.text)
+        ),
+        Body::Dtmf(digit) => tracing::debug!(target: "rtp", event = "rtp.dtmf", %call, direction = digit.direction.name()),
+        Body::Turn(turn) => tracing::debug!(
+            target: "agent", event = "agent.turn", %call, turn = turn.turn.0, gap_ms = turn.gap_ms, cut = turn.cut
+        ),
+        Body::Lint(lint) => tracing::warn!(
+            target: "lint", event = "lint.fired", %call, name = %lint.name, evidence = %lint.evidence
+        ),
+        Body::Note(note) if note.level == Level::Error => {
+            tracing::error!(target: "call", event = "call.note", %call, "{}", crate::redact::printable(&note.text));
+        }
+        Body::Note(note) => {
+            tracing::warn!(target: "call", event = "call.note", %call, "{}", crate::redact::printable(&note.text));
+        }
+        Body::Summary(summary) => tracing::info!(
+            target: "call", event = "call.ended", %call, seconds = summary.duration_s, ended_by = %summary.ended_by,
+            reason = %crate::redact::printable(&summary.reason), lost_percent = summary.stats.inbound.loss_percent,
+            mos = summary.stats.inbound.mos, turns = summary.turns
+        ),
+        Body::Speech(_) | Body::Transcript(_) | Body::Stats(_) | Body::Unknown => {}
+    }
+}
+
+/// How long a session may take to finish after everything else has gone.
+pub const LAST_MOMENTS: Duration = Duration::from_secs(2);

@@ -1,0 +1,77 @@
+//! Media workers: one thread with one runtime per core; a call lives and dies on one of them.
+
+use super::session::{self, Start};
+use crate::error::{Error, Result};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use tokio::sync::mpsc;
+
+/// All workers.
+#[derive(Clone, Debug)]
+pub struct Workers {
+    all: Vec<Worker>,
+}
+
+#[derive(Clone, Debug)]
+struct Worker {
+    to: mpsc::UnboundedSender<Start>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    /// Starts `count` workers; 0 is one per core.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn start(count: usize) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let count = if count == 0 { cores } else { count };
+        let all = (0..count).map(start_one).collect::<Result<_>>()?;
+        Ok(Self { all })
+    }
+
+    /// Gives a call to the worker with the fewest.
+    pub fn spawn(&self, start: Start) {
+        if let Some(worker) = self.all.iter().min_by_key(|worker| worker.calls.load(Ordering::Relaxed)) {
+            worker.calls.fetch_add(1, Ordering::Relaxed);
+            let _ = worker.to.send(start);
+        }
+    }
+
+    /// Calls on all workers.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.all.iter().map(|worker| worker.calls.load(Ordering::Relaxed)).sum()
+    }
+}
+
+fn start_one(number: usize) -> Result<Worker> {
+    let (to, mut from) = mpsc::unbounded_channel::<Start>();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let failed = |source: std::io::Error| Error::machine(format!("could not start a media worker: {source}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    std::thread::Builder::new()
+        .name(format!("media-{number}"))
+        .spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, async move {
+                while let Some(start) = from.recv().await {
+                    let counted = Arc::clone(&counted);
+                    tokio::task::spawn_local(async move {
+                        let call = start.call;
+                        // A panic ends this call only: its task is its own.
+                        let outcome = tokio::task::spawn_local(session::run(start)).await;
+                        if let Err(panic) = outcome {
+                            tracing::error!(target: "call", event = "call.panicked", %call, "{panic}");
+                        }
+                        counted.fetch_sub(1, Ordering::Relaxed);
+                    });
+                }
+            });
+        })
+        .map_err(failed)?;
+    Ok(Worker { to, calls })
+}

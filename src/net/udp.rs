@@ -1,0 +1,78 @@
+//! SIP over UDP: one socket per listening address.
+
+use super::local_ip_towards;
+use crate::{
+    config::Listen,
+    error::{Error, Result},
+    sip::{
+        message::MESSAGE_MAX,
+        tx::{Path, Transport},
+    },
+};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+use tokio::{net::UdpSocket, sync::mpsc};
+
+/// What a socket hands on.
+#[derive(Debug)]
+pub struct Received {
+    /// How it came and how to answer.
+    pub path: Path,
+    /// One message.
+    pub bytes: Vec<u8>,
+}
+
+/// Binds a SIP socket.
+///
+/// # Errors
+/// Names the address and what to do about a busy port.
+pub async fn bind(listen: Listen) -> Result<Arc<UdpSocket>> {
+    let socket = UdpSocket::bind(listen.address).await.map_err(|source| busy(listen, &source))?;
+    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
+    Ok(Arc::new(socket))
+}
+
+/// The error of an address that cannot be bound.
+#[must_use]
+pub fn busy(listen: Listen, source: &std::io::Error) -> Error {
+    let error = Error::machine(format!("could not listen on {listen}: {source}"));
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            error.hint(format!("another program has port {}; choose one with --sip {}:…:5070", listen.address.port(), listen.transport.lower_name()))
+        }
+        std::io::ErrorKind::PermissionDenied => error.hint("ports below 1024 need a capability; choose a higher one"),
+        std::io::ErrorKind::AddrNotAvailable => error.hint("this machine has no such address; 0.0.0.0 is all of them"),
+        _ => error,
+    }
+}
+
+/// Hands on what arrives until the receiver is gone. When it is full, datagrams are dropped: the far end repeats.
+pub async fn receive(socket: Arc<UdpSocket>, to: mpsc::Sender<Received>) {
+    let Ok(bound) = socket.local_addr() else { return };
+    let mut buffer = vec![0; MESSAGE_MAX + 1];
+    let mut reached: HashMap<IpAddr, IpAddr> = HashMap::new();
+    loop {
+        let Ok((length, remote)) = socket.recv_from(&mut buffer).await else {
+            // An ICMP error of an earlier packet: nothing of ours.
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let local = if bound.ip().is_unspecified() {
+            if reached.len() > 4_096 {
+                reached.clear();
+            }
+            let ip = *reached.entry(remote.ip()).or_insert_with(|| local_ip_towards(remote.ip()));
+            SocketAddr::new(ip, bound.port())
+        } else {
+            bound
+        };
+        let path = Path { transport: Transport::Udp, remote, local, connection: None };
+        let received = Received { path, bytes: buffer[..length].to_vec() };
+        if let Err(mpsc::error::TrySendError::Closed(_)) = to.try_send(received) {
+            return;
+        }
+    }
+}
