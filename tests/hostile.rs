@@ -193,7 +193,7 @@ const INVITE: &str = "INVITE sip:support@203.0.113.5 SIP/2.0\r\n\
     From: \"Anna, \\\"A\\\"\" <sip:anna@192.0.2.1>;tag=from\r\nTo: <sip:support@203.0.113.5>\r\nCall-ID: call@192.0.2.1\r\n\
     CSeq: 1 INVITE\r\nContact: <sip:anna@192.0.2.1:5060>\r\nSupported: timer, 100rel\r\n\
     Record-Route: <sip:proxy.example.org;lr>, <sip:192.0.2.9;lr>\r\nContent-Type: application/sdp\r\n\
-    Content-Length: 122\r\n\r\n\
+    Content-Length: 128\r\n\r\n\
     v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\n\
     a=rtpmap:101 telephone-event/8000\r\n";
 
@@ -485,7 +485,13 @@ fn check_record(bytes: &[u8]) {
 
 /// A WAV file of some samples with an extra chunk.
 fn wav_seed() -> Vec<u8> {
-    let mut bytes = b"RIFF\x50\0\0\0WAVELIST\x04\0\0\0INFOfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x20\0\0\0".to_vec();
+    let mut bytes = [
+        &b"RIFF\x50\0\0\0WAVE"[..],
+        b"LIST\x04\0\0\0INFO",
+        b"fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0",
+        b"data\x20\0\0\0",
+    ]
+    .concat();
     bytes.extend((0..16_i16).flat_map(|n| (n * 1_000).to_le_bytes()));
     bytes
 }

@@ -196,7 +196,8 @@ impl Inbound {
             return;
         }
         self.last_packet_at = now;
-        let (arrival, sequence) = self.count(now, &packet);
+        let timed = codec.is_some() || packet.payload_type == COMFORT_NOISE;
+        let (arrival, sequence) = self.count(now, &packet, timed);
         if matches!(arrival, Arrival::Duplicate | Arrival::Suspect) {
             return;
         }
@@ -404,13 +405,13 @@ impl Inbound {
     }
 
     /// 2: the network's figures.
-    fn count(&mut self, now: Instant, packet: &Packet<'_>) -> (Arrival, u64) {
+    fn count(&mut self, now: Instant, packet: &Packet<'_>, timed: bool) -> (Arrival, u64) {
         if self.stats.as_ref().is_some_and(|stats| stats.ssrc != packet.ssrc) {
             self.bury_source();
             self.push(Out::NewSource(packet.ssrc));
         }
         let clock = self.codec.clock;
-        self.stats.get_or_insert_with(|| StreamStats::new(clock, packet.ssrc)).arrived(now, packet)
+        self.stats.get_or_insert_with(|| StreamStats::new(clock, packet.ssrc)).arrived(now, packet, timed)
     }
 
     fn bury_source(&mut self) {

@@ -22,6 +22,7 @@ use crate::{
     media::{
         codec::{CODECS, Codec},
         inbound::{Inbound, Out, Settings as InboundSettings},
+        rtp::packet::Packet,
     },
     redact::Pii,
     unit::{CallId, PayloadType, Ptime},
@@ -71,6 +72,9 @@ pub struct StreamReport {
     pub duration_s: f64,
     /// The journal's figures over the whole stream.
     pub stats: InboundStats,
+    /// Mean and maximum of the jitter as Wireshark counts it: a digit's packets move its arrival clock but not its
+    /// timestamp clock, so every digit shows as jitter that nobody hears.
+    pub jitter_wireshark_ms: (f64, f64),
     /// Seconds and digits.
     pub digits: Vec<(f64, char)>,
     /// What is wrong with it.
@@ -134,6 +138,7 @@ pub fn media_report(stream: &Stream) -> StreamReport {
     }
     let duration = end.since(start) + stream.ptime.duration();
     let mut stats = inbound.take_stats(duration, None);
+    let jitter_wireshark_ms = wireshark_jitter(stream);
     stats.level_dbfs = rounded(f64::from(level.take_level().0));
     StreamReport {
         source: stream.source.to_string(),
@@ -143,10 +148,35 @@ pub fn media_report(stream: &Stream) -> StreamReport {
         duration_s: rounded(duration.as_secs_f64()),
         lints: lints(&stats, duration),
         stats,
+        jitter_wireshark_ms,
         digits,
         jitter_series_ms: jitter,
         loss_series_percent: loss,
     }
+}
+
+/// Mean and maximum as Wireshark's RTP streams window shows them.
+fn wireshark_jitter(stream: &Stream) -> (f64, f64) {
+    let (mut jitter, mut max, mut mean, mut count) = (0.0_f64, 0.0_f64, 0.0_f64, 0_u32);
+    let (mut last_at, mut last_timestamp) = (None, None);
+    for (at, bytes) in &stream.packets {
+        let Ok(packet) = Packet::parse(bytes) else { continue };
+        count += 1;
+        let timed = packet.payload_type.0 == 13 || stream.codecs.iter().any(|(known, _)| *known == packet.payload_type);
+        if timed {
+            if let (Some(last_at), Some(last_timestamp)) = (last_at, last_timestamp) {
+                let ticks: u32 = packet.timestamp.wrapping_sub(last_timestamp);
+                let sent_ms = f64::from(ticks.cast_signed()) / 8.0;
+                jitter = (15.0 * jitter + (at.signed_ms_since(last_at) - sent_ms).abs()) / 16.0;
+                max = max.max(jitter);
+                // Its mean is renewed with timed packets only, but weighted by all.
+                mean = (mean * f64::from(count - 1) + jitter) / f64::from(count);
+            }
+            last_timestamp = Some(packet.timestamp);
+        }
+        last_at = Some(*at);
+    }
+    (rounded(mean), rounded(max))
 }
 
 fn lints(stats: &InboundStats, duration: Duration) -> Vec<Lint> {

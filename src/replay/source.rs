@@ -20,7 +20,7 @@ use crate::{
     unit::{PayloadType, Ptime, SampleRate, Ssrc},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     path::Path,
     time::Duration,
@@ -156,8 +156,14 @@ fn of_capture(bytes: &[u8], options: &Options) -> Result<Source, String> {
     source.sip_messages = messages;
     let mut streams: BTreeMap<(Instant, StreamKey), Vec<&Datagram>> = BTreeMap::new();
     let mut firsts: HashMap<StreamKey, Instant> = HashMap::new();
+    let mut images: HashSet<SocketAddr> = HashSet::new();
     for datagram in &capture.datagrams {
         if datagram.carrier != Carrier::Udp || is_rtcp(&datagram.payload) {
+            continue;
+        }
+        note_images(&datagram.payload, &mut images);
+        // A port that signalling has turned into fax (T.38) carries no audio from then on.
+        if images.contains(&datagram.destination) || images.contains(&datagram.source) {
             continue;
         }
         let Ok(packet) = Packet::parse(&datagram.payload) else { continue };
@@ -278,6 +284,27 @@ fn descriptions(datagrams: &[Datagram]) -> (HashMap<SocketAddr, Described>, usiz
         }
     }
     (described, messages)
+}
+
+/// Addresses that a description turns into something other than audio, and back.
+fn note_images(bytes: &[u8], images: &mut HashSet<SocketAddr>) {
+    if !bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        return;
+    }
+    let Ok(message) = Message::parse(bytes) else { return };
+    let sdp = match &message {
+        Message::Request(request) => request.sdp(),
+        Message::Response(response) => response.sdp(),
+    };
+    for media in sdp.and_then(|sdp| Description::parse(sdp).ok()).map(|sdp| sdp.media).unwrap_or_default() {
+        let Some(address) = media.address.filter(|_| media.port != 0) else { continue };
+        let place = SocketAddr::new(address, media.port);
+        match media.kind.as_str() {
+            "audio" => images.remove(&place),
+            "image" => images.insert(place),
+            _ => false,
+        };
+    }
 }
 
 fn describe(bytes: &[u8], described: &mut HashMap<SocketAddr, Described>) -> bool {

@@ -217,7 +217,7 @@ mod tests {
             ssrc: Ssrc(1),
             payload: &[],
         };
-        heard.arrived(start, &packet);
+        heard.arrived(start, &packet, true);
         let sent = SentTotals { packets: 1, octets: 160, timestamp: 0 };
         let ms = Duration::from_millis;
         let first = a.make(start, wall, Some(sent), None, clock);

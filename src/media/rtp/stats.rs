@@ -83,15 +83,20 @@ impl StreamStats {
         }
     }
 
-    /// Takes in a packet's arrival; gives how it stands and its extended sequence number.
-    pub fn arrived(&mut self, at: Instant, packet: &Packet<'_>) -> (Arrival, u64) {
+    /// Takes in a packet's arrival; gives how it stands and its extended sequence number. `timed` says that its
+    /// timestamp advances with time: not so for telephone-events (RFC 4733 §2.2.1).
+    pub fn arrived(&mut self, at: Instant, packet: &Packet<'_>, timed: bool) -> (Arrival, u64) {
         let sequence = packet.sequence;
         let (arrival, extended) = self.place(sequence);
         if matches!(arrival, Arrival::Duplicate | Arrival::Suspect) {
             return (arrival, extended);
         }
         self.received += 1;
-        self.time(at, packet.timestamp);
+        if timed {
+            self.time(at, packet.timestamp);
+        } else {
+            self.jitter_sum += self.jitter;
+        }
         (arrival, extended)
     }
 
@@ -327,7 +332,7 @@ mod tests {
             .enumerate()
             .map(|(n, sequence)| {
                 let at = Instant::from_millis(20 * n as u64);
-                stats.arrived(at, &packet(*sequence, u32::from(*sequence) * 160)).0
+                stats.arrived(at, &packet(*sequence, u32::from(*sequence) * 160), true).0
             })
             .collect();
         (stats, arrivals)
@@ -364,10 +369,10 @@ mod tests {
     fn evenly_spaced_packets_have_no_jitter_and_a_late_one_has_a_sixteenth() {
         let mut stats = StreamStats::new(SampleRate::HZ_8000, Ssrc(1));
         for n in 0..50_u16 {
-            stats.arrived(Instant::from_millis(20 * u64::from(n)), &packet(n, u32::from(n) * 160));
+            stats.arrived(Instant::from_millis(20 * u64::from(n)), &packet(n, u32::from(n) * 160), true);
         }
         assert!(stats.jitter_ms().1 < 1e-9);
-        stats.arrived(Instant::from_millis(20 * 50 + 16), &packet(50, 50 * 160));
+        stats.arrived(Instant::from_millis(20 * 50 + 16), &packet(50, 50 * 160), true);
         assert!((stats.jitter_ms().0 - 1.0).abs() < 1e-9);
     }
 
@@ -377,7 +382,7 @@ mod tests {
         for n in 0..1_500_u32 {
             // 100 ppm fast: each 20 ms of media arrives after 19.998 ms.
             let at = Instant::from_nanos(u64::from(n) * 19_998_000);
-            stats.arrived(at, &packet(n as u16, n * 160));
+            stats.arrived(at, &packet(n as u16, n * 160), true);
         }
         let ppm = stats.drift_ppm().unwrap();
         assert!((ppm - 100.0).abs() < 5.0, "{ppm}");
