@@ -6,6 +6,7 @@
 use proptest::{collection::vec, prelude::*};
 use std::{
     collections::VecDeque,
+    io::Write as _,
     net::SocketAddr,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
@@ -164,7 +165,8 @@ fn kit() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: no kit at {}; set VOXGW_KIT", folder.display());
+    // Straight to the terminal: what passes is not shown otherwise.
+    let _ = writeln!(std::io::stderr(), "skipped: no kit at {}; set VOXGW_KIT", folder.display());
     None
 }
 

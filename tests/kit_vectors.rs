@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::Write as _,
     net::SocketAddr,
     path::{Path as FilePath, PathBuf},
 };
@@ -25,7 +26,8 @@ fn kit() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: no kit at {}; set VOXGW_KIT", folder.display());
+    // Straight to the terminal: what passes is not shown otherwise.
+    let _ = writeln!(std::io::stderr(), "skipped: no kit at {}; set VOXGW_KIT", folder.display());
     None
 }
 

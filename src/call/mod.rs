@@ -55,6 +55,8 @@ pub struct Settings {
 pub enum Input {
     /// An offer that can be taken came in, or ours went out.
     Begin,
+    /// The offer cannot be taken: it was refused.
+    Refused(String),
     /// An outgoing call rings.
     Progress(u16),
     /// An outgoing call was answered and media agreed on.
@@ -195,6 +197,11 @@ impl Call {
         }
         match input {
             Input::Begin => self.begin(now),
+            Input::Refused(reason) => {
+                self.hung_up = true;
+                self.ended_by = "us";
+                self.reason = reason;
+            }
             Input::Progress(status) => {
                 if self.state == CallState::Offered {
                     self.enter(CallState::Ringing, "", Some(status));

@@ -257,7 +257,7 @@ pub struct Pipeline {
     call: Call,
     seat: Seat,
     media: Option<Media>,
-    /// Our description while theirs is awaited.
+    /// Our offer is out and their answer is awaited.
     offered: bool,
     sdp_version: u64,
     /// The answer to their offer, until it is sent.
@@ -279,6 +279,7 @@ pub struct Pipeline {
     digits: String,
     expected_media: bool,
     far_spoke: bool,
+    closing: bool,
     over: bool,
 }
 
@@ -313,6 +314,7 @@ impl Pipeline {
             digits: String::new(),
             expected_media: false,
             far_spoke: false,
+            closing: false,
             over: false,
             settings,
         };
@@ -346,6 +348,9 @@ impl Pipeline {
 
     /// Takes in what happened.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if self.over {
+            return;
+        }
         match input {
             Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
             Input::Timeout => self.due(now),
@@ -431,6 +436,7 @@ impl Pipeline {
                 }
                 Err(problem) => {
                     self.record(now, Body::Note(Note { level: Level::Error, text: format!("488: {problem}") }));
+                    self.call.handle(now, CallInput::Refused(problem.clone()));
                     self.push(Out::Sip(SipAction::Refuse(488, problem)));
                     return;
                 }
@@ -453,7 +459,7 @@ impl Pipeline {
 
     fn acknowledged(&mut self, now: Instant, sdp: Option<&[u8]>) {
         // The ACK carries their answer when our 200 made the offer.
-        if self.offered && self.media.is_none() && !self.take_answer(now, sdp) {
+        if self.offered && !self.take_answer(now, sdp) {
             return;
         }
         self.call.handle(now, CallInput::Acknowledged);
@@ -461,6 +467,7 @@ impl Pipeline {
 
     /// Reads the answer to our offer; hangs up if there is no agreement.
     fn take_answer(&mut self, now: Instant, sdp: Option<&[u8]>) -> bool {
+        self.offered = false;
         let local = self.local();
         let agreed = sdp
             .ok_or_else(|| "the answer has no session description".to_owned())
@@ -695,6 +702,10 @@ impl Pipeline {
     }
 
     fn tick(&mut self, now: Instant) {
+        if let Some(media) = &mut self.media {
+            // Nothing is said before the answer.
+            media.outbound.set_sending(media.agreed.flow.sends() && self.call.answered_at().is_some());
+        }
         while let Some(media) = &mut self.media
             && media.outbound.timeout() <= now
         {
@@ -798,7 +809,8 @@ impl Pipeline {
         self.lints(now, &stats);
         let lost_media = self.media.as_ref().is_some_and(|media| {
             let timeout = self.settings.media_timeout;
-            !timeout.is_zero() && media.agreed.flow.receives() && now.since(media.inbound.last_packet_at()) >= timeout
+            let held = self.call.state() == super::journal::CallState::Held;
+            !timeout.is_zero() && !held && media.agreed.flow.receives() && now.since(media.inbound.last_packet_at()) >= timeout
         });
         if lost_media && self.call.answered_at().is_some() {
             let seconds = self.settings.media_timeout.as_secs();
@@ -862,6 +874,10 @@ impl Pipeline {
                 self.agent(now, event, now);
                 continue;
             }
+            // The summary is the last record: only when everything else has been said.
+            if self.closing {
+                self.finish(now);
+            }
             return;
         }
     }
@@ -901,7 +917,7 @@ impl Pipeline {
                 }
                 self.record(now, body);
             }
-            Effect::Over => self.finish(now),
+            Effect::Over => self.closing = true,
         }
     }
 

@@ -177,6 +177,8 @@ impl Inbound {
         }
         self.next_fill_at =
             if settings.expected { now + self.ptime.duration() + STARVED_AFTER } else { Instant::FAR_FUTURE };
+        // What was not sent while held is not missing.
+        self.last_packet_at = now;
         self.settings = settings;
     }
 
@@ -226,8 +228,8 @@ impl Inbound {
         }
         if self.order.push(now, sequence, packet.timestamp, packet.payload) {
             self.decode(now, packet.timestamp, packet.payload);
-            self.drain(now);
         }
+        self.drain(now);
     }
 
     /// Something is due: a gap to give up, silence to put in, an event whose end never came.

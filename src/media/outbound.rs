@@ -171,6 +171,11 @@ impl Outbound {
         self.settings = settings;
     }
 
+    /// Whether packets may go out: not before the answer, not while held.
+    pub const fn set_sending(&mut self, sending: bool) {
+        self.settings.sending = sending;
+    }
+
     /// Puts sound of `turn` in line. Gives how many milliseconds did not fit.
     pub fn enqueue(&mut self, now: Instant, turn: TurnId, rate: SampleRate, samples: &[i16]) -> u32 {
         let codec = self.settings.codec;
@@ -405,6 +410,7 @@ impl Outbound {
             }
             if segment.complete || self.segments.len() > 1 {
                 ticked.finished = self.segments.pop_front().map(|segment| segment.turn);
+                self.playing = None;
                 continue;
             }
             break;
@@ -431,6 +437,7 @@ impl Outbound {
             && front.complete
         {
             ticked.finished = self.segments.pop_front().map(|segment| segment.turn);
+            self.playing = None;
         }
     }
 

@@ -162,15 +162,19 @@ fn wireshark_jitter(stream: &Stream) -> (f64, f64) {
     for (at, bytes) in &stream.packets {
         let Ok(packet) = Packet::parse(bytes) else { continue };
         count += 1;
-        let timed = packet.payload_type.0 == 13 || stream.codecs.iter().any(|(known, _)| *known == packet.payload_type);
+        let timed = stream.codecs.iter().any(|(known, _)| *known == packet.payload_type);
         if timed {
             if let (Some(last_at), Some(last_timestamp)) = (last_at, last_timestamp) {
                 let ticks: u32 = packet.timestamp.wrapping_sub(last_timestamp);
                 let sent_ms = f64::from(ticks.cast_signed()) / 8.0;
-                jitter = (15.0 * jitter + (at.signed_ms_since(last_at) - sent_ms).abs()) / 16.0;
+                let change = (at.signed_ms_since(last_at) - sent_ms).abs();
+                // A jump by more than ten seconds is a new stream under the old number, not jitter.
+                if change < 10_000.0 {
+                    jitter = (15.0 * jitter + change) / 16.0;
+                }
                 max = max.max(jitter);
                 // Its mean is renewed with timed packets only, but weighted by all.
-                mean = (mean * f64::from(count - 1) + jitter) / f64::from(count);
+                mean = (mean * f64::from(count.saturating_sub(2)) + jitter) / f64::from((count - 1).max(1));
             }
             last_timestamp = Some(packet.timestamp);
         }

@@ -214,7 +214,10 @@ pub struct Endpoint {
     legs: HashMap<LegId, Leg>,
     /// Call-ID, our tag, their tag.
     dialogs: HashMap<(String, String, String), LegId>,
+    /// By Call-ID, for the ladder only: a Call-ID may be forged.
     calls: HashMap<String, LegId>,
+    /// Whose our client transactions are.
+    clients: HashMap<Key, LegId>,
     timers: BinaryHeap<Reverse<(Instant, TimerOf)>>,
     next_leg: u64,
     outputs: VecDeque<Output>,
@@ -238,6 +241,7 @@ impl Endpoint {
             legs: HashMap::new(),
             dialogs: HashMap::new(),
             calls: HashMap::new(),
+            clients: HashMap::new(),
             timers: BinaryHeap::new(),
             next_leg: 1,
             outputs: VecDeque::new(),
@@ -383,6 +387,7 @@ impl Endpoint {
         }
         if state == State::Terminated {
             self.transactions.remove(key);
+            self.clients.remove(key);
         } else {
             self.arm(key);
         }

@@ -50,6 +50,7 @@ impl Endpoint {
         let body = outgoing.sdp.clone().into_bytes();
         let request = Request { method: Method::Invite, uri: outgoing.to.to_string(), headers, body };
         let key = self.send_request(now, request, path);
+        self.clients.insert(key.clone(), id);
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.invite = Some(key);
         }
@@ -84,7 +85,7 @@ impl Endpoint {
             return;
         }
         let request = tx.request.clone();
-        let Some(id) = self.calls.get(request.headers.call_id()).copied() else {
+        let Some(id) = self.clients.get(key).copied().filter(|id| self.legs.contains_key(id)) else {
             // The leg is gone (we cancelled): a late 2xx must still be acknowledged and ended.
             match response.status {
                 100..=199 => self.cancel_invite(now, key, None),
@@ -272,7 +273,8 @@ impl Endpoint {
         if let Some(reason) = &leg.reason {
             bye.headers.push("Reason", reason.clone());
         }
-        self.send_request(now, bye, path);
+        let key = self.send_request(now, bye, path);
+        self.clients.insert(key, id);
     }
 
     /// CANCEL: same branch, Request-URI, route and number as the INVITE (§9.1).
@@ -305,6 +307,9 @@ impl Endpoint {
             return;
         }
         let bytes = cancel.to_bytes();
+        if let Some(leg) = leg {
+            self.clients.insert(key.clone(), leg);
+        }
         self.begin(now, key, Kind::OtherClient, cancel, path, bytes.clone());
         self.transmit(leg, path, bytes, false);
     }
@@ -324,15 +329,14 @@ impl Endpoint {
 
     /// A BYE of ours was answered.
     fn closed(&mut self, key: &Key) {
-        let Some(tx) = self.transactions.get(key) else { return };
-        let Some(id) = self.calls.get(tx.request.headers.call_id()).copied() else { return };
+        let Some(id) = self.clients.get(key).copied() else { return };
         let reason = self.legs.get(&id).and_then(|leg| leg.reason.clone()).unwrap_or_else(|| "BYE".into());
         self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: true });
     }
 
     pub(super) fn transaction_timed_out(&mut self, now: Instant, key: &Key) {
         let Some(tx) = self.transactions.get(key) else { return };
-        let Some(id) = self.calls.get(tx.request.headers.call_id()).copied() else { return };
+        let Some(id) = self.clients.get(key).copied() else { return };
         let (kind, method) = (tx.kind, tx.request.method.clone());
         let Some(leg) = self.legs.get(&id) else { return };
         match kind {

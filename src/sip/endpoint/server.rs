@@ -212,9 +212,6 @@ impl Endpoint {
 
     pub(super) fn answer(&mut self, now: Instant, id: LegId, sdp: String) {
         self.success(now, id, sdp);
-        if let Some(leg) = self.legs.get_mut(&id) {
-            leg.stage = Stage::Unacknowledged;
-        }
     }
 
     pub(super) fn answer_reinvite(&mut self, now: Instant, id: LegId, answer: Result<String, u16>) {
@@ -239,6 +236,9 @@ impl Endpoint {
         self.respond(now, &key, &response);
         let path = self.transactions.get(&key).map(|tx| tx.path);
         if let (Some(leg), Some(path)) = (self.legs.get_mut(&id), path) {
+            if leg.stage == Stage::Early {
+                leg.stage = Stage::Unacknowledged;
+            }
             leg.unacknowledged = Some(Unacknowledged {
                 bytes: response.to_bytes(),
                 path,
@@ -252,18 +252,24 @@ impl Endpoint {
     }
 
     pub(super) fn refuse(&mut self, now: Instant, id: LegId, refusal: &Refusal) {
-        let Some((key, mut response)) = self.invite_response(id, refusal.status) else { return };
-        response.headers.remove("Contact");
-        for (name, value) in &refusal.headers {
-            response.headers.push(name, value.clone());
-        }
-        self.respond(now, &key, &response);
         let ended = Ended {
             by: EndedBy::Us,
             status: Some(refusal.status),
             reason: crate::sip::method::reason_phrase(refusal.status),
             answered_by_peer: false,
         };
+        let Some((key, mut response)) = self.invite_response(id, refusal.status) else {
+            // It has had its final response already: nothing is left to refuse.
+            if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early) {
+                self.end(id, ended);
+            }
+            return;
+        };
+        response.headers.remove("Contact");
+        for (name, value) in &refusal.headers {
+            response.headers.push(name, value.clone());
+        }
+        self.respond(now, &key, &response);
         self.end(id, ended);
     }
 
