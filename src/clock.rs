@@ -56,11 +56,7 @@ impl Instant {
     #[must_use]
     pub fn signed_ms_since(self, earlier: Self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "spans of a call are far below 2^53 ns")]
-        if self.0 >= earlier.0 {
-            (self.0 - earlier.0) as f64 / 1e6
-        } else {
-            -((earlier.0 - self.0) as f64 / 1e6)
-        }
+        if self.0 >= earlier.0 { (self.0 - earlier.0) as f64 / 1e6 } else { -((earlier.0 - self.0) as f64 / 1e6) }
     }
 
     /// Whether this stands for "not happening".

@@ -202,8 +202,9 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_own_exit_code() {
-        let codes = [Kind::Check, Kind::Usage, Kind::Unreachable, Kind::Refused, Kind::Agent, Kind::Media, Kind::Machine]
-            .map(Kind::exit_code);
+        let codes =
+            [Kind::Check, Kind::Usage, Kind::Unreachable, Kind::Refused, Kind::Agent, Kind::Media, Kind::Machine]
+                .map(Kind::exit_code);
         assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7]);
     }
 }

@@ -202,8 +202,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 /// # Errors
 /// A number without a unit is an error that shows the right spelling.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
-    let (number, unit) =
-        text.split_once('/').ok_or_else(|| format!("'{text}' has no unit; did you mean {text}/s?"))?;
+    let (number, unit) = text.split_once('/').ok_or_else(|| format!("'{text}' has no unit; did you mean {text}/s?"))?;
     let value: f64 = number.trim().parse().map_err(|_| format!("'{text}' is no rate; write 10/s"))?;
     let per_second = match unit.trim() {
         "s" => value,

@@ -41,10 +41,9 @@ async fn call(mock: &MockGemini, ports: u16, settings: &str, sound: Vec<i16>, st
     let folder = tempfile::tempdir().unwrap();
     let agent = format!("[agents.ai]\nkind = 'gemini'\nendpoint = '{}'\n{settings}\n", mock.url);
     let serve_config = config(&folder.path().join("serve"), &format!("{ports}-{}", ports + 9), &agent);
-    let plan = Plan::of(&serve_config.profile("ai").unwrap(), &|name| {
-        (name == "GEMINI_API_KEY").then(|| KEY.to_owned())
-    })
-    .unwrap();
+    let plan =
+        Plan::of(&serve_config.profile("ai").unwrap(), &|name| (name == "GEMINI_API_KEY").then(|| KEY.to_owned()))
+            .unwrap();
     let gateway = Engine::start(serve_config, Some(Arc::new(plan))).await.unwrap();
     let dial_config = config(&folder.path().join("dial"), &format!("{}-{}", ports + 10, ports + 19), "");
     let caller = Engine::start(dial_config, None).await.unwrap();
@@ -189,7 +188,11 @@ async fn a_wrong_key_leads_to_an_apology_with_the_right_cause() {
     let view = &conversation.gateway;
     let summary = view.summary.as_ref().unwrap();
     assert_eq!((summary.sip, summary.agent), (Verdict::Pass, Verdict::Fail), "{summary:?}");
-    assert!(summary.reason.contains("API key not valid") && summary.reason.contains("GEMINI_API_KEY"), "{}", summary.reason);
+    assert!(
+        summary.reason.contains("API key not valid") && summary.reason.contains("GEMINI_API_KEY"),
+        "{}",
+        summary.reason
+    );
     let bye = view.sip_messages().find(|(_, message)| message.label == "BYE").unwrap().1;
     assert!(bye.text.contains("cause=503"), "{}", bye.text);
     let wav = std::fs::read(call_file(&conversation, "dial", "call.wav")).unwrap();

@@ -2,11 +2,7 @@
 //!
 //! The vocabulary only: providers' wires translate to and from it, offline agents speak it natively.
 
-use crate::{
-    clock::Instant,
-    media::dsp::vad::SpeechEdge,
-    unit::SampleRate,
-};
+use crate::{clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
 use serde::{Deserialize, Serialize};
 
 /// From the call to its agent.

@@ -1,7 +1,12 @@
 //! From a profile to an agent that can take calls: scripts are read once, keys are found, addresses are made.
 
 use super::{
-    local::{LocalAgent, echo::Echo, play::Play, scripted::{DEFAULT, Script, Scripted}},
+    local::{
+        LocalAgent,
+        echo::Echo,
+        play::Play,
+        scripted::{DEFAULT, Script, Scripted},
+    },
     prompts,
     wire::gemini,
 };
@@ -115,12 +120,9 @@ impl Plan {
         Some(match &self.what {
             What::Echo { live } => Box::new(Echo::new(*live)),
             What::Scripted(script) => Box::new(Scripted::new(Arc::clone(script))),
-            What::Play(play) => Box::new(Play::new(
-                play.files.clone(),
-                play.digits.clone(),
-                play.start_after,
-                play.hang_up_after,
-            )),
+            What::Play(play) => {
+                Box::new(Play::new(play.files.clone(), play.digits.clone(), play.start_after, play.hang_up_after))
+            }
             What::Gemini(_) => return None,
         })
     }
@@ -172,11 +174,12 @@ fn gemini_plan(profile: &AgentProfile, env: &dyn Fn(&str) -> Option<String>) -> 
     })?;
     let base = profile.endpoint.as_deref().unwrap_or(GEMINI).trim_end_matches('/');
     if !base.starts_with("ws://") && !base.starts_with("wss://") {
-        return Err(Error::usage(format!("agents.{}.endpoint = {base}: must begin with wss:// or ws://", profile.name)));
+        return Err(Error::usage(format!(
+            "agents.{}.endpoint = {base}: must begin with wss:// or ws://",
+            profile.name
+        )));
     }
-    let url = format!(
-        "{base}/ws/google.ai.generativelanguage.{}.GenerativeService.BidiGenerateContent",
-        profile.api_version
-    );
+    let url =
+        format!("{base}/ws/google.ai.generativelanguage.{}.GenerativeService.BidiGenerateContent", profile.api_version);
     Ok(GeminiPlan { url, key, settings: profile.gemini.clone() })
 }

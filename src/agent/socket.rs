@@ -192,7 +192,8 @@ async fn connect(plan: &GeminiPlan) -> Result<Stream, String> {
     let place = plan.url.split("/ws/").next().unwrap_or_default().to_owned();
     let failed = |problem: String| format!("could not connect to {place}: {problem}");
     let mut request = plan.url.as_str().into_client_request().map_err(|problem| failed(problem.to_string()))?;
-    let key = HeaderValue::from_str(plan.key.reveal()).map_err(|_| failed("the key has characters that no key has".into()))?;
+    let key = HeaderValue::from_str(plan.key.reveal())
+        .map_err(|_| failed("the key has characters that no key has".into()))?;
     request.headers_mut().insert("x-goog-api-key", key);
     // tungstenite's defaults of 128 KiB would cost more memory than the rest of the call.
     let config = WebSocketConfig::default()

@@ -5,10 +5,10 @@
 
 pub use crate::call::latency::percentile;
 use crate::{
-    call::{journal::{
+    call::journal::{
         Body, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange, OutboundStats, Record,
         SipMessage, Summary, Turn, Who,
-    }},
+    },
     unit::{CallId, TurnId},
 };
 use serde::{Deserialize, Serialize};
@@ -187,7 +187,9 @@ impl SessionView {
                     Who::Caller => self.caller_speaks = speech.speaking,
                     Who::Agent => self.agent_speaks = speech.speaking,
                 }
-                if speech.speaking && let Some(second) = self.seconds.back_mut() {
+                if speech.speaking
+                    && let Some(second) = self.seconds.back_mut()
+                {
                     second.caller |= speech.who == Who::Caller;
                     second.agent |= speech.who == Who::Agent;
                 }
@@ -282,7 +284,8 @@ impl SessionView {
             return;
         }
         // Order of the turns, not of arrival: within a turn the caller spoke first.
-        let before = |said: &Utterance| (said.turn, said.who == Who::Agent) > (fragment.turn, fragment.who == Who::Agent);
+        let before =
+            |said: &Utterance| (said.turn, said.who == Who::Agent) > (fragment.turn, fragment.who == Who::Agent);
         let at = self.talk.iter().position(before).unwrap_or(self.talk.len());
         self.talk.insert(
             at,
@@ -342,10 +345,7 @@ mod tests {
     use crate::{call::journal::StateChange, redact::Pii};
 
     fn words(turn: u32, who: Who, text: &str) -> Record {
-        Record {
-            t: 1.0,
-            body: Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()) }),
-        }
+        Record { t: 1.0, body: Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()) }) }
     }
 
     #[test]

@@ -212,7 +212,9 @@ struct Press {
 async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
     let wish: Press = match serde_json::from_slice(&body) {
         Ok(wish) => wish,
-        Err(wrong) => return problem(StatusCode::BAD_REQUEST, &format!("body must be {{\"digits\":\"12#\"}}: {wrong}")),
+        Err(wrong) => {
+            return problem(StatusCode::BAD_REQUEST, &format!("body must be {{\"digits\":\"12#\"}}: {wrong}"));
+        }
     };
     match call.parse::<CallId>() {
         Ok(id) if handle.press(id, &wish.digits).await => StatusCode::ACCEPTED.into_response(),
@@ -247,7 +249,8 @@ async fn events(State(handle): State<Handle>) -> Response {
             }
         }
     });
-    let stream = futures_util::stream::unfold(from, |mut from| async move { from.recv().await.map(|item| (item, from)) });
+    let stream =
+        futures_util::stream::unfold(from, |mut from| async move { from.recv().await.map(|item| (item, from)) });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response()
 }
 

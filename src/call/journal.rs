@@ -595,10 +595,8 @@ mod tests {
 
     #[test]
     fn a_record_survives_its_line() {
-        let record = Record {
-            t: 1.25,
-            body: Body::Dtmf(Digit { direction: Direction::In, digit: '#', duration_ms: 100 }),
-        };
+        let record =
+            Record { t: 1.25, body: Body::Dtmf(Digit { direction: Direction::In, digit: '#', duration_ms: 100 }) };
         assert_eq!(record.to_line(), r##"{"t":1.25,"kind":"dtmf","direction":"in","digit":"#","duration_ms":100}"##);
         assert_eq!(Record::from_line(&record.to_line()), Ok(Some(record)));
     }

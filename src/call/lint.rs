@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn each_check_fires_on_its_fault_once_and_not_on_a_good_call() {
-        let good_in = InboundStats { packets: 500, expected: 500, level_dbfs: -20.0, peak_dbfs: -3.0, ..Default::default() };
+        let good_in =
+            InboundStats { packets: 500, expected: 500, level_dbfs: -20.0, peak_dbfs: -3.0, ..Default::default() };
         let bad_in = InboundStats {
             packets: 0,
             expected: 500,

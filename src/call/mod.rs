@@ -12,12 +12,7 @@ pub mod pipeline;
 pub mod summary;
 pub mod turn;
 
-use crate::{
-    agent::event::Event as AgentEvent,
-    clock::Instant,
-    media::dsp::vad::SpeechEdge,
-    unit::TurnId,
-};
+use crate::{agent::event::Event as AgentEvent, clock::Instant, media::dsp::vad::SpeechEdge, unit::TurnId};
 use journal::{AgentChange, AgentState, Body, CallState, Direction, Fragment, Level, Note, Speech, StateChange, Who};
 use std::{collections::VecDeque, time::Duration};
 use turn::{Owner, Turns};

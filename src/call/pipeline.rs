@@ -503,7 +503,10 @@ impl Pipeline {
                 self.call.handle(now, CallInput::Held(held));
             }
             Err(problem) => {
-                self.record(now, Body::Note(Note { level: Level::Warn, text: format!("re-INVITE refused: {problem}") }));
+                self.record(
+                    now,
+                    Body::Note(Note { level: Level::Warn, text: format!("re-INVITE refused: {problem}") }),
+                );
                 self.push(Out::Sip(SipAction::RefuseReinvite(488)));
             }
         }
@@ -626,11 +629,8 @@ impl Pipeline {
         }
         // Symmetric RTP (RFC 4961): answer to where packets come from.
         media.remote = source;
-        media.remote_rtcp = if media.agreed.rtcp_mux {
-            source
-        } else {
-            SocketAddr::new(source.ip(), source.port().saturating_add(1))
-        };
+        media.remote_rtcp =
+            if media.agreed.rtcp_mux { source } else { SocketAddr::new(source.ip(), source.port().saturating_add(1)) };
         let change = MediaChange {
             codec: media.agreed.codec.0.clone(),
             payload_type: media.agreed.codec.1.0,
@@ -652,7 +652,11 @@ impl Pipeline {
                 let elapsed = rate.samples_in(at.since(media.started_at));
                 (elapsed.saturating_sub(samples.len())) as u64
             });
-            self.recorder.add(if self.settings.we_are_caller { Side::Agent } else { Side::Caller }, anchor + position, samples);
+            self.recorder.add(
+                if self.settings.we_are_caller { Side::Agent } else { Side::Caller },
+                anchor + position,
+                samples,
+            );
         }
         if let Seat::Local(agent) = &mut self.seat {
             agent.handle(at, Command::Audio { rate, samples });
@@ -810,7 +814,10 @@ impl Pipeline {
         let lost_media = self.media.as_ref().is_some_and(|media| {
             let timeout = self.settings.media_timeout;
             let held = self.call.state() == super::journal::CallState::Held;
-            !timeout.is_zero() && !held && media.agreed.flow.receives() && now.since(media.inbound.last_packet_at()) >= timeout
+            !timeout.is_zero()
+                && !held
+                && media.agreed.flow.receives()
+                && now.since(media.inbound.last_packet_at()) >= timeout
         });
         if lost_media && self.call.answered_at().is_some() {
             let seconds = self.settings.media_timeout.as_secs();

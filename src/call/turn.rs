@@ -5,11 +5,7 @@
 //! The gap is measured on the wire: last voiced packet in to first packet of the answer out; its parts sum to it.
 
 use super::journal::{Part, Turn, rounded};
-use crate::{
-    clock::Instant,
-    redact::Pii,
-    unit::TurnId,
-};
+use crate::{clock::Instant, redact::Pii, unit::TurnId};
 use std::time::Duration;
 
 /// How long late sound of a cut turn is refused when the agent never says that the turn is over.
@@ -105,7 +101,11 @@ impl Turns {
         self.open.get_or_insert_with(|| {
             *last += 1;
             Open {
-                turn: Turn { turn: TurnId(*last), caller: Pii(std::mem::take(words).trim().to_owned()), ..Turn::default() },
+                turn: Turn {
+                    turn: TurnId(*last),
+                    caller: Pii(std::mem::take(words).trim().to_owned()),
+                    ..Turn::default()
+                },
                 caller_silent_since: silent_since,
                 decided_at,
                 first_audio_at: None,
@@ -241,7 +241,12 @@ fn parts(
 
 /// The words of the first `share` of a text, cut at a word's end.
 fn heard_words(text: &str, share: f64) -> &str {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a length"
+    )]
     let mut at = (text.len() as f64 * share.clamp(0.0, 1.0)) as usize;
     while at < text.len() && !text.is_char_boundary(at) {
         at += 1;

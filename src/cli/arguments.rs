@@ -53,20 +53,28 @@ pub enum Command {
     ///
     /// Without config and key it answers on udp/5060 and tcp/5060 with the offline agent.
     /// Ctrl-C or SIGTERM drains: no new calls, the running ones finish.
-    #[command(after_help = "Examples:\n  voxgw serve\n  voxgw serve --agent echo --sip udp:127.0.0.1:5070\n  GEMINI_API_KEY=… voxgw serve --agent gemini --pcap all")]
+    #[command(
+        after_help = "Examples:\n  voxgw serve\n  voxgw serve --agent echo --sip udp:127.0.0.1:5070\n  GEMINI_API_KEY=… voxgw serve --agent gemini --pcap all"
+    )]
     Serve(Serve),
     /// Call someone: a file, silence, an echo, or an AI caller
     ///
     /// The exit code says what failed: 3 not reached, 4 refused, 5 agent, 6 media, 7 this machine.
-    #[command(after_help = "Examples:\n  voxgw dial sip:127.0.0.1 --play recordings/question.wav --record out.wav\n  voxgw dial sip:127.0.0.1 --silence --dtmf '*@6s'\n  voxgw dial sip:127.0.0.1 --play q.wav --repeat 100 --concurrency 20 --rate 10/s -o json")]
+    #[command(
+        after_help = "Examples:\n  voxgw dial sip:127.0.0.1 --play recordings/question.wav --record out.wav\n  voxgw dial sip:127.0.0.1 --silence --dtmf '*@6s'\n  voxgw dial sip:127.0.0.1 --play q.wav --repeat 100 --concurrency 20 --rate 10/s -o json"
+    )]
     Dial(Dial),
     /// Run a recording or capture through the same path again, offline
     ///
     /// WAV of any rate, pcap, pcapng, or a call folder. Without an agent it is a media report.
-    #[command(after_help = "Examples:\n  voxgw replay recordings/two-party.pcap\n  voxgw replay recordings/question.wav --agent scripted --out /tmp/run\n  voxgw replay CALL_FOLDER --agent recorded")]
+    #[command(
+        after_help = "Examples:\n  voxgw replay recordings/two-party.pcap\n  voxgw replay recordings/question.wav --agent scripted --out /tmp/run\n  voxgw replay CALL_FOLDER --agent recorded"
+    )]
     Replay(Replay),
     /// Watch sessions, live or from a file
-    #[command(after_help = "Examples:\n  voxgw monitor\n  voxgw monitor --demo\n  voxgw monitor CALL_FOLDER/session.jsonl\n  voxgw monitor --once -o json")]
+    #[command(
+        after_help = "Examples:\n  voxgw monitor\n  voxgw monitor --demo\n  voxgw monitor CALL_FOLDER/session.jsonl\n  voxgw monitor --once -o json"
+    )]
     Monitor(Monitor),
     /// Look at the configuration
     #[command(subcommand)]

@@ -33,7 +33,8 @@ fn show(layers: &Layers, changed: bool, printer: &Printer) {
 
 fn show_one(layers: &Layers, key: &str, printer: &Printer) -> Result<u8> {
     let generic = key.split('.').next().filter(|table| *table == "agents").and_then(|_| key.rsplit('.').next());
-    let row = KEYS.iter().find(|row| row.path == key || generic.is_some_and(|field| row.path == format!("agents.*.{field}")));
+    let row =
+        KEYS.iter().find(|row| row.path == key || generic.is_some_and(|field| row.path == format!("agents.*.{field}")));
     let Some(row) = row else {
         let error = Error::usage(format!("there is no key {key}"));
         return Err(match nearest(key, KEYS.iter().map(|row| row.path)) {

@@ -125,7 +125,9 @@ impl KeptFolder {
         for (number, call) in calls.iter().enumerate() {
             for (file, name) in &wanted {
                 let Some(file) = file else { continue };
-                let Some(source) = self.folder_of(call.call).map(|folder| folder.join(name)).filter(|path| path.is_file()) else {
+                let Some(source) =
+                    self.folder_of(call.call).map(|folder| folder.join(name)).filter(|path| path.is_file())
+                else {
                     continue;
                 };
                 let to = if calls.len() == 1 { file.clone() } else { numbered(file, number + 1) };
@@ -176,7 +178,8 @@ struct Template {
 impl Template {
     fn new(arguments: &Dial, config: &Config, to: Uri) -> Result<Self> {
         let uri = |name: &str, text: &str| {
-            Uri::parse(text).map_err(|problem| Error::usage(format!("{name} {text}: {problem}")).hint("write sip:NAME@HOST"))
+            Uri::parse(text)
+                .map_err(|problem| Error::usage(format!("{name} {text}: {problem}")).hint("write sip:NAME@HOST"))
         };
         let from = match &arguments.from {
             Some(text) => uri("--from", text)?,
@@ -188,7 +191,8 @@ impl Template {
             .iter()
             .map(|header| {
                 let (name, value) = header.split_once(':').unwrap_or((header, ""));
-                let good = !name.trim().is_empty() && name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+                let good =
+                    !name.trim().is_empty() && name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
                 if good && header.contains(':') {
                     Ok((name.trim().to_owned(), value.trim().to_owned()))
                 } else {
@@ -244,7 +248,9 @@ type HangUpRule = (Option<Duration>, Option<Duration>, Option<u32>);
 /// A time after the last sound, `silence:TIME` or `turns:N`.
 fn hang_up_rule(text: Option<&str>) -> Result<HangUpRule> {
     let Some(text) = text else { return Ok((None, None, None)) };
-    let wrong = |problem: String| Error::usage(format!("--hangup-after {text}: {problem}")).hint("write 5s, silence:2s or turns:3");
+    let wrong = |problem: String| {
+        Error::usage(format!("--hangup-after {text}: {problem}")).hint("write 5s, silence:2s or turns:3")
+    };
     match text.split_once(':') {
         Some(("silence", span)) => Ok((None, Some(parse_duration(span).map_err(wrong)?), None)),
         Some(("turns", count)) => {
@@ -352,8 +358,7 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
     let handle = Engine::start(Arc::clone(config), None).await?;
     let (_, mut items) = handle.hub.subscribe().await.ok_or_else(|| Error::new(Kind::Bug, "the hub has stopped"))?;
     let single = arguments.repeat == 1;
-    let progress =
-        if single { printer.spinner() } else { printer.bar(u64::from(arguments.repeat), "calls") };
+    let progress = if single { printer.spinner() } else { printer.bar(u64::from(arguments.repeat), "calls") };
     let mut watch =
         Watch { arguments, printer, progress, running: HashMap::new(), outcome: Outcome::default(), single };
     let mut started = 0;
@@ -363,7 +368,8 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
     tokio::pin!(interrupt);
     let mut asked_to_stop = false;
     loop {
-        let may_start = started < arguments.repeat && !asked_to_stop && watch.running.len() < arguments.concurrency as usize;
+        let may_start =
+            started < arguments.repeat && !asked_to_stop && watch.running.len() < arguments.concurrency as usize;
         if !may_start && watch.running.is_empty() {
             break;
         }
@@ -489,7 +495,8 @@ fn document<'a>(arguments: &'a Dial, outcome: &'a Outcome) -> Document<'a> {
     };
     let percentile = crate::call::latency::percentile;
     let answered: Vec<f64> = outcome.calls.iter().filter_map(|call| call.summary.answered_after_ms).collect();
-    let gaps: Vec<f64> = outcome.calls.iter().flat_map(|call| call.turns.iter().filter_map(|turn| turn.gap_ms)).collect();
+    let gaps: Vec<f64> =
+        outcome.calls.iter().flat_map(|call| call.turns.iter().filter_map(|turn| turn.gap_ms)).collect();
     let (expected, lost) = outcome.calls.iter().fold((0, 0), |(expected, lost), call| {
         (expected + call.summary.stats.inbound.expected, lost + call.summary.stats.inbound.lost)
     });

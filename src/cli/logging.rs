@@ -20,11 +20,17 @@ pub fn start(config: &Config, default_level: Option<&str>) -> Result<()> {
     let file = config
         .log_file
         .as_ref()
-        .map(|path| File::options().create(true).append(true).open(path).map_err(|source| Error::file("open", path, &source)))
+        .map(|path| {
+            File::options().create(true).append(true).open(path).map_err(|source| Error::file("open", path, &source))
+        })
         .transpose()?;
     let outcome = match (config.log_format.as_str(), file) {
-        ("json", Some(file)) => registry.with(fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file))).try_init(),
-        ("json", None) => registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init(),
+        ("json", Some(file)) => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file))).try_init()
+        }
+        ("json", None) => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+        }
         (_, Some(file)) => registry.with(fmt::layer().with_ansi(false).with_writer(Mutex::new(file))).try_init(),
         (_, None) => registry.with(fmt::layer().with_ansi(false).with_writer(std::io::stderr)).try_init(),
     };

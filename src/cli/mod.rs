@@ -95,10 +95,14 @@ fn find_config(named: Option<&Path>) -> Option<PathBuf> {
     let user = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
-    [Some(PathBuf::from("voxgw.toml")), user.map(|folder| folder.join("voxgw/config.toml")), Some(PathBuf::from("/etc/voxgw/config.toml"))]
-        .into_iter()
-        .flatten()
-        .find(|path| path.is_file())
+    [
+        Some(PathBuf::from("voxgw.toml")),
+        user.map(|folder| folder.join("voxgw/config.toml")),
+        Some(PathBuf::from("/etc/voxgw/config.toml")),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|path| path.is_file())
 }
 
 /// All layers but the command's own flags.
@@ -118,7 +122,12 @@ fn layers(global: &Global) -> Result<Layers> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     layers.add_environment(&variables, "environment")?;
-    for (name, key) in [("LOG_LEVEL", "log.level"), ("LOG_FORMAT", "log.format"), ("VOXGW_LOG", "log.level"), ("VOXGW_RECORDINGS", "recording.folder")] {
+    for (name, key) in [
+        ("LOG_LEVEL", "log.level"),
+        ("LOG_FORMAT", "log.format"),
+        ("VOXGW_LOG", "log.level"),
+        ("VOXGW_RECORDINGS", "recording.folder"),
+    ] {
         if let Some(value) = environment(name) {
             layers.add_variable(key, &value.to_ascii_lowercase(), name);
         }

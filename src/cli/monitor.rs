@@ -23,8 +23,9 @@ use std::{
 };
 
 pub(super) fn run(_global: &Global, arguments: &Monitor, printer: &Printer) -> Result<u8> {
-    let filter = Filter::parse(&arguments.filter)
-        .map_err(|problem| Error::usage(format!("--filter: {problem}")).hint("write state:up, agent:gemini, mos<3.8 …"))?;
+    let filter = Filter::parse(&arguments.filter).map_err(|problem| {
+        Error::usage(format!("--filter: {problem}")).hint("write state:up, agent:gemini, mos<3.8 …")
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -148,9 +149,15 @@ fn from_file(path: &Path) -> Result<Snapshot> {
         }
     }
     if records == 0 {
-        return Err(Error::usage(format!("{} holds no records", path.display())).hint("give a session.jsonl or a call folder"));
+        return Err(
+            Error::usage(format!("{} holds no records", path.display())).hint("give a session.jsonl or a call folder")
+        );
     }
-    let gateway = GatewayView { name: session.header.gateway.clone(), version: session.header.version.clone(), ..GatewayView::default() };
+    let gateway = GatewayView {
+        name: session.header.gateway.clone(),
+        version: session.header.version.clone(),
+        ..GatewayView::default()
+    };
     Ok(Snapshot { schema: SNAPSHOT_SCHEMA.to_owned(), gateway, sessions: vec![session] })
 }
 

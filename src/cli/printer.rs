@@ -22,7 +22,11 @@ impl Printer {
         Self {
             quiet: global.quiet,
             colour: !set("NO_COLOR") && (set("CLICOLOR_FORCE") || terminal),
-            progress: terminal && !global.no_progress && !set("VOXGW_NO_PROGRESS") && global.quiet == 0 && global.verbose == 0,
+            progress: terminal
+                && !global.no_progress
+                && !set("VOXGW_NO_PROGRESS")
+                && global.quiet == 0
+                && global.verbose == 0,
         }
     }
 
@@ -47,7 +51,8 @@ impl Printer {
     pub fn error(&self, error: &Error) {
         let (red, cyan, plain) = if self.colour { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
         let mut err = std::io::stderr().lock();
-        let _ = writeln!(err, "{red}error:{plain} {}", crate::redact::printable(&error.to_string()).replace("\\n", "\n"));
+        let _ =
+            writeln!(err, "{red}error:{plain} {}", crate::redact::printable(&error.to_string()).replace("\\n", "\n"));
         if let Some(hint) = error.hint_text() {
             let _ = writeln!(err, "{cyan}hint:{plain} {hint}");
         }

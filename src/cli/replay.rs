@@ -291,7 +291,9 @@ fn text(document: &Document) -> String {
 }
 
 fn csv(documents: &[Document]) -> String {
-    let mut text = String::from("file,source,destination,ssrc,codec,packets,expected,lost,loss_percent,burst_max,jitter_mean_ms,jitter_max_ms,drift_ppm,mos\n");
+    let mut text = String::from(
+        "file,source,destination,ssrc,codec,packets,expected,lost,loss_percent,burst_max,jitter_mean_ms,jitter_max_ms,drift_ppm,mos\n",
+    );
     for document in documents {
         for stream in &document.streams {
             let stats = &stream.stats;

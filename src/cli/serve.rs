@@ -72,7 +72,8 @@ async fn serve(config: Arc<Config>, plan: Arc<Plan>, agent: &str, check: bool, p
     let handle = Engine::start(Arc::clone(&config), Some(plan)).await?;
     let api = api::server::start(&config.api, token, handle.clone()).await?;
     let place = api.as_ref().map_or("off", |api| api.place.as_str());
-    let kept = if config.recording.journal { config.recording.folder.display().to_string() } else { "nothing is kept".into() };
+    let kept =
+        if config.recording.journal { config.recording.folder.display().to_string() } else { "nothing is kept".into() };
     printer.note(&format!(
         "voxgw {} ready\n  sip     {}\n  agent   {agent}\n  api     {place}\n  calls   {kept}\n  Ctrl-C drains",
         env!("CARGO_PKG_VERSION"),
@@ -87,7 +88,10 @@ async fn serve(config: Arc<Config>, plan: Arc<Plan>, agent: &str, check: bool, p
         _ = interrupt.recv() => 0,
     };
     let running = handle.calls();
-    printer.note(&format!("draining: no new calls, {running} running, {} s at most; again to stop now", config.drain.as_secs()));
+    printer.note(&format!(
+        "draining: no new calls, {running} running, {} s at most; again to stop now",
+        config.drain.as_secs()
+    ));
     tracing::info!(target: "gateway", event = "gateway.draining", running);
     tokio::select! {
         () = handle.drain(config.drain) => {}

@@ -95,7 +95,8 @@ impl Layers {
         flatten("", &toml::Value::Table(table), &mut found);
         for (key, value) in found {
             let value = value.map_err(|problem| Error::usage(format!("{}: {key}: {problem}", path.display())))?;
-            let value = expand(value).map_err(|problem| Error::usage(format!("{}: {key}: {problem}", path.display())))?;
+            let value =
+                expand(value).map_err(|problem| Error::usage(format!("{}: {key}: {problem}", path.display())))?;
             let line = line_of(text, &key);
             self.values.insert(key, (value, Origin::File(path.display().to_string(), line)));
         }
@@ -176,9 +177,11 @@ impl Layers {
 fn matches(path: &str, key: &str) -> bool {
     match path.split_once(".*.") {
         None => path == key,
-        Some((table, field)) => {
-            key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')).and_then(|rest| rest.rsplit_once('.')).is_some_and(|(_, last)| last == field)
-        }
+        Some((table, field)) => key
+            .strip_prefix(table)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .and_then(|rest| rest.rsplit_once('.'))
+            .is_some_and(|(_, last)| last == field),
     }
 }
 
@@ -194,9 +197,9 @@ fn value_of(value: &toml::Value) -> Option<Value> {
         toml::Value::Integer(number) => Value::Text(number.to_string()),
         toml::Value::Float(number) => Value::Text(number.to_string()),
         toml::Value::Boolean(flag) => Value::Text(flag.to_string()),
-        toml::Value::Array(items) => Value::List(
-            items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()?,
-        ),
+        toml::Value::Array(items) => {
+            Value::List(items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()?)
+        }
         toml::Value::Datetime(_) | toml::Value::Table(_) => return None,
     })
 }
@@ -216,7 +219,8 @@ fn flatten(prefix: &str, value: &toml::Value, found: &mut Vec<(String, Result<Va
 /// Line of a key in a file, for messages; 1 if it is spelled in a way that is not found.
 fn line_of(text: &str, key: &str) -> usize {
     let last = key.rsplit('.').next().unwrap_or(key);
-    let is_it = |line: &str| line.trim_start().strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with('='));
+    let is_it =
+        |line: &str| line.trim_start().strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with('='));
     text.lines().position(is_it).map_or(1, |at| at + 1)
 }
 

@@ -88,9 +88,9 @@ impl std::str::FromStr for Listen {
             "tls" | "ws" | "wss" => return Err(format!("{transport}: is not there yet; use udp: or tcp:")),
             _ => return Err(wrong()),
         };
-        let address = address.parse().or_else(|_| {
-            address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 5060)).map_err(|_| wrong())
-        })?;
+        let address = address
+            .parse()
+            .or_else(|_| address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 5060)).map_err(|_| wrong()))?;
         Ok(Self { transport, address })
     }
 }
@@ -189,9 +189,15 @@ impl Config {
             drain: reader.span("gateway.drain")?,
             workers: reader.count("gateway.workers")?,
             listen: reader.listen()?,
-            advertise: reader.optional("sip.advertise", |text| {
-                if text == "auto" { Ok(None) } else { text.parse().map(Some).map_err(|_| "is no IP address".to_owned()) }
-            })?.flatten(),
+            advertise: reader
+                .optional("sip.advertise", |text| {
+                    if text == "auto" {
+                        Ok(None)
+                    } else {
+                        text.parse().map(Some).map_err(|_| "is no IP address".to_owned())
+                    }
+                })?
+                .flatten(),
             rtp_ports: reader.parsed("media.rtp_ports", parse_ports)?,
             codecs: reader.codecs()?,
             ptime: reader.parsed("media.ptime", |text| match text.trim_end_matches("ms").parse::<u32>() {
@@ -285,14 +291,22 @@ impl Reader<'_> {
 
     fn one_of(&self, key: &str, words: &[&str]) -> Result<String> {
         self.parsed(key, |text| {
-            if words.contains(&text) { Ok(text.to_owned()) } else { Err(format!("must be one of {}", words.join(", "))) }
+            if words.contains(&text) {
+                Ok(text.to_owned())
+            } else {
+                Err(format!("must be one of {}", words.join(", ")))
+            }
         })
     }
 
     fn listen(&self) -> Result<Vec<Listen>> {
         let (value, _) = self.layers.value("sip.listen").ok_or_else(|| self.wrong("sip.listen", "is missing"))?;
-        let all: Vec<Listen> =
-            value.items().iter().map(|text| text.parse()).collect::<Result<_, String>>().map_err(|problem| self.wrong("sip.listen", &problem))?;
+        let all: Vec<Listen> = value
+            .items()
+            .iter()
+            .map(|text| text.parse())
+            .collect::<Result<_, String>>()
+            .map_err(|problem| self.wrong("sip.listen", &problem))?;
         if all.is_empty() { Err(self.wrong("sip.listen", "needs at least one address")) } else { Ok(all) }
     }
 
@@ -335,7 +349,9 @@ impl Reader<'_> {
             return Err(self.wrong(&key("kind"), "must be echo, scripted or gemini"));
         }
         let mut profile = AgentProfile::of_kind(name, &kind);
-        profile.live = self.optional(&key("live"), |text| text.parse().map_err(|_| "must be true or false".into()))?.unwrap_or(false);
+        profile.live = self
+            .optional(&key("live"), |text| text.parse().map_err(|_| "must be true or false".into()))?
+            .unwrap_or(false);
         profile.script = text("script")?.map(PathBuf::from);
         profile.endpoint = text("endpoint")?;
         profile.key_file = text("key_file")?.map(PathBuf::from);
@@ -373,7 +389,11 @@ fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (low, high) = text.split_once('-').ok_or_else(wrong)?;
     let low: u16 = low.trim().parse().map_err(|_| wrong())?;
     let high: u16 = high.trim().parse().map_err(|_| wrong())?;
-    if low < 1_024 || high <= low { Err("must be above 1023 and hold at least two ports".into()) } else { Ok(low..=high) }
+    if low < 1_024 || high <= low {
+        Err("must be above 1023 and hold at least two ports".into())
+    } else {
+        Ok(low..=high)
+    }
 }
 
 /// Reads a secret from a file.

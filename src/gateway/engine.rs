@@ -536,8 +536,8 @@ impl Engine {
     }
 
     fn describe(&self, trace: &Trace) -> (SipMessage, Option<(u64, SocketAddr, SocketAddr, Vec<u8>)>) {
-        let (label, method, status, cseq) =
-            Message::parse(&trace.bytes).map_or_else(|_| ("?".into(), String::new(), None, 0), |message| label_of(&message));
+        let (label, method, status, cseq) = Message::parse(&trace.bytes)
+            .map_or_else(|_| ("?".into(), String::new(), None, 0), |message| label_of(&message));
         let text = String::from_utf8_lossy(&trace.bytes);
         let message = SipMessage {
             direction: if trace.sent { Direction::Out } else { Direction::In },
@@ -552,11 +552,15 @@ impl Engine {
             retransmission: trace.retransmission,
             text: sip_text(&text),
         };
-        let packet = (self.config.recording.pcap != crate::config::Pcap::Off && self.sink.writer.is_some()).then(|| {
-            let (source, destination) =
-                if trace.sent { (trace.path.local, trace.path.remote) } else { (trace.path.remote, trace.path.local) };
-            (SystemClock::wall().0 * 1_000, source, destination, message.text.clone().into_bytes())
-        });
+        let packet =
+            (self.config.recording.pcap != crate::config::Pcap::Off && self.sink.writer.is_some()).then(|| {
+                let (source, destination) = if trace.sent {
+                    (trace.path.local, trace.path.remote)
+                } else {
+                    (trace.path.remote, trace.path.local)
+                };
+                (SystemClock::wall().0 * 1_000, source, destination, message.text.clone().into_bytes())
+            });
         (message, packet)
     }
 
@@ -611,7 +615,9 @@ impl Engine {
             .find(|(bound, _)| bound.is_ipv4() == remote.is_ipv4())
             .map_or(0, |(bound, _)| bound.port());
         if transport == Transport::Udp && port == 0 {
-            return Err(Error::usage(format!("no UDP socket of the family of {remote} is open")).hint("add --sip udp:[::]:0"));
+            return Err(
+                Error::usage(format!("no UDP socket of the family of {remote} is open")).hint("add --sip udp:[::]:0")
+            );
         }
         let local = SocketAddr::new(local_ip, port);
         let path = Path { transport, remote, local, connection: None };
@@ -670,7 +676,8 @@ impl Engine {
     }
 
     fn finish_drain(&mut self) {
-        if self.draining.is_some() && self.sessions.is_empty()
+        if self.draining.is_some()
+            && self.sessions.is_empty()
             && let Some((_, reply)) = self.draining.take()
         {
             let _ = reply.send(());
@@ -715,13 +722,15 @@ fn static_name(format: &str) -> String {
 /// Address of a URI's host: a number, or the first that the system's resolver gives.
 async fn resolve(uri: &Uri) -> Result<SocketAddr> {
     let port = uri.port.unwrap_or(5060);
-    let host = if uri.host.is_empty() { return Err(Error::usage(format!("{uri} has no host to call"))) } else { &uri.host };
+    let host =
+        if uri.host.is_empty() { return Err(Error::usage(format!("{uri} has no host to call"))) } else { &uri.host };
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, port));
     }
     let looked_up = tokio::time::timeout(Duration::from_secs(5), tokio::net::lookup_host((host.as_str(), port))).await;
     let unreachable = |what: String| {
-        Error::new(Kind::Unreachable, format!("could not find the host of {uri}: {what}")).hint("check the name, or give an address")
+        Error::new(Kind::Unreachable, format!("could not find the host of {uri}: {what}"))
+            .hint("check the name, or give an address")
     };
     match looked_up {
         Ok(Ok(mut found)) => found.next().ok_or_else(|| unreachable("it has no address".into())),

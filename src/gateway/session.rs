@@ -347,7 +347,9 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
             target: "agent", event = "agent.state", %call, state = change.state.name(),
             text = %crate::redact::printable(&change.text)
         ),
-        Body::Dtmf(digit) => tracing::debug!(target: "rtp", event = "rtp.dtmf", %call, direction = digit.direction.name()),
+        Body::Dtmf(digit) => {
+            tracing::debug!(target: "rtp", event = "rtp.dtmf", %call, direction = digit.direction.name())
+        }
         Body::Turn(turn) => tracing::debug!(
             target: "agent", event = "agent.turn", %call, turn = turn.turn.0, gap_ms = turn.gap_ms, cut = turn.cut
         ),

@@ -329,7 +329,14 @@ mod tests {
         let mut writer = writer(temporary.path(), Duration::from_hours(1), 1 << 40);
         let call = CallId(1);
         writer.handle(In::Open(call, "call".into())).unwrap();
-        let record = || In::Line(call, Arc::new(Record::from_line(r#"{"t":1.0,"kind":"speech","who":"agent","speaking":true}"#).unwrap().unwrap()));
+        let record = || {
+            In::Line(
+                call,
+                Arc::new(
+                    Record::from_line(r#"{"t":1.0,"kind":"speech","who":"agent","speaking":true}"#).unwrap().unwrap(),
+                ),
+            )
+        };
         // A folder in the journal's place: every write fails.
         std::fs::create_dir(temporary.path().join("call/session.jsonl")).unwrap();
         for _ in 0..3 {

@@ -316,7 +316,8 @@ impl Inbound {
     /// The journal's figures. Levels start a new window with each call of this.
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
     pub fn take_stats(&mut self, elapsed: Duration, round_trip_ms: Option<f64>) -> InboundStats {
-        let Past { mut packets, mut expected, mut lost, late, mut duplicate, mut reordered, mut burst_max, .. } = self.past;
+        let Past { mut packets, mut expected, mut lost, late, mut duplicate, mut reordered, mut burst_max, .. } =
+            self.past;
         let mut jitter_max_ms = self.past.jitter_max_ms;
         let (mut jitter_ms, mut jitter_mean_ms, mut drift_ppm, mut ssrc) = (0.0, 0.0, None, String::new());
         if let Some(stats) = &self.stats {
@@ -434,7 +435,8 @@ impl Inbound {
             self.push(Out::Digit(heard));
         }
         // An event whose packets stop coming has ended.
-        self.event_deadline = if self.listener.is_open() { now + Duration::from_millis(200) } else { Instant::FAR_FUTURE };
+        self.event_deadline =
+            if self.listener.is_open() { now + Duration::from_millis(200) } else { Instant::FAR_FUTURE };
     }
 
     /// 4: what the order lets go on.

@@ -456,7 +456,14 @@ impl Outbound {
     }
 
     /// 13: the packet.
-    fn send(&mut self, marker: bool, payload_type: PayloadType, timestamp: u32, payload: &[u8], datagram: &mut Vec<u8>) {
+    fn send(
+        &mut self,
+        marker: bool,
+        payload_type: PayloadType,
+        timestamp: u32,
+        payload: &[u8],
+        datagram: &mut Vec<u8>,
+    ) {
         let packet = Packet { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc, payload };
         packet.write(datagram);
         self.sequence = self.sequence.wrapping_add(1);
@@ -506,8 +513,11 @@ mod tests {
         assert_eq!(run(&mut outbound, 100).len(), 5);
         outbound.enqueue(Instant::from_millis(87), TurnId(1), SampleRate::HZ_8000, &voice(60));
         outbound.complete(TurnId(1));
-        let ticks: Vec<_> =
-            run(&mut outbound, 201).into_iter().filter(|(_, tick)| tick.sent).map(|(at, tick)| (at, tick.voice)).collect();
+        let ticks: Vec<_> = run(&mut outbound, 201)
+            .into_iter()
+            .filter(|(_, tick)| tick.sent)
+            .map(|(at, tick)| (at, tick.voice))
+            .collect();
         assert_eq!(
             ticks,
             [(87, true), (107, true), (127, true), (160, false), (180, false), (200, false)],

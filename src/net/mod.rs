@@ -12,7 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// The address of ours that packets to `remote` leave from; no packet is sent.
 #[must_use]
 pub fn local_ip_towards(remote: IpAddr) -> IpAddr {
-    let unspecified = if remote.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let unspecified =
+        if remote.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
     let probe = std::net::UdpSocket::bind(SocketAddr::new(unspecified, 0)).and_then(|socket| {
         socket.connect(SocketAddr::new(remote, 9))?;
         socket.local_addr()

@@ -67,7 +67,8 @@ impl Ports {
         let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for _ in 0..self.capacity() {
             let port = *next;
-            let following = port.checked_add(2).filter(|port| port.checked_add(1).is_some_and(|odd| odd <= *self.range.end()));
+            let following =
+                port.checked_add(2).filter(|port| port.checked_add(1).is_some_and(|odd| odd <= *self.range.end()));
             *next = following.unwrap_or(self.range.start() + self.range.start() % 2);
             if let (Ok(rtp), Ok(rtcp)) = (bind(ip, port), bind(ip, port.saturating_add(1))) {
                 self.used.fetch_add(1, Ordering::Relaxed);

@@ -40,9 +40,11 @@ pub async fn bind(listen: Listen) -> Result<Arc<UdpSocket>> {
 pub fn busy(listen: Listen, source: &std::io::Error) -> Error {
     let error = Error::machine(format!("could not listen on {listen}: {source}"));
     match source.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            error.hint(format!("another program has port {}; choose one with --sip {}:…:5070", listen.address.port(), listen.transport.lower_name()))
-        }
+        std::io::ErrorKind::AddrInUse => error.hint(format!(
+            "another program has port {}; choose one with --sip {}:…:5070",
+            listen.address.port(),
+            listen.transport.lower_name()
+        )),
         std::io::ErrorKind::PermissionDenied => error.hint("ports below 1024 need a capability; choose a higher one"),
         std::io::ErrorKind::AddrNotAvailable => error.hint("this machine has no such address; 0.0.0.0 is all of them"),
         _ => error,

@@ -28,14 +28,7 @@ use crate::{
     unit::{CallId, PayloadType, Ptime},
 };
 use serde::Serialize;
-use std::{
-    cell::RefCell,
-    fmt::Write as _,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, fmt::Write as _, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// One direction of one conversation: packets with the times at which they arrived.
@@ -275,7 +268,8 @@ pub async fn converse(
     let mut packets = stream.packets.iter().peekable();
     while !run.over {
         let packet_at = packets.peek().map_or(Instant::FAR_FUTURE, |(at, _)| arrival(*at));
-        let done_at = if packet_at.is_far_future() { run.last_sound.max(end) + QUIET_AT_END } else { Instant::FAR_FUTURE };
+        let done_at =
+            if packet_at.is_far_future() { run.last_sound.max(end) + QUIET_AT_END } else { Instant::FAR_FUTURE };
         let next = packet_at.min(run.pipeline.timeout()).min(done_at).min(end + LONGEST_END);
         let mut event = None;
         if remote {

@@ -82,14 +82,18 @@ fn in_folder(folder: &Path) -> Result<std::path::PathBuf> {
     let all = |name: &str| folder.join(name);
     // A capture that holds sound is nearer to what happened than the recording.
     let capture = all("call.pcap");
-    if capture.is_file() && std::fs::read(&capture).is_ok_and(|bytes| of_capture(&bytes, &Options::default()).is_ok_and(|s| !s.streams.is_empty())) {
+    if capture.is_file()
+        && std::fs::read(&capture)
+            .is_ok_and(|bytes| of_capture(&bytes, &Options::default()).is_ok_and(|s| !s.streams.is_empty()))
+    {
         return Ok(capture);
     }
     let sound = all("call.wav");
     if sound.is_file() {
         return Ok(sound);
     }
-    Err(Error::usage(format!("{} holds neither call.wav nor call.pcap", folder.display())).hint("give a call folder, or a file"))
+    Err(Error::usage(format!("{} holds neither call.wav nor call.pcap", folder.display()))
+        .hint("give a call folder, or a file"))
 }
 
 /// A phone that sends the sound, 20 ms in a packet, without loss.
@@ -246,7 +250,8 @@ fn stream_of(
     if codecs.is_empty() {
         codecs.push((PayloadType(0), &CODECS[0]));
     }
-    let by_length = spans.into_iter().max_by_key(|(_, count)| *count).map(|(length, _)| u32::try_from(length / 8).unwrap_or(20));
+    let by_length =
+        spans.into_iter().max_by_key(|(_, count)| *count).map(|(length, _)| u32::try_from(length / 8).unwrap_or(20));
     Ok(Stream {
         source: key.0,
         destination: key.1,

@@ -8,9 +8,14 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn summary(summary: &Summary, turns: &[Turn]) -> String {
     let mut text = String::new();
-    let answered = summary.answered_after_ms.map_or_else(|| "not answered".to_owned(), |ms| format!("answered in {ms:.0} ms"));
+    let answered =
+        summary.answered_after_ms.map_or_else(|| "not answered".to_owned(), |ms| format!("answered in {ms:.0} ms"));
     let status = summary.status.map_or_else(String::new, |status| format!("  status {status}"));
-    let _ = writeln!(text, "  call      {:.1} s  {answered}  ended by {}: {}{status}", summary.duration_s, summary.ended_by, summary.reason);
+    let _ = writeln!(
+        text,
+        "  call      {:.1} s  {answered}  ended by {}: {}{status}",
+        summary.duration_s, summary.ended_by, summary.reason
+    );
     if summary.answered_after_ms.is_some() {
         let (inbound, outbound) = (&summary.stats.inbound, &summary.stats.outbound);
         let _ = writeln!(
@@ -43,7 +48,8 @@ pub fn summary(summary: &Summary, turns: &[Turn]) -> String {
         let _ = writeln!(text, "  added     RTP in → provider p50 {:.1} p99 {:.1} ms", uplink.p50_ms, uplink.p99_ms);
     }
     if let Some(downlink) = summary.downlink {
-        let _ = writeln!(text, "            provider → RTP out p50 {:.1} p99 {:.1} ms", downlink.p50_ms, downlink.p99_ms);
+        let _ =
+            writeln!(text, "            provider → RTP out p50 {:.1} p99 {:.1} ms", downlink.p50_ms, downlink.p99_ms);
     }
     if !summary.lints.is_empty() {
         let _ = writeln!(text, "  lint      {}", summary.lints.join("  "));
@@ -85,7 +91,10 @@ pub fn turn_table(turns: &[Turn]) -> String {
         let _ = writeln!(text, "  {:>4}  {:>6}   {bar}{cut}", turn.turn.0, or_dash(turn.gap_ms, 0));
     }
     if !owners.is_empty() {
-        let words: Vec<String> = owners.iter().map(|(name, owner)| format!("{} {name} ({owner})", name.chars().next().unwrap_or('?'))).collect();
+        let words: Vec<String> = owners
+            .iter()
+            .map(|(name, owner)| format!("{} {name} ({owner})", name.chars().next().unwrap_or('?')))
+            .collect();
         let _ = writeln!(text, "        {}", words.join("   "));
     }
     text
@@ -101,7 +110,9 @@ pub fn line(record: &Record) -> Option<String> {
             let again = if message.retransmission { "  again" } else { "" };
             ("sip", format!("{direction} {}{sdp}{again}", message.label))
         }
-        Body::Media(media) => ("media", format!("{} {} ms to {} ({})", media.codec, media.ptime_ms, media.remote, media.source)),
+        Body::Media(media) => {
+            ("media", format!("{} {} ms to {} ({})", media.codec, media.ptime_ms, media.remote, media.source))
+        }
         Body::Agent(agent) => ("agent", format!("{} {}", agent.state.name(), agent.text)),
         Body::Dtmf(digit) => ("dtmf", format!("{} {}", digit.direction.name(), digit.digit)),
         Body::Transcript(said) => (said.who.name(), said.text.0.trim().to_owned()),

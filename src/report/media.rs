@@ -30,12 +30,17 @@ pub fn streams(streams: &[StreamReport]) -> String {
     }
     for stream in streams {
         if !stream.digits.is_empty() {
-            let digits: Vec<String> = stream.digits.iter().map(|(at_s, digit)| format!("{at_s:.2} \"{digit}\"")).collect();
+            let digits: Vec<String> =
+                stream.digits.iter().map(|(at_s, digit)| format!("{at_s:.2} \"{digit}\"")).collect();
             let _ = writeln!(text, "  dtmf  {}  {}", stream.stats.ssrc, digits.join("  "));
         }
         let (mean, max) = stream.jitter_wireshark_ms;
         if (mean - stream.stats.jitter_mean_ms).abs() > 0.1 {
-            let _ = writeln!(text, "  note  {}  Wireshark shows jitter {mean:.1} max {max:.1} ms: it counts digits' packets", stream.stats.ssrc);
+            let _ = writeln!(
+                text,
+                "  note  {}  Wireshark shows jitter {mean:.1} max {max:.1} ms: it counts digits' packets",
+                stream.stats.ssrc
+            );
         }
         for lint in &stream.lints {
             let _ = writeln!(text, "  lint  {}  {}: {}", stream.stats.ssrc, lint.name, lint.evidence);

@@ -40,9 +40,7 @@ impl Challenge {
         let params: Vec<(String, Option<String>)> = split_outside_quotes(rest, ',')
             .into_iter()
             .filter_map(|part| part.split_once('='))
-            .map(|(name, value)| {
-                (name.trim().to_ascii_lowercase(), Some(value.trim().trim_matches('"').to_owned()))
-            })
+            .map(|(name, value)| (name.trim().to_ascii_lowercase(), Some(value.trim().trim_matches('"').to_owned())))
             .collect();
         let param = |name: &str| find_param(&params, name).map(str::to_owned);
         let algorithm = param("algorithm");
@@ -100,8 +98,7 @@ impl Challenge {
     }
 
     fn hash(&self, text: &str) -> String {
-        let digest: Vec<u8> =
-            if self.sha256 { Sha256::digest(text).to_vec() } else { Md5::digest(text).to_vec() };
+        let digest: Vec<u8> = if self.sha256 { Sha256::digest(text).to_vec() } else { Md5::digest(text).to_vec() };
         digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex

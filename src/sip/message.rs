@@ -189,7 +189,7 @@ impl Message {
         let body = read_body(&headers, rest, &mut problem);
         if let Some(response) = start_line.strip_prefix("SIP/2.0 ") {
             let (status, reason) = response.split_once(' ').unwrap_or((response, ""));
-            let status = status.parse().ok().filter(|status| (100..700).contains(status) );
+            let status = status.parse().ok().filter(|status| (100..700).contains(status));
             let status = status.ok_or(Invalid::Drop("bad status line"))?;
             if let Some(problem) = problem.or_else(|| missing(&headers).err()) {
                 return Err(Invalid::Drop(problem));
@@ -228,8 +228,8 @@ fn request(
     let (Some(method), Some(uri), Some(version)) = (words.next(), words.next(), words.next()) else {
         return Err(Invalid::Drop("no start line"));
     };
-    let good_token = !method.is_empty()
-        && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte));
+    let good_token =
+        !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte));
     if !good_token || !version.to_ascii_uppercase().starts_with("SIP/") && words.clone().count() == 0 {
         return Err(Invalid::Drop("not SIP"));
     }
@@ -472,7 +472,8 @@ mod tests {
         assert!(matches!(parse(&newer), Err(Invalid::Answerable { status: 505, .. })));
         let short = INVITE.replace("l: 3", "l: 300");
         assert!(matches!(parse(&short), Err(Invalid::Answerable { status: 400, .. })));
-        for nonsense in ["", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "\0\0\0\0", "SIP/2.0 99 X\r\n\r\n", "INVITE\r\n\r\n"] {
+        for nonsense in ["", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "\0\0\0\0", "SIP/2.0 99 X\r\n\r\n", "INVITE\r\n\r\n"]
+        {
             assert!(matches!(parse(nonsense), Err(Invalid::Drop(_))), "{nonsense:?}");
         }
     }
@@ -488,7 +489,8 @@ mod tests {
 
     #[test]
     fn a_description_inside_a_multipart_is_found() {
-        let body = "--b1\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b1--";
+        let body =
+            "--b1\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b1--";
         let mut headers = Headers::default();
         headers.push("Content-Type", "multipart/mixed;boundary=\"b1\"");
         assert_eq!(sdp_of(&headers, body.as_bytes()), Some(&b"v=0\r\n"[..]));

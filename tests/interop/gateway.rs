@@ -38,12 +38,21 @@ impl Gateway {
 
     /// Starts one with an agent and more flags.
     pub fn start_with(agent: &str, flags: &[&str]) -> Self {
+        Self::launch(agent, &[&["--no-config"], flags].concat())
+    }
+
+    /// Starts one with an agent of a config file.
+    pub fn start_configured(agent: &str, config: &Path) -> Self {
+        Self::launch(agent, &["--config", &config.display().to_string()])
+    }
+
+    fn launch(agent: &str, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-interop-").expect("a temporary folder");
         let sip = free_ports(2);
         let rtp = free_ports(RTP_PORTS);
         let mut command = voxgw();
         command
-            .args(["serve", "--no-config", "--agent", agent, "--record", "always"])
+            .args(["serve", "--agent", agent, "--record", "always"])
             .args(["--sip", &format!("udp:127.0.0.1:{sip}"), "--sip", &format!("tcp:127.0.0.1:{sip}")])
             .args(["--rtp-ports", &format!("{rtp}-{}", rtp + RTP_PORTS - 1)])
             .arg("--recordings")

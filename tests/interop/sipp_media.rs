@@ -14,8 +14,16 @@ const SPEECH_SECONDS: u32 = 5;
 /// Echo that comes later than this is not at once.
 const ROUND_TRIP_MS: f64 = 500.0;
 
+/// A finished call to the echo. The gateway's folder lives as long as this.
+struct Echoed {
+    packets: Vec<Packet>,
+    media: u16,
+    call: Call,
+    _gateway: Gateway,
+}
+
 /// One call to the echo that is captured; gives what came back and the call's record.
-fn call_the_echo(make: impl FnOnce(&Gateway) -> Sipp) -> (Vec<Packet>, u16, Call) {
+fn call_the_echo(make: impl FnOnce(&Gateway) -> Sipp) -> Echoed {
     let mut gateway = Gateway::start("echo:live");
     let sipp = make(&gateway);
     let capture = Capture::of_port(sipp.media);
@@ -23,11 +31,11 @@ fn call_the_echo(make: impl FnOnce(&Gateway) -> Sipp) -> (Vec<Packet>, u16, Call
     let packets = capture.finish();
     let call = gateway.only_call();
     gateway.stop();
-    (packets, ended.media, call)
+    Echoed { packets, media: ended.media, call, _gateway: gateway }
 }
 
 /// Judges such a call against what was said.
-fn assert_echoed(said: &[f32], law: Law, (packets, media, call): &(Vec<Packet>, u16, Call)) {
+fn assert_echoed(said: &[f32], law: Law, Echoed { packets, media, call, .. }: &Echoed) {
     call.assert_ended_well(law.name());
     let (caller, agent) = call.voices();
     assert_heard("caller in call.wav", said, &caller);
@@ -100,7 +108,7 @@ fn speech_in_packets_of_thirty_milliseconds_is_recorded_and_comes_back() {
     let Some(recording) = kit("pcap/sipp/g711a.pcap") else { return };
     let said = capture::sound_of(&capture::read_rtp(&recording), Law::A);
     assert!(audio::level(&said) > 0.005, "the kit's capture is speech");
-    let (packets, media, call) = call_the_echo(|gateway| {
+    let Echoed { packets, media, call, _gateway } = call_the_echo(|gateway| {
         let sipp = Sipp::caller("uac_pcap", &gateway.target())
             .key("law", "PCMA")
             .key("type", "8")

@@ -1,7 +1,7 @@
 //! SIPp calls: answers to requests of all kinds, hold, late ACK, TCP, Record-Route, drain.
 
 use crate::{gateway::Gateway, process, sipp::Sipp};
-use std::{env, thread, time::Duration};
+use std::{fs, net::TcpListener, thread, time::Duration};
 
 /// Runs one scenario against the echo, and gives the gateway, which must still live.
 fn run(scenario: &str, flags: &[&str]) -> Gateway {
@@ -110,16 +110,20 @@ fn record_route_is_kept_and_followed_by_our_bye() {
     gateway.finish();
 }
 
-/// `VOXGW_SLOW_AGENT` holds flags of `serve`, separated by spaces, that name an agent that takes seconds to come up.
+/// A provider that takes the connection and never says a word keeps the call ringing.
 #[test]
-#[ignore = "needs sipp and VOXGW_SLOW_AGENT"]
+#[ignore = "needs sipp"]
 fn cancel_while_ringing_is_answered_with_487() {
-    let Ok(flags) = env::var("VOXGW_SLOW_AGENT") else {
-        eprintln!("skipped: VOXGW_SLOW_AGENT is not set");
-        return;
-    };
-    let flags: Vec<&str> = flags.split_whitespace().collect();
-    let mut gateway = Gateway::start_with("echo:live", &flags);
+    let deaf = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("voxgw.toml");
+    let endpoint = deaf.local_addr().expect("its address");
+    let key = folder.path().join("key");
+    fs::write(&key, "a-key-that-nobody-reads").expect("the key can be written");
+    let text =
+        format!("[agents.slow]\nkind = 'gemini'\nendpoint = 'ws://{endpoint}'\nkey_file = '{}'\n", key.display());
+    fs::write(&config, text).expect("the config can be written");
+    let mut gateway = Gateway::start_configured("slow", &config);
     Sipp::caller("cancel", &gateway.target()).run();
     let call = gateway.only_call();
     assert_eq!(call.summary().expect("it is over")["status"], 487);

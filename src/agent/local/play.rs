@@ -107,7 +107,6 @@ impl LocalAgent for Play {
             _ => Instant::FAR_FUTURE,
         };
         self.next_at.min(digit).min(self.hang_up_at)
-    
     }
 
     fn poll(&mut self) -> Output {

@@ -96,7 +96,8 @@ impl Script {
     pub fn parse(text: &str, load: &mut dyn FnMut(&str) -> Result<Arc<[i16]>, String>) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|problem| problem.to_string())?;
         let mut line = |place: &str, line: FileLine| -> Result<Line, String> {
-            let sound = line.say.as_deref().map(&mut *load).transpose().map_err(|problem| format!("{place}: {problem}"))?;
+            let sound =
+                line.say.as_deref().map(&mut *load).transpose().map_err(|problem| format!("{place}: {problem}"))?;
             Ok(Line { sound, text: line.text, digits: line.send_digits, hang_up: line.hang_up })
         };
         let span = |place: &str, text: Option<&str>, otherwise: Duration| {

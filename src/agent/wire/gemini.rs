@@ -9,8 +9,7 @@ use crate::{
     unit::SampleRate,
 };
 use base64::{
-    Engine as _,
-    alphabet,
+    Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
 use serde::Deserialize;
@@ -176,7 +175,9 @@ impl Wire {
                 messages.push(text_message(&format!("The caller pressed the key {digit}.")));
             }
             // While held nothing is heard: the model must not wait for the end of a word.
-            Command::Held(true) if self.live => messages.push(r#"{"realtimeInput":{"audioStreamEnd":true}}"#.to_owned()),
+            Command::Held(true) if self.live => {
+                messages.push(r#"{"realtimeInput":{"audioStreamEnd":true}}"#.to_owned())
+            }
             _ => {}
         }
     }
@@ -245,7 +246,8 @@ impl Wire {
     /// What a close means. Codes are those seen from the service; its reason text is the only useful part.
     pub fn closed(&mut self, code: u16, reason: &str) -> AfterClose {
         let was_live = std::mem::take(&mut self.live);
-        let said = if reason.is_empty() { format!("closed with {code}") } else { format!("closed with {code}: {reason}") };
+        let said =
+            if reason.is_empty() { format!("closed with {code}") } else { format!("closed with {code}: {reason}") };
         let passing = matches!(code, 1_000 | 1_001 | 1_006 | 1_011 | 1_012 | 1_013);
         if self.handle.is_some() && !was_live && !passing {
             // A handle that is not taken any more: once more without it.
@@ -444,7 +446,9 @@ mod tests {
         wire.due(&mut messages);
         assert!(messages[0].contains("Greet them"));
         assert_eq!(messages.len(), 1 + 20, "two seconds in pieces of 100 ms, the oldest dropped");
-        assert!(messages[1].starts_with(r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"AQAB"#));
+        assert!(
+            messages[1].starts_with(r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"AQAB"#)
+        );
     }
 
     #[test]
@@ -461,7 +465,10 @@ mod tests {
         let setup = &setup["setup"];
         assert_eq!(setup["model"], "models/gemini-3.8-live");
         assert_eq!(setup["generationConfig"]["responseModalities"][0], "AUDIO");
-        assert_eq!(setup["generationConfig"]["speechConfig"]["voiceConfig"]["prebuiltVoiceConfig"]["voiceName"], "Kore");
+        assert_eq!(
+            setup["generationConfig"]["speechConfig"]["voiceConfig"]["prebuiltVoiceConfig"]["voiceName"],
+            "Kore"
+        );
         assert_eq!(setup["systemInstruction"]["parts"][0]["text"], "Be brief.");
         let bare = Wire::new(Settings::default()).setup();
         assert!(!bare.contains("null") && !bare.contains("[]") && !bare.contains("speechConfig"));
@@ -492,8 +499,15 @@ mod tests {
     #[test]
     fn odd_frames_are_notes_not_failures() {
         let mut wire = Wire::listening();
-        for frame in ["", "{", "[]", "null", &"[".repeat(10_000), r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"!!"}}]}}}"#,
-            r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=11025","data":"AAAA"}}]}}}"#] {
+        for frame in [
+            "",
+            "{",
+            "[]",
+            "null",
+            &"[".repeat(10_000),
+            r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"!!"}}]}}}"#,
+            r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=11025","data":"AAAA"}}]}}}"#,
+        ] {
             for event in receive(&mut wire, frame) {
                 assert!(matches!(event, Event::Note(_)), "{event:?}");
             }

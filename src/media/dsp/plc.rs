@@ -122,8 +122,7 @@ mod tests {
         }
         let mut made_up = Vec::new();
         concealer.conceal(160, &mut made_up);
-        let error: f32 =
-            (0..80).map(|n| (f32::from(made_up[n]) - f32::from(tone(800 + n))).abs()).sum::<f32>() / 80.0;
+        let error: f32 = (0..80).map(|n| (f32::from(made_up[n]) - f32::from(tone(800 + n))).abs()).sum::<f32>() / 80.0;
         assert!(error < 500.0, "mean error {error}");
         made_up.clear();
         concealer.conceal(8_000, &mut made_up);

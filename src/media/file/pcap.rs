@@ -109,12 +109,19 @@ impl Reader {
                     let link = interface.map_or(DataLink::ETHERNET, |interface| interface.linktype);
                     // The crate takes the raw count for nanoseconds; what it counts is the interface's to say.
                     let count = packet.timestamp.as_nanos();
-                    let at_ns = nanoseconds(count, interface.map_or(6, |interface| {
-                        interface.options.iter().find_map(|option| match option {
-                            InterfaceDescriptionOption::IfTsResol(resolution) => Some(*resolution),
-                            _ => None,
-                        }).unwrap_or(6)
-                    }));
+                    let at_ns = nanoseconds(
+                        count,
+                        interface.map_or(6, |interface| {
+                            interface
+                                .options
+                                .iter()
+                                .find_map(|option| match option {
+                                    InterfaceDescriptionOption::IfTsResol(resolution) => Some(*resolution),
+                                    _ => None,
+                                })
+                                .unwrap_or(6)
+                        }),
+                    );
                     self.packet(at_ns, link, &packet.data);
                 }
                 Block::SimplePacket(packet) => {

@@ -4,9 +4,7 @@
 
 use crate::{media::codec, unit::SampleRate};
 use audioadapter_buffers::direct::SequentialSlice;
-use rubato::{
-    Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
-};
+use rubato::{Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction};
 use std::io::Cursor;
 
 /// Samples of one file at most: an hour of stereo at 48 kHz.
@@ -64,7 +62,8 @@ fn interleaved(reader: hound::WavReader<Cursor<&[u8]>>, spec: hound::WavSpec) ->
                 .into_samples::<i32>()
                 .take(SAMPLES_MAX)
                 .map(|sample| {
-                    sample.map(|x| if shift >= 0 { (x >> shift.min(31)) as i16 } else { (x << (-shift).min(15)) as i16 })
+                    sample
+                        .map(|x| if shift >= 0 { (x >> shift.min(31)) as i16 } else { (x << (-shift).min(15)) as i16 })
                 })
                 .collect::<Result<_, _>>()
                 .map_err(broken)
@@ -103,9 +102,8 @@ fn read_g711(bytes: &[u8]) -> Result<Option<Wav>, String> {
             if samples.len() < count {
                 return Err("the WAV file holds no sound".into());
             }
-            let channels = (0..count)
-                .map(|channel| samples.chunks_exact(count).map(|frame| frame[channel]).collect())
-                .collect();
+            let channels =
+                (0..count).map(|channel| samples.chunks_exact(count).map(|frame| frame[channel]).collect()).collect();
             return Ok(Some(Wav { rate: SampleRate(rate), channels }));
         }
         let step = 8 + size + size % 2;
@@ -142,7 +140,12 @@ impl Wav {
 ///
 /// # Errors
 /// Says which pair of rates is not possible.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "sample counts and clamped samples")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "sample counts and clamped samples"
+)]
 pub fn resample(samples: &[i16], from: SampleRate, to: SampleRate) -> Result<Vec<i16>, String> {
     if from == to {
         return Ok(samples.to_vec());
@@ -186,12 +189,8 @@ pub fn resample(samples: &[i16], from: SampleRate, to: SampleRate) -> Result<Vec
 #[must_use]
 pub fn write(rate: SampleRate, channels: u16, interleaved: &[i16]) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::with_capacity(44 + interleaved.len() * 2));
-    let spec = hound::WavSpec {
-        channels,
-        sample_rate: rate.0,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
+    let spec =
+        hound::WavSpec { channels, sample_rate: rate.0, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     if let Ok(mut writer) = hound::WavWriter::new(&mut bytes, spec) {
         for sample in interleaved {
             let _ = writer.write_sample(*sample);
@@ -216,7 +215,9 @@ mod tests {
 
     #[test]
     fn g711_in_a_wav_is_read() {
-        let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x12\0\0\0\x07\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0\0\0data\x02\0\0\0".to_vec();
+        let mut bytes =
+            b"RIFF\0\0\0\0WAVEfmt \x12\0\0\0\x07\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0\0\0data\x02\0\0\0"
+                .to_vec();
         bytes.extend([0xff, 0x00]);
         assert_eq!(read(&bytes).unwrap().channels, [[0, -32_124]]);
     }

@@ -52,14 +52,7 @@ impl Order {
     /// Gaps are held open for `window`.
     #[must_use]
     pub const fn new(window: Duration) -> Self {
-        Self {
-            window,
-            next: None,
-            held: VecDeque::new(),
-            spare: Vec::new(),
-            late: 0,
-            give_up_at: Instant::FAR_FUTURE,
-        }
+        Self { window, next: None, held: VecDeque::new(), spare: Vec::new(), late: 0, give_up_at: Instant::FAR_FUTURE }
     }
 
     /// Takes in a packet. True if it is next in line: then the caller uses `payload` itself and nothing is

@@ -127,10 +127,7 @@ impl Reporter {
         let description = SourceDescription {
             chunks: vec![SourceDescriptionChunk {
                 source: self.ssrc.0,
-                items: vec![SourceDescriptionItem {
-                    sdes_type: SdesType::SdesCname,
-                    text: self.cname.clone().into(),
-                }],
+                items: vec![SourceDescriptionItem { sdes_type: SdesType::SdesCname, text: self.cname.clone().into() }],
             }],
         };
         let mut packets: Vec<Box<dyn Packet>> = vec![report, Box::new(description)];

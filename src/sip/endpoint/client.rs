@@ -1,10 +1,8 @@
 //! Requests that we send, and the responses to them.
 
 use super::{
-    Endpoint, Ended, EndedBy, Event, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request, Response, Role,
-    TxEvent,
-    leg::Stage,
-    number_of,
+    Ended, EndedBy, Endpoint, Event, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request, Response,
+    Role, TxEvent, leg::Stage, number_of,
 };
 use crate::sip::{
     auth::Challenge,
@@ -65,7 +63,8 @@ impl Endpoint {
             self.trace(leg, false, path, bytes.to_vec(), true);
             return;
         };
-        let again = self.transactions.get(&key).is_some_and(|tx| !matches!(tx.state, State::Trying | State::Proceeding));
+        let again =
+            self.transactions.get(&key).is_some_and(|tx| !matches!(tx.state, State::Trying | State::Proceeding));
         self.trace(leg, false, path, bytes.to_vec(), again);
         let event = match response.status {
             100..=199 => TxEvent::Provisional,

@@ -1,7 +1,7 @@
 //! Requests that come in, and what the engine answers to them.
 
 use super::{
-    Endpoint, Ended, EndedBy, Event, Instant, Key, Kind, Leg, LegId, Method, Offered, Path, Refusal, Request, Response,
+    Ended, EndedBy, Endpoint, Event, Instant, Key, Kind, Leg, LegId, Method, Offered, Path, Refusal, Request, Response,
     Role, TRYING_AFTER, TimerOf, TxEvent,
     leg::{Stage, Unacknowledged},
     number_of, reply_path,
@@ -171,7 +171,9 @@ impl Endpoint {
         let in_order = request.headers.cseq().is_ok_and(|cseq| leg.dialog.as_mut().is_some_and(|d| d.accepts(&cseq)));
         let status = if !in_order {
             Some(500)
-        } else if leg.invite.as_ref().is_some_and(|pending| self.transactions.get(pending).is_some_and(|tx| tx.kind == Kind::InviteClient && is_open(tx))) {
+        } else if leg.invite.as_ref().is_some_and(|pending| {
+            self.transactions.get(pending).is_some_and(|tx| tx.kind == Kind::InviteClient && is_open(tx))
+        }) {
             // §14.2: ours is on its way.
             Some(491)
         } else if leg.invite.as_ref().is_some_and(|pending| self.transactions.get(pending).is_some_and(is_open)) {

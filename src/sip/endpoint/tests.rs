@@ -103,7 +103,10 @@ impl Pair {
     }
 
     fn their_leg(&self) -> LegId {
-        self.events[1].iter().find_map(|event| if let Event::Invite(leg, _) = event { Some(*leg) } else { None }).unwrap()
+        self.events[1]
+            .iter()
+            .find_map(|event| if let Event::Invite(leg, _) = event { Some(*leg) } else { None })
+            .unwrap()
     }
 
     fn ended(&self, side: usize) -> Option<&Ended> {
@@ -379,7 +382,11 @@ fn a_challenge_is_answered_once() {
         let line = |name: &str| invite.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
         format!(
             "SIP/2.0 401 Unauthorized\n{}\n{}\n{};tag=z\n{}\n{}\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\n\n",
-            line("Via"), line("From"), line("To"), line("Call-ID"), line("CSeq")
+            line("Via"),
+            line("From"),
+            line("To"),
+            line("Call-ID"),
+            line("CSeq")
         )
     };
     let first = sent(&mut endpoint).remove(0);

@@ -153,9 +153,9 @@ fn read_media(
         let value = attribute.value.as_deref().unwrap_or_default().trim();
         match attribute.key.as_str() {
             "rtpmap" => read.rtpmaps.extend(rtpmap(value)),
-            "fmtp" => read.fmtps.extend(
-                value.split_once(' ').and_then(|(pt, rest)| Some((pt.parse().ok()?, rest.trim().to_owned()))),
-            ),
+            "fmtp" => read
+                .fmtps
+                .extend(value.split_once(' ').and_then(|(pt, rest)| Some((pt.parse().ok()?, rest.trim().to_owned())))),
             "ptime" => read.ptime_ms = value.parse().ok(),
             "maxptime" => read.maxptime_ms = value.parse().ok(),
             "rtcp" => read.rtcp_port = value.split(' ').next().and_then(|port| port.parse().ok()),
@@ -183,14 +183,23 @@ fn rtpmap(value: &str) -> Option<(u8, String, u32, u8)> {
 /// that do not fit. Gives the same description in the order of RFC 4566 §5.
 fn normalised(text: &str) -> String {
     let mut origin = "o=- 0 0 IN IP4 0.0.0.0".to_owned();
-    let (mut connection, mut attributes, mut media) = (None, Vec::new(), Vec::<(String, Option<String>, Vec<String>)>::new());
+    let (mut connection, mut attributes, mut media) =
+        (None, Vec::new(), Vec::<(String, Option<String>, Vec<String>)>::new());
     for line in text.lines().map(str::trim_end) {
         let Some((kind, value)) = line.split_once('=') else { continue };
         match kind.trim() {
             "o" if value.split_whitespace().count() == 6 => {
                 let words: Vec<&str> = value.split_whitespace().collect();
                 let number = |word: &str| word.parse::<u64>().unwrap_or(0);
-                origin = format!("o={} {} {} {} {} {}", words[0], number(words[1]), number(words[2]), words[3], words[4], words[5]);
+                origin = format!(
+                    "o={} {} {} {} {} {}",
+                    words[0],
+                    number(words[1]),
+                    number(words[2]),
+                    words[3],
+                    words[4],
+                    words[5]
+                );
             }
             "c" if value.split_whitespace().count() == 3 => match media.last_mut() {
                 Some((_, own, _)) => *own = Some(value.to_owned()),

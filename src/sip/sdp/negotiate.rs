@@ -117,7 +117,8 @@ pub fn offer(can: &Offerable, local: &Local) -> String {
 /// # Errors
 /// Says why the call cannot go on.
 pub fn accept(answer: &Description, can: &Offerable, local: &Local) -> Result<Agreed, Refused> {
-    let media = answer.media.first().filter(|media| media.kind == "audio" && media.port != 0).ok_or(Refused::NoAudio)?;
+    let media =
+        answer.media.first().filter(|media| media.kind == "audio" && media.port != 0).ok_or(Refused::NoAudio)?;
     let mut agreed = agree(media, can, local)?;
     // We receive by our own numbers; the answer may use others.
     agreed.accepts.extend(can.codecs.iter().map(|(name, payload_type)| (*payload_type, (*name).to_owned())));
@@ -267,7 +268,8 @@ mod tests {
 
     #[test]
     fn dynamic_numbers_for_known_names_are_taken_and_wrong_clocks_are_not() {
-        let offer = description("m=audio 4000 RTP/AVP 111 112\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:112 PCMU/16000\r\n");
+        let offer =
+            description("m=audio 4000 RTP/AVP 111 112\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:112 PCMU/16000\r\n");
         let refused = answer(&offer, &can(), &local()).unwrap_err();
         assert_eq!(refused.to_string(), "no codec in common; offered were opus/48000, pcmu/16000");
         let offer = description("m=audio 4000 RTP/AVP 120\r\na=rtpmap:120 PCMA/8000\r\n");

@@ -10,10 +10,7 @@ use super::{
     method::Method,
 };
 use crate::clock::Instant;
-use std::{
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 use table::{Action, Event, Kind, Pace, Span, State};
 
 /// RFC 3261 §17.1.1.1: an estimate of the round trip.

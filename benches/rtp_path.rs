@@ -1,0 +1,113 @@
+//! The media path without sockets: RTP in → PCM at 16 kHz, and agent PCM at 24 kHz → RTP out, per 20 ms frame.
+//!
+//! Compare with the floor in one run: decode, resample and copy alone.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use std::{hint::black_box, net::SocketAddr, time::Duration};
+use voxgw::{
+    clock::Instant,
+    media::{
+        codec::CODECS,
+        dsp::{resample::Resampler, tone},
+        inbound::{self, Inbound},
+        outbound::{self, Outbound},
+        rtp::packet::Packet,
+    },
+    unit::{PayloadType, Ptime, SampleRate, Ssrc, TurnId},
+};
+
+fn speech(rate: SampleRate, count: usize) -> Vec<i16> {
+    let mut samples = Vec::new();
+    tone::sine(310.0, 8_000.0, rate, 0, count, &mut samples);
+    samples
+}
+
+fn inbound_frame(criterion: &mut Criterion) {
+    let source: SocketAddr = SocketAddr::from(([192, 0, 2, 1], 4000));
+    let mut payload = Vec::new();
+    CODECS[0].encode(&speech(SampleRate::HZ_8000, 160), &mut payload);
+    let settings = inbound::Settings {
+        codecs: vec![(PayloadType(0), &CODECS[0])],
+        event: None,
+        described: Some(source),
+        expected: true,
+    };
+    let mut path = Inbound::new(Instant::ZERO, settings, Ptime::MS_20);
+    let mut resampler = Resampler::new(SampleRate::HZ_8000, SampleRate::HZ_16000).expect("rates divide");
+    let (mut datagram, mut samples, mut wide) = (Vec::new(), Vec::new(), Vec::new());
+    let mut n = 0_u32;
+    criterion.bench_function("rtp_path/in_8k_to_16k", |bencher| {
+        bencher.iter(|| {
+            n = n.wrapping_add(1);
+            let packet = Packet {
+                marker: false,
+                payload_type: PayloadType(0),
+                sequence: n as u16,
+                timestamp: n.wrapping_mul(160),
+                ssrc: Ssrc(1),
+                payload: &payload,
+            };
+            packet.write(&mut datagram);
+            path.handle_rtp(Instant::from_millis(u64::from(n) * 20), source, black_box(&datagram));
+            while let Some(out) = path.poll(&mut samples) {
+                if matches!(out, inbound::Out::Frame { .. }) {
+                    wide.clear();
+                    resampler.process(&samples, &mut wide);
+                }
+            }
+            black_box(wide.len())
+        });
+    });
+}
+
+fn outbound_frame(criterion: &mut Criterion) {
+    let settings = outbound::Settings {
+        codec: &CODECS[0],
+        payload_type: PayloadType(0),
+        event: None,
+        ptime: Ptime::MS_20,
+        sending: true,
+    };
+    let mut path = Outbound::new(Instant::ZERO, settings, Ssrc(1), 7);
+    let samples = speech(SampleRate::HZ_24000, 480);
+    let mut datagram = Vec::new();
+    let mut now = Instant::ZERO;
+    criterion.bench_function("rtp_path/out_24k_to_8k", |bencher| {
+        bencher.iter(|| {
+            path.enqueue(now, TurnId(1), SampleRate::HZ_24000, black_box(&samples));
+            path.tick(now, &mut datagram);
+            now += Duration::from_millis(20);
+            black_box(datagram.len())
+        });
+    });
+}
+
+fn floor(criterion: &mut Criterion) {
+    let mut payload = Vec::new();
+    CODECS[0].encode(&speech(SampleRate::HZ_8000, 160), &mut payload);
+    let (mut samples, mut wide) = (Vec::new(), Vec::new());
+    let mut up = Resampler::new(SampleRate::HZ_8000, SampleRate::HZ_16000).expect("rates divide");
+    criterion.bench_function("rtp_path/floor_decode_resample_up", |bencher| {
+        bencher.iter(|| {
+            samples.clear();
+            wide.clear();
+            CODECS[0].decode(black_box(&payload), &mut samples);
+            up.process(&samples, &mut wide);
+            black_box(wide.len())
+        });
+    });
+    let source = speech(SampleRate::HZ_24000, 480);
+    let mut down = Resampler::new(SampleRate::HZ_24000, SampleRate::HZ_8000).expect("rates divide");
+    criterion.bench_function("rtp_path/floor_resample_down_encode", |bencher| {
+        bencher.iter(|| {
+            wide.clear();
+            payload.clear();
+            down.process(black_box(&source), &mut wide);
+            CODECS[0].encode(&wide, &mut payload);
+            black_box(payload.len())
+        });
+    });
+}
+
+criterion_group!(benches, inbound_frame, outbound_frame, floor);
+criterion_main!(benches);
