@@ -5,6 +5,15 @@
 //! Prints the gateway's CPU and memory per call and the latency that it adds, measured at its sockets. The mock
 //! talks half of the time in 100 ms messages; the caller's sound is speech. Figures move from machine to machine:
 //! compare runs of one machine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 #[allow(dead_code, reason = "shared with the tests")]
 #[path = "../tests/support/mock_gemini.rs"]
@@ -85,9 +94,7 @@ fn main() {
     let mut line = String::new();
     while !line.contains("ready") {
         line.clear();
-        if talk.read_line(&mut line).unwrap_or(0) == 0 {
-            panic!("the gateway did not start");
-        }
+        assert!(talk.read_line(&mut line).unwrap_or(0) != 0, "the gateway did not start")
     }
     std::thread::spawn(move || std::io::copy(&mut talk, &mut std::io::sink()));
     std::thread::sleep(Duration::from_millis(500));

@@ -1,6 +1,15 @@
 //! The media path without sockets: RTP in → PCM at 16 kHz, and agent PCM at 24 kHz → RTP out, per 20 ms frame.
 //!
 //! Compare with the floor in one run: decode, resample and copy alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::{hint::black_box, net::SocketAddr, time::Duration};

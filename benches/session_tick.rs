@@ -1,4 +1,13 @@
 //! One call's whole machine for 20 ms: a packet in, the agent's echo, a packet out. No sockets, virtual time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::{hint::black_box, net::SocketAddr, sync::Arc, time::Duration};

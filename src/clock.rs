@@ -55,7 +55,6 @@ impl Instant {
     /// Milliseconds since `earlier`, signed, with fractions.
     #[must_use]
     pub fn signed_ms_since(self, earlier: Self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "spans of a call are far below 2^53 ns")]
         if self.0 >= earlier.0 { (self.0 - earlier.0) as f64 / 1e6 } else { -((earlier.0 - self.0) as f64 / 1e6) }
     }
 

@@ -113,7 +113,7 @@ impl DbFs {
 pub struct Mos(pub f32);
 
 /// Names a call within one gateway: `c-` and eight hex digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u32);
 
 impl fmt::Display for CallId {

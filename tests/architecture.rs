@@ -2,6 +2,15 @@
 //!
 //! Reads `src` as text. The plan is `docs/ARCHITECTURE.md`; this table is its enforceable half. Text before a file's
 //! first `#[cfg(test)]` counts as production; files called `tests.rs` do not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 use std::path::{Path, PathBuf};
 

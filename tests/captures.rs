@@ -1,5 +1,14 @@
 //! Every capture of the kit that holds G.711: loss and jitter as tshark counts them (`-z rtp,streams`), and every
 //! other capture without a panic. The kit is third-party data beside the project; without it this says so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 use std::{collections::BTreeMap, path::PathBuf};
 use voxgw::replay::{
@@ -31,7 +40,7 @@ fn expectations(text: &str) -> BTreeMap<String, BTreeMap<String, Expected>> {
     let mut file = String::new();
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("## ") {
-            file = name.trim().to_owned();
+            name.trim().clone_into(&mut file);
         }
         if !line.contains("g711") || !line.contains(" 0x") {
             continue;

@@ -1,5 +1,14 @@
 //! Whole calls through the gateway to a MOCK of Gemini Live that checks every client message against the vendor's
 //! protocol. Real sockets on loopback: SIP, RTP and WebSocket; the caller is the same engine that `dial` uses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 #[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/mock_gemini.rs"]

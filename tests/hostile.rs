@@ -2,6 +2,15 @@
 //!
 //! Three sources of bytes: proptest, seeded mutations of good messages, and the kit (other projects' torture tests,
 //! fuzzing corpora and captures; `$VOXGW_KIT` or `../shared/kit`), raw and mutated.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 use proptest::{collection::vec, prelude::*};
 use std::{

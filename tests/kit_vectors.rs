@@ -2,6 +2,15 @@
 //!
 //! The kit is other people's data and not part of the project: `$VOXGW_KIT` or `../shared/kit`; without it these
 //! tests say that they are skipped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 use std::{
     collections::BTreeSet,

@@ -2,6 +2,15 @@
 //!
 //! Pictures are text files under `tests/fixtures/tui`; `VOXGW_BLESS=1 cargo test --test tui` writes them
 //! anew, and the difference is reviewed like code.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
@@ -30,7 +39,7 @@ fn drawn(model: &Model, width: u16, height: u16) -> String {
     let buffer = terminal.backend().buffer();
     let mut picture = String::new();
     for y in 0..height {
-        let line: String = (0..width).filter_map(|x| buffer.cell((x, y)).map(|cell| cell.symbol())).collect();
+        let line: String = (0..width).filter_map(|x| buffer.cell((x, y)).map(ratatui::buffer::Cell::symbol)).collect();
         picture.push_str(line.trim_end());
         picture.push('\n');
     }

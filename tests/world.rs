@@ -1,6 +1,15 @@
 //! Whole calls in virtual time: a phone, a network with faults, the gateway's real pipeline, an agent.
 //!
 //! `VOXGW_WORLD=SEED cargo test --test world random` runs one of the random worlds again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 #[path = "support/world.rs"]
 mod world;

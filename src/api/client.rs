@@ -139,7 +139,8 @@ impl Target {
             StatusCode::UNAUTHORIZED => Err(Error::new(Kind::Refused, format!("{} wants a token", self.name()))
                 .hint("give --token-file FILE, or VOXGW_TOKEN_FILE")),
             status => {
-                let text = answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+                let text =
+                    answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
                 let said = serde_json::from_slice::<serde_json::Value>(&text)
                     .ok()
                     .and_then(|value| value["error"].as_str().map(str::to_owned))

@@ -300,7 +300,7 @@ impl SessionView {
         );
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "for a graph of text cells")]
+    #[expect(clippy::cast_possible_truncation, reason = "for a graph of text cells")]
     fn second(&mut self, now: &InboundStats) {
         let expected = now.expected.saturating_sub(self.inbound.expected);
         let lost = now.lost.saturating_sub(self.inbound.lost);
@@ -319,6 +319,7 @@ impl SessionView {
 
 /// One line of the event stream, `GET /v1/events`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most items are records")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StreamItem {
     /// Always first.

@@ -141,12 +141,6 @@ pub struct Header {
     pub sip_call_id: String,
 }
 
-impl Default for CallId {
-    fn default() -> Self {
-        Self(0)
-    }
-}
-
 /// A SIP message as it was on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SipMessage {
@@ -566,6 +560,9 @@ pub struct Percentiles {
 
 impl Record {
     /// The record as one line without its line end.
+    ///
+    /// # Panics
+    /// Never: records are plain data.
     #[must_use]
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("records are plain data")

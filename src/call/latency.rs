@@ -66,7 +66,7 @@ pub fn percentile(mut values: Vec<f64>, percent: f64) -> Option<f64> {
         return None;
     }
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank")]
     let rank = ((percent / 100.0 * values.len() as f64).ceil() as usize).clamp(1, values.len());
     Some(values[rank - 1])
 }

@@ -149,7 +149,7 @@ mod tests {
         let good_out = OutboundStats { packets: 500, ..Default::default() };
         let bad_out = OutboundStats { packets: 500, remote_loss_percent: Some(100.0), ..Default::default() };
         let facts = |bad: bool| Facts {
-            up_for: Duration::from_secs(60),
+            up_for: Duration::from_mins(1),
             expects_media: true,
             inbound: if bad { &bad_in } else { &good_in },
             outbound: if bad { &bad_out } else { &good_out },

@@ -94,6 +94,7 @@ pub enum Input {
 
 /// What the path must do.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few wait for a moment")]
 pub enum Effect {
     /// Connect the agent.
     ConnectAgent,
@@ -552,7 +553,7 @@ mod tests {
             owner: Owner::Offline,
             barge_in: BargeIn::Local,
             patience: Duration::from_secs(3),
-            max_duration: Duration::from_mins(60),
+            max_duration: Duration::from_hours(1),
             ring_max: Duration::from_secs(30),
         };
         Call::new(Instant::ZERO, settings)

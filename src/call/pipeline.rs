@@ -119,6 +119,7 @@ pub enum Input<'a> {
 
 /// What the driver must do.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "handed over at once, never kept")]
 pub enum Output<'a> {
     /// Send this on the RTP port.
     Rtp(SocketAddr, &'a [u8]),
@@ -178,7 +179,7 @@ enum Out {
     ConnectAgent,
     Tell(Told),
     Audio(Vec<i16>, Option<Instant>),
-    Record(Record),
+    Record(Box<Record>),
     Sound(Vec<i16>),
     Over,
 }
@@ -391,7 +392,7 @@ impl Pipeline {
             Out::Sip(action) => Output::Sip(action),
             Out::ConnectAgent => Output::ConnectAgent,
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
-            Out::Record(record) => Output::Record(record),
+            Out::Record(record) => Output::Record(*record),
             Out::Sound(sound) => Output::Sound(sound),
             Out::Over => Output::Over,
         }
@@ -1033,7 +1034,7 @@ impl Pipeline {
 
     fn record(&mut self, now: Instant, body: Body) {
         let t = (now.signed_ms_since(self.origin) * 1_000.0).round() / 1e6;
-        self.push(Out::Record(Record { t, body }));
+        self.push(Out::Record(Box::new(Record { t, body })));
     }
 
     fn push(&mut self, out: Out) {

@@ -241,12 +241,7 @@ fn parts(
 
 /// The words of the first `share` of a text, cut at a word's end.
 fn heard_words(text: &str, share: f64) -> &str {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a length"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length")]
     let mut at = (text.len() as f64 * share.clamp(0.0, 1.0)) as usize;
     while at < text.len() && !text.is_char_boundary(at) {
         at += 1;

@@ -230,7 +230,7 @@ pub struct Dial {
     /// As whom
     #[arg(long, value_name = "URI")]
     pub from: Option<String>,
-    /// User name for a challenge; the password comes from VOXGW_PASSWORD or --password-file
+    /// User name for a challenge; the password comes from `VOXGW_PASSWORD` or --password-file
     #[arg(long, value_name = "NAME", hide_env_values = true, env = "VOXGW_USER")]
     pub user: Option<String>,
     /// File with the password

@@ -24,6 +24,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -81,8 +82,7 @@ fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) 
     layers.add_flag("api.listen", "off");
     layers.add_flag("recording.folder", &folder.path.display().to_string());
     let mode = match (&arguments.record, &arguments.journal) {
-        (Some(_), _) => "always",
-        (None, Some(_)) => "always",
+        (Some(_), _) | (None, Some(_)) => "always",
         (None, None) if arguments.pcap.is_some() => "journal",
         (None, None) => "never",
     };
@@ -331,7 +331,7 @@ fn exit_code_of(summary: &Summary) -> u8 {
     if summary.sip == Verdict::Fail {
         return match summary.status {
             // 408 made here: nobody answered.
-            None | Some(408) | Some(200) => Kind::Unreachable.exit_code(),
+            None | Some(408 | 200) => Kind::Unreachable.exit_code(),
             Some(487) if summary.ended_by == "us" => Kind::Unreachable.exit_code(),
             Some(_) if summary.reason.starts_with("no media") => Kind::Media.exit_code(),
             Some(_) => Kind::Refused.exit_code(),
@@ -433,10 +433,11 @@ impl Watch<'_> {
         if self.arguments.output == Format::Jsonl {
             let line = serde_json::json!({"call": call, "record": record});
             self.printer.result(&line.to_string());
-        } else if self.single && self.arguments.output == Format::Text {
-            if let Some(line) = report::call::line(record) {
-                self.progress.suspend(|| self.printer.note(&line));
-            }
+        } else if self.single
+            && self.arguments.output == Format::Text
+            && let Some(line) = report::call::line(record)
+        {
+            self.progress.suspend(|| self.printer.note(&line));
         }
         match &record.body {
             Body::Turn(turn) => self.running.entry(call).or_default().push(turn.clone()),
@@ -500,7 +501,6 @@ fn document<'a>(arguments: &'a Dial, outcome: &'a Outcome) -> Document<'a> {
     let (expected, lost) = outcome.calls.iter().fold((0, 0), |(expected, lost), call| {
         (expected + call.summary.stats.inbound.expected, lost + call.summary.stats.inbound.lost)
     });
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
     let loss_percent = if expected == 0 { 0.0 } else { lost as f64 * 100.0 / expected as f64 };
     let succeeded = outcome.calls.iter().filter(|call| call.exit_code == 0).count();
     Document {
@@ -533,8 +533,9 @@ fn report(arguments: &Dial, outcome: &Outcome, printer: &Printer) {
             let mut text = String::from("call,status,answered_ms,duration_s,lost_percent,jitter_ms,mos,turns,exit_code\n");
             for call in &outcome.calls {
                 let (summary, inbound) = (&call.summary, &call.summary.stats.inbound);
-                text.push_str(&format!(
-                    "{},{},{},{},{},{},{},{},{}\n",
+                let _ = writeln!(
+                    text,
+                    "{},{},{},{},{},{},{},{},{}",
                     call.call,
                     summary.status.unwrap_or(0),
                     summary.answered_after_ms.unwrap_or(0.0),
@@ -544,7 +545,7 @@ fn report(arguments: &Dial, outcome: &Outcome, printer: &Printer) {
                     inbound.mos.unwrap_or(0.0),
                     summary.turns,
                     call.exit_code
-                ));
+                );
             }
             printer.result(&text);
         }
@@ -595,8 +596,8 @@ mod tests {
 
     #[test]
     fn the_first_cause_decides_the_exit_code() {
-        let summary = |sip, media, agent, status| Summary { sip, media, agent, status, ..Summary::default() };
         use Verdict::{Fail, None, Pass};
+        let summary = |sip, media, agent, status| Summary { status, sip, media, agent, ..Summary::default() };
         assert_eq!(exit_code_of(&summary(Pass, Pass, Pass, Some(200))), 0);
         assert_eq!(exit_code_of(&summary(Fail, None, None, Some(486))), 4);
         assert_eq!(exit_code_of(&summary(Fail, None, None, Some(408))), 3);

@@ -45,19 +45,16 @@ pub(super) fn man(command: Option<&str>, all: Option<&Path>, printer: &Printer) 
         return Ok(0);
     }
     let name = command.map_or_else(|| "voxgw.1".to_owned(), |command| format!("voxgw-{command}.1"));
-    match pages.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => {
-            printer.result(text);
-            Ok(0)
-        }
-        None => {
-            let wrong = command.unwrap_or_default();
-            let error = Error::usage(format!("there is no subcommand {wrong}"));
-            let names = pages.iter().filter_map(|(name, _)| name.strip_prefix("voxgw-")?.strip_suffix(".1"));
-            Err(match nearest(wrong, names) {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None => error.hint("voxgw --help lists them"),
-            })
-        }
+    if let Some((_, text)) = pages.iter().find(|(known, _)| *known == name) {
+        printer.result(text);
+        Ok(0)
+    } else {
+        let wrong = command.unwrap_or_default();
+        let error = Error::usage(format!("there is no subcommand {wrong}"));
+        let names = pages.iter().filter_map(|(name, _)| name.strip_prefix("voxgw-")?.strip_suffix(".1"));
+        Err(match nearest(wrong, names) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error.hint("voxgw --help lists them"),
+        })
     }
 }

@@ -62,7 +62,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<u8> {
         Some(Command::Monitor(monitor)) => monitor::run(&global, &monitor, printer),
         Some(Command::Config(command)) => config::run(&global, &command, printer),
         Some(Command::Completions { shell }) => {
-            printer.result(&generate::completions(shell));
+            printer.result(&completions(shell));
             Ok(0)
         }
         Some(Command::Man { command, all }) => generate::man(command.as_deref(), all.as_deref(), printer),

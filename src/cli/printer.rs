@@ -31,6 +31,7 @@ impl Printer {
     }
 
     /// The result: stdout. A closed pipe is nobody's fault.
+    #[expect(clippy::unused_self, reason = "one place decides where results go")]
     pub fn result(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(text.as_bytes());
@@ -56,12 +57,6 @@ impl Printer {
         if let Some(hint) = error.hint_text() {
             let _ = writeln!(err, "{cyan}hint:{plain} {hint}");
         }
-    }
-
-    /// Whether bars are drawn.
-    #[must_use]
-    pub const fn shows_progress(&self) -> bool {
-        self.progress
     }
 
     /// A bar of `length` steps, hidden without a terminal.

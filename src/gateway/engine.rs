@@ -4,7 +4,7 @@
 
 use super::{
     hub::{HubHandle, Sink},
-    session::{Begin, In, Start},
+    session::{Begin, Captured, In, Start},
     worker::Workers,
     writer::WriterHandle,
 };
@@ -331,15 +331,12 @@ impl Engine {
             Transport::Tcp => {
                 let known = path.connection.filter(|id| self.streams.contains_key(id));
                 let id = known.or_else(|| self.streams_to.get(&path.remote).copied());
-                match id.and_then(|id| self.streams.get(&id)) {
-                    Some(stream) => {
-                        // Full: the far end does not read; its connection will be closed.
-                        let _ = stream.try_send(bytes);
-                    }
-                    None => {
-                        let id = tcp::connect(path.remote, bytes, self.tcp_events.clone());
-                        self.streams_to.insert(path.remote, id);
-                    }
+                if let Some(stream) = id.and_then(|id| self.streams.get(&id)) {
+                    // Full: the far end does not read; its connection will be closed.
+                    let _ = stream.try_send(bytes);
+                } else {
+                    let id = tcp::connect(path.remote, bytes, self.tcp_events.clone());
+                    self.streams_to.insert(path.remote, id);
                 }
             }
         }
@@ -479,7 +476,7 @@ impl Engine {
     ) {
         let (to, from) = mpsc::channel(512);
         if let Some(writer) = &self.sink.writer {
-            let stamp: String = settings.wall.rfc3339().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+            let stamp: String = settings.wall.rfc3339().chars().filter(char::is_ascii_alphanumeric).collect();
             writer.send(super::writer::In::Open(call, format!("{stamp}-{call}")));
         }
         self.sessions.insert(leg, Known { call, to });
@@ -535,7 +532,7 @@ impl Engine {
         let _ = known.to.try_send(In::Trace(Box::new(message), packet));
     }
 
-    fn describe(&self, trace: &Trace) -> (SipMessage, Option<(u64, SocketAddr, SocketAddr, Vec<u8>)>) {
+    fn describe(&self, trace: &Trace) -> (SipMessage, Option<Captured>) {
         let (label, method, status, cseq) = Message::parse(&trace.bytes)
             .map_or_else(|_| ("?".into(), String::new(), None, 0), |message| label_of(&message));
         let text = String::from_utf8_lossy(&trace.bytes);

@@ -21,6 +21,9 @@ use crate::{
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::UdpSocket, sync::mpsc};
 
+/// A packet for a capture: wall clock in nanoseconds, from, to, bytes.
+pub type Captured = (u64, SocketAddr, SocketAddr, Vec<u8>);
+
 /// What the engine tells a session.
 #[derive(Debug)]
 pub enum In {
@@ -35,7 +38,7 @@ pub enum In {
     /// The signalling is over.
     Ended(Ended),
     /// A message passed.
-    Trace(Box<SipMessage>, Option<(u64, SocketAddr, SocketAddr, Vec<u8>)>),
+    Trace(Box<SipMessage>, Option<Captured>),
     /// Somebody wants it to end.
     HangUp(String),
     /// Somebody sends digits.
@@ -222,7 +225,7 @@ impl Session {
                         self.unsent += 1;
                     }
                     if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
-                        let at_ns = wall_ns + (now - self.origin).as_nanos() as u64;
+                        let at_ns = wall_ns + (now.as_nanos() - self.origin.as_nanos());
                         writer.send(writer::In::Packet(self.call, at_ns, self.local, to, bytes.to_vec()));
                     }
                 }
@@ -310,7 +313,7 @@ impl Session {
 
     fn keep(&self, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
         if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
-            let at_ns = wall_ns + (SystemClock::now() - self.origin).as_nanos() as u64;
+            let at_ns = wall_ns + (SystemClock::now().as_nanos() - self.origin.as_nanos());
             writer.send(writer::In::Packet(self.call, at_ns, source, destination, bytes.to_vec()));
         }
     }
@@ -348,7 +351,7 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
             text = %crate::redact::printable(&change.text)
         ),
         Body::Dtmf(digit) => {
-            tracing::debug!(target: "rtp", event = "rtp.dtmf", %call, direction = digit.direction.name())
+            tracing::debug!(target: "rtp", event = "rtp.dtmf", %call, direction = digit.direction.name());
         }
         Body::Turn(turn) => tracing::debug!(
             target: "agent", event = "agent.turn", %call, turn = turn.turn.0, gap_ms = turn.gap_ms, cut = turn.cut

@@ -233,18 +233,17 @@ impl CallFiles {
             hound::Error::IoError(problem) => problem,
             problem => std::io::Error::other(problem),
         };
-        let writer = match &mut self.sound {
-            Some(writer) => writer,
-            None => {
-                let spec = hound::WavSpec {
-                    channels: 2,
-                    sample_rate: 8_000,
-                    bits_per_sample: 16,
-                    sample_format: hound::SampleFormat::Int,
-                };
-                let path = self.folder.join("call.wav");
-                self.sound.insert(hound::WavWriter::create(path, spec).map_err(other)?)
-            }
+        let writer = if let Some(writer) = &mut self.sound {
+            writer
+        } else {
+            let spec = hound::WavSpec {
+                channels: 2,
+                sample_rate: 8_000,
+                bits_per_sample: 16,
+                sample_format: hound::SampleFormat::Int,
+            };
+            let path = self.folder.join("call.wav");
+            self.sound.insert(hound::WavWriter::create(path, spec).map_err(other)?)
         };
         for sample in piece {
             writer.write_sample(*sample).map_err(other)?;

@@ -314,7 +314,7 @@ impl Inbound {
     }
 
     /// The journal's figures. Levels start a new window with each call of this.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
+    #[expect(clippy::cast_possible_truncation, reason = "figures for people")]
     pub fn take_stats(&mut self, elapsed: Duration, round_trip_ms: Option<f64>) -> InboundStats {
         let Past { mut packets, mut expected, mut lost, late, mut duplicate, mut reordered, mut burst_max, .. } =
             self.past;
@@ -529,6 +529,7 @@ impl Inbound {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of tests")]
 mod tests {
     use super::*;
     use crate::media::codec;

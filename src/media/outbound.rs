@@ -353,7 +353,6 @@ impl Outbound {
     }
 
     /// The journal's figures. The level starts a new window with each call of this.
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub fn take_stats(&mut self) -> OutboundStats {
         OutboundStats {
             packets: self.packets,

@@ -116,7 +116,6 @@ pub fn media_report(stream: &Stream) -> StreamReport {
             let (expected, lost) = inbound.stream().map_or((0, 0), |stats| stats.counts());
             jitter.push(rounded(inbound.stream().map_or(0.0, |stats| stats.jitter_ms().0)));
             let (expected_now, lost_now) = (expected.saturating_sub(before.0), lost.saturating_sub(before.1));
-            #[expect(clippy::cast_precision_loss, reason = "packets of a second")]
             loss.push(if expected_now == 0 { 0.0 } else { rounded(lost_now as f64 * 100.0 / expected_now as f64) });
             before = (expected, lost);
             next_second += Duration::from_secs(1);

@@ -74,7 +74,7 @@ pub fn summary(summary: &Summary, turns: &[Turn]) -> String {
 pub fn turn_table(turns: &[Turn]) -> String {
     const WIDTH: f64 = 40.0;
     let longest = turns.iter().filter_map(|turn| turn.gap_ms).fold(400.0_f64, f64::max);
-    let mut text = format!("  turn  gap ms   0{:>38.0}\n", longest);
+    let mut text = format!("  turn  gap ms   0{longest:>38.0}\n");
     let mut owners: Vec<(String, String)> = Vec::new();
     for turn in turns {
         let mut bar = String::new();

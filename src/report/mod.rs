@@ -5,12 +5,7 @@ pub mod media;
 
 /// A bar of block characters for a series, `width` cells, scaled to its largest value.
 #[must_use]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "cells of a bar"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cells of a bar")]
 pub fn spark(values: &[f64], width: usize) -> String {
     const CELLS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     if values.is_empty() || width == 0 {

@@ -144,7 +144,7 @@ impl Script {
         self.agent(0.002, AgentState::Connecting);
         self.sip(0.004, Direction::Out, "SIP/2.0 180 Ringing", (1, "INVITE"), "");
         self.state(0.004, CallState::Ringing, "", Some(180));
-        self.agent(0.318, AgentState::Ready);
+        self.agent(0.317, AgentState::Ready);
         self.sip(0.320, Direction::Out, "SIP/2.0 200 OK", (1, "INVITE"), codec);
         self.state(0.320, CallState::Up, "", Some(200));
         self.sip(0.371, Direction::In, "ACK sip:support@198.51.100.5 SIP/2.0", (1, "ACK"), "");

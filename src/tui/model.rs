@@ -121,7 +121,6 @@ impl Totals {
             totals.warnings += view.lints.iter().filter(|lint| lint.level == Level::Warn).count();
             totals.errors += view.lints.iter().filter(|lint| lint.level == Level::Error).count();
         }
-        #[expect(clippy::cast_precision_loss, reason = "a percentage with one decimal")]
         if expected > 0 {
             totals.loss_percent = Some(lost as f64 * 100.0 / expected as f64);
         }
@@ -369,10 +368,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        api::model::Snapshot,
-        call::journal::{Body, Note},
-    };
+    use crate::call::journal::{Body, Note};
 
     fn note(call: u32, t: f64) -> Feed {
         let body = Body::Note(Note { level: Level::Info, text: "here".to_owned() });
@@ -416,7 +412,7 @@ mod tests {
     fn a_snapshot_replaces_what_was_there() {
         let mut model = Model::new(Options::default());
         model.apply(note(1, 1.0));
-        model.apply(Feed::Item(Box::new(StreamItem::Snapshot(Box::new(Snapshot::default())))));
+        model.apply(Feed::Item(Box::new(StreamItem::Snapshot(Box::default()))));
         assert!(model.sessions.is_empty());
         assert!(model.current().is_none());
     }

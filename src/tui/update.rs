@@ -56,7 +56,7 @@ pub fn update(model: &mut Model, action: Action) -> Option<Command> {
         Action::PageUp => step(model, -PAGE_ROWS),
         Action::PageDown => step(model, PAGE_ROWS),
         Action::First => step(model, isize::MIN),
-        Action::Last => step(model, isize::MAX),
+        Action::Last | Action::Follow => step(model, isize::MAX),
         Action::Open => open(model),
         Action::Back => back(model),
         Action::Peel => peel(model),
@@ -77,7 +77,6 @@ pub fn update(model: &mut Model, action: Action) -> Option<Command> {
         Action::Zoom => model.zoom = !model.zoom,
         Action::Freeze if model.frozen => model.unfreeze(),
         Action::Freeze => model.frozen = true,
-        Action::Follow => step(model, isize::MAX),
         Action::Filter => model.filter_editing = true,
         Action::SortLeft => {
             let left = model.sort.and_then(|at| at.checked_sub(1));
@@ -101,7 +100,7 @@ pub fn update(model: &mut Model, action: Action) -> Option<Command> {
         Action::Privacy => model.privacy = !model.privacy,
         Action::Theme => model.theme = model.theme.next(),
         Action::Hangup => {
-            if let Some(call) = model.current().map(|view| view.call()) {
+            if let Some(call) = model.current().map(super::super::api::model::SessionView::call) {
                 model.overlay = Overlay::ConfirmHangup(call);
             }
         }
@@ -234,7 +233,7 @@ fn step_session(model: &mut Model, rows: isize) {
 
 fn show(model: &mut Model, pane: Pane) {
     // The panes of a call stay with it even when the table is sorted anew.
-    if let Some(call) = model.current().map(|view| view.call()) {
+    if let Some(call) = model.current().map(super::super::api::model::SessionView::call) {
         model.select(call);
     }
     model.pane = pane;
@@ -389,7 +388,7 @@ mod tests {
         assert!(matches!(model.overlay, Overlay::ConfirmHangup(_)));
         assert_eq!(press(&mut model, KeyCode::Enter), None);
         press(&mut model, KeyCode::Char('x'));
-        let call = model.current().map(|view| view.call());
+        let call = model.current().map(crate::api::model::SessionView::call);
         assert_eq!(press(&mut model, KeyCode::Char('y')), call.map(Command::Hangup));
         model.control = false;
         press(&mut model, KeyCode::Char('x'));

@@ -198,8 +198,6 @@ pub struct Found {
     pub slip_ms: f64,
     /// Level of the recording against the reference.
     pub gain: f64,
-    /// How many pieces were looked for.
-    pub pieces: usize,
 }
 
 /// Looks for a reference in a recording, piece by piece.
@@ -244,7 +242,6 @@ fn summed_up(pieces: &[(i64, f64, f64)], shift: i64) -> Found {
         weakest: correlations[0],
         slip_ms: milliseconds(slip),
         gain: gains[gains.len() / 2],
-        pieces: pieces.len(),
     }
 }
 

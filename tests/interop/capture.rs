@@ -63,7 +63,7 @@ pub struct Packet {
     pub payload: Vec<u8>,
 }
 
-/// Reads the RTP of a capture file, in the old format and little endian, as dumpcap and SIPp use it.
+/// Reads the RTP of a capture file, in the old format and little endian, as dumpcap and `SIPp` use it.
 pub fn read_rtp(path: &Path) -> Vec<Packet> {
     let bytes = fs::read(path).unwrap_or_else(|problem| panic!("{} cannot be read: {problem}", path.display()));
     let unit = match bytes.get(..4) {
@@ -142,7 +142,7 @@ pub fn assert_one_stream(what: &str, packets: &[Packet], law: Law) {
     assert!(packets.iter().all(|packet| packet.payload.len() == PACKET), "{what}: packets are not all 20 ms");
 }
 
-/// Writes a capture of an RTP stream that SIPp can play: Ethernet, IPv4, UDP, 20 ms a packet.
+/// Writes a capture of an RTP stream that `SIPp` can play: Ethernet, IPv4, UDP, 20 ms a packet.
 pub fn write_rtp(path: &Path, payload: &[u8], law: Law) {
     let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
     file.extend_from_slice(&[0; 8]);

@@ -196,7 +196,7 @@ pub struct Dial {
 }
 
 impl Dial {
-    /// Calls a port with something to say. The user is the only one whom our baresip knows; SIPp takes any.
+    /// Calls a port with something to say. The user is the only one whom our baresip knows; `SIPp` takes any.
     pub fn start(port: u16, said: &[f32], flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-dial-").expect("a temporary folder");
         audio::write_wav(&folder.path().join("said.wav"), said);

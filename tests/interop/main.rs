@@ -1,9 +1,18 @@
-//! Calls between the gateway and telephones that other people wrote: SIPp, baresip, and tshark as a reader.
+//! Calls between the gateway and telephones that other people wrote: `SIPp`, baresip, and tshark as a reader.
 //!
 //! Every test is ignored by default because it needs foreign programs; `scripts/interop` installs them and runs
 //! all. Run one by hand with `cargo test --release --test interop -- --ignored --test-threads=1 NAME`.
 //! Playing captures and capturing on loopback need root. `VOXGW_BIN` names another binary to test, `VOXGW_KIT`
 //! the folder with public recordings.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 mod audio;
 mod baresip;

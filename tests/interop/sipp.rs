@@ -1,13 +1,13 @@
-//! SIPp as a child process: calling (UAC) or called (UAS), one call a run.
+//! `SIPp` as a child process: calling (UAC) or called (UAS), one call a run.
 
 use crate::process::{Running, free_ports, own, tail, text_of, wait_for_udp};
 use std::{path::Path, process::Command, time::Duration};
 use tempfile::TempDir;
 
-/// No scenario takes longer; SIPp fails at this time.
+/// No scenario takes longer; `SIPp` fails at this time.
 const LIMIT_SECONDS: u32 = 30;
 
-/// A run of SIPp. Its folder is its working directory, where media files must be.
+/// A run of `SIPp`. Its folder is its working directory, where media files must be.
 pub struct Sipp {
     running: Option<Running>,
     command: Command,

@@ -1,4 +1,4 @@
-//! `voxgw dial` calls SIPp: sound both ways, a busy phone, one that nobody answers, one that hangs up, no phone.
+//! `voxgw dial` calls `SIPp`: sound both ways, a busy phone, one that nobody answers, one that hangs up, no phone.
 
 use crate::{
     audio::{Law, assert_heard, padded, voice},
@@ -34,7 +34,7 @@ fn holds(document: &Value, key: &str, value: &str) -> bool {
     }
 }
 
-/// Calls a SIPp that echoes RTP, and checks what dial recorded.
+/// Calls a `SIPp` that echoes RTP, and checks what dial recorded.
 fn echo_call(law: Law) {
     let said = voice(4, 3);
     let mut sipp = Sipp::called("uas_echo")

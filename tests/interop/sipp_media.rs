@@ -1,4 +1,4 @@
-//! SIPp calls the echo: the sound must reach the recording and come back, for both laws and three ways to send.
+//! `SIPp` calls the echo: the sound must reach the recording and come back, for both laws and three ways to send.
 
 use crate::{
     audio::{self, Law, assert_heard, voice},
@@ -52,7 +52,7 @@ fn assert_echoed(said: &[f32], law: Law, Echoed { packets, media, call, .. }: &E
     assert!((0.0..ROUND_TRIP_MS).contains(&round_trip), "the echo takes {round_trip:.0} ms");
 }
 
-/// A capture of our own, played by SIPp; its numbers and timestamps wrap around on the way.
+/// A capture of our own, played by `SIPp`; its numbers and timestamps wrap around on the way.
 fn own_capture(law: Law) {
     let said = voice(SPEECH_SECONDS, 1);
     let outcome = call_the_echo(|gateway| {
@@ -67,7 +67,7 @@ fn own_capture(law: Law) {
     assert_echoed(&said, law, &outcome);
 }
 
-/// SIPp's own RTP sender.
+/// `SIPp`'s own RTP sender.
 fn own_stream(law: Law, scenario: &str) {
     let said = voice(SPEECH_SECONDS, 2);
     let outcome = call_the_echo(|gateway| {

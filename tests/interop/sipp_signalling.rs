@@ -1,4 +1,4 @@
-//! SIPp calls: answers to requests of all kinds, hold, late ACK, TCP, Record-Route, drain.
+//! `SIPp` calls: answers to requests of all kinds, hold, late ACK, TCP, Record-Route, drain.
 
 use crate::{gateway::Gateway, process, sipp::Sipp};
 use std::{fs, net::TcpListener, thread, time::Duration};

@@ -4,7 +4,7 @@
 //! of one message after the other and answers with what it meant and with everything that was wrong about it.
 //!
 //! It checks: one JSON object per message with exactly one of the five kinds; `setup` first and once; nothing between
-//! `setup` and `setupComplete`; every field name at every level against tables (lowerCamelCase or snake_case, never
+//! `setup` and `setupComplete`; every field name at every level against tables (lowerCamelCase or `snake_case`, never
 //! both), with a hint where a misplaced field belongs; types, exact enums, nothing null and nothing empty; the rules
 //! that depend on the model; audio format, chunk length and base64; activity signals only with manual detection and
 //! `audioStreamEnd` only with automatic; answers only to tool calls that were made and not cancelled.
@@ -988,7 +988,7 @@ impl Checker {
             match str_at(turn, &["role"]) {
                 Some("user" | "model") => {}
                 _ => {
-                    out.violations.push(Violation::new(format!("clientContent.turns[{i}].role must be user or model")))
+                    out.violations.push(Violation::new(format!("clientContent.turns[{i}].role must be user or model")));
                 }
             }
             let parts = items(turn, "parts");

@@ -141,7 +141,7 @@ pub struct Script {
     pub greet_unasked: bool,
     /// Spoken after the caller has ended, one after the other, then from the start again.
     pub replies: Vec<Reply>,
-    /// Spoken turns that follow each reply without a request (extended thinking: IN_PROGRESS, then IDLE).
+    /// Spoken turns that follow each reply without a request (extended thinking: `IN_PROGRESS`, then IDLE).
     pub follow_ups: Vec<Reply>,
     /// Texts after the greeting get a reply too.
     pub answer_texts: bool,
@@ -250,7 +250,7 @@ impl Default for Script {
             voice_activity: false,
             spurious_interrupted: false,
             lenient: false,
-            keep_audio: Duration::from_secs(120),
+            keep_audio: Duration::from_mins(2),
         }
     }
 }
@@ -855,6 +855,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let mut asked = Asked::default();
     let config = WebSocketConfig::default().read_buffer_size(8 * 1024).write_buffer_size(0);
+    #[expect(clippy::result_large_err, reason = "the library's own type")]
     let judge = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         asked = Asked::of(request);
         if check_path(&asked.path).is_ok() {
@@ -1163,7 +1164,7 @@ impl Session {
             ClientEvent::Text(text) => {
                 self.note(Event::Text);
                 lock(&self.log).texts.push(text);
-                self.asked().await
+                self.asked()
             }
             ClientEvent::Content { texts, complete } => {
                 lock(&self.log).contents.extend(texts);
@@ -1173,7 +1174,7 @@ impl Session {
                 if self.family().is_38() {
                     self.interrupt().await?;
                 }
-                self.asked().await
+                self.asked()
             }
             ClientEvent::ToolAnswer { id, answer } => {
                 lock(&self.log).tool_answers.push(answer);
@@ -1329,7 +1330,7 @@ impl Session {
     }
 
     /// A text wants an answer: the greeting first, then replies if the script says so.
-    async fn asked(&mut self) -> Go {
+    fn asked(&mut self) -> Go {
         if self.script.stall || self.talk.is_some() {
             return Ok(());
         }
@@ -1862,7 +1863,7 @@ mod tests {
     #[test]
     fn chunks_cover_everything() {
         let chunks = cut(24_000, &(40..200), &mut 1);
-        assert_eq!(chunks.iter().map(|chunk| chunk.len()).sum::<usize>(), 24_000);
+        assert_eq!(chunks.iter().map(ExactSizeIterator::len).sum::<usize>(), 24_000);
         assert!(chunks.windows(2).all(|pair| pair[0].end == pair[1].start));
         assert!(chunks[..chunks.len() - 1].iter().all(|chunk| (960..4_800).contains(&chunk.len())));
     }

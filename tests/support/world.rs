@@ -602,6 +602,7 @@ pub enum Happening {
 
 /// What the pipeline gave, owned.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
 enum Given {
     Rtp(SocketAddr, Vec<u8>),
     Rtcp,

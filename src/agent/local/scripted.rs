@@ -45,6 +45,9 @@ pub struct Script {
     goodbye: Option<Line>,
 }
 
+/// Gives a sound's samples at 8 kHz by its name.
+pub type Loader<'a> = dyn FnMut(&str) -> Result<Arc<[i16]>, String> + 'a;
+
 /// One thing to say and what follows.
 #[derive(Clone, Debug, Default)]
 struct Line {
@@ -93,7 +96,7 @@ impl Script {
     ///
     /// # Errors
     /// Names the place and what is wrong with it.
-    pub fn parse(text: &str, load: &mut dyn FnMut(&str) -> Result<Arc<[i16]>, String>) -> Result<Self, String> {
+    pub fn parse(text: &str, load: &mut Loader<'_>) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|problem| problem.to_string())?;
         let mut line = |place: &str, line: FileLine| -> Result<Line, String> {
             let sound =

@@ -176,7 +176,7 @@ impl Wire {
             }
             // While held nothing is heard: the model must not wait for the end of a word.
             Command::Held(true) if self.live => {
-                messages.push(r#"{"realtimeInput":{"audioStreamEnd":true}}"#.to_owned())
+                messages.push(r#"{"realtimeInput":{"audioStreamEnd":true}}"#.to_owned());
             }
             _ => {}
         }
@@ -207,7 +207,7 @@ impl Wire {
             events.push_back(Event::EndOfSpeech);
         }
         if let Some(content) = message.server_content {
-            self.content(content, events);
+            Self::content(content, events);
         }
         if let Some(going) = message.go_away {
             self.going_away = true;
@@ -290,7 +290,7 @@ impl Wire {
         message
     }
 
-    fn content(&self, content: ServerContent<'_>, events: &mut VecDeque<Event>) {
+    fn content(content: ServerContent<'_>, events: &mut VecDeque<Event>) {
         if content.interrupted {
             events.push_back(Event::Interrupted);
         }
@@ -440,7 +440,7 @@ mod tests {
         let mut wire = Wire::new(Settings::default());
         let mut messages = Vec::new();
         wire.send(Command::Start, &mut messages);
-        wire.send(Command::Audio { rate: UPLINK_RATE, samples: &[1; 50_000] }, &mut messages);
+        wire.send(Command::Audio { rate: UPLINK_RATE, samples: &vec![1; 50_000] }, &mut messages);
         assert!(messages.is_empty());
         assert_eq!(receive(&mut wire, r#"{"setupComplete":{}}"#), [Event::Ready]);
         wire.due(&mut messages);

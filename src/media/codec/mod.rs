@@ -73,6 +73,7 @@ pub fn by_payload_type(payload_type: PayloadType) -> Option<&'static Codec> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of tests")]
 mod tests {
     use super::*;
 

@@ -12,7 +12,6 @@ pub struct LevelMeter {
 
 impl LevelMeter {
     /// Takes in `samples`; gives their mean square.
-    #[expect(clippy::cast_precision_loss, reason = "sums of a frame")]
     pub fn add(&mut self, samples: &[i16]) -> f32 {
         if samples.is_empty() {
             return 0.0;
@@ -30,7 +29,7 @@ impl LevelMeter {
     }
 
     /// Level since the last call of this, and starts the next window.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a level needs few digits")]
+    #[expect(clippy::cast_possible_truncation, reason = "a level needs few digits")]
     pub fn take_level(&mut self) -> DbFs {
         if self.samples == 0 {
             return DbFs::SILENCE;

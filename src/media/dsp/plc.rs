@@ -58,7 +58,6 @@ impl Concealer {
         if n >= end || self.period == 0 {
             return 0;
         }
-        #[expect(clippy::cast_precision_loss, reason = "small counts")]
         let gain = if n < full { 1.0 } else { 1.0 - (n - full) as f32 / (end - full) as f32 };
         let at = self.history.len() - self.period + n % self.period;
         #[expect(clippy::cast_possible_truncation, reason = "gain is at most 1")]
@@ -82,7 +81,6 @@ impl Concealer {
                 product += i64::from(*a) * i64::from(*b);
                 energy += i64::from(*b) * i64::from(*b);
             }
-            #[expect(clippy::cast_precision_loss, reason = "only compared")]
             let likeness = product as f64 / (energy as f64).sqrt();
             if likeness > best.0 {
                 best = (likeness, lag);
@@ -95,7 +93,6 @@ impl Concealer {
         let span = self.ms(4).min(samples.len());
         for (n, sample) in samples.iter_mut().take(span).enumerate() {
             let old = f32::from(self.next_sample());
-            #[expect(clippy::cast_precision_loss, reason = "small counts")]
             let share = n as f32 / span as f32;
             #[expect(clippy::cast_possible_truncation, reason = "between two samples")]
             let mixed = (old * (1.0 - share) + f32::from(*sample) * share) as i16;
@@ -109,6 +106,7 @@ impl Concealer {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of tests")]
 mod tests {
     use super::*;
 

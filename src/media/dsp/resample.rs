@@ -42,9 +42,9 @@ impl Resampler {
     pub fn new(from: SampleRate, to: SampleRate) -> Result<Self, String> {
         let ratio = if from == to {
             Ratio::Same
-        } else if from.0 > 0 && to.0 % from.0 == 0 && to.0 / from.0 <= 6 {
+        } else if from.0 > 0 && to.0.is_multiple_of(from.0) && to.0 / from.0 <= 6 {
             Ratio::Up((to.0 / from.0) as usize)
-        } else if to.0 > 0 && from.0 > 0 && from.0 % to.0 == 0 && from.0 / to.0 <= 6 {
+        } else if to.0 > 0 && from.0 > 0 && from.0.is_multiple_of(to.0) && from.0 / to.0 <= 6 {
             Ratio::Down((from.0 / to.0) as usize)
         } else {
             return Err(format!("cannot resample {from} to {to} on the packet path"));
@@ -140,6 +140,7 @@ fn to_sample(value: f32) -> i16 {
 }
 
 /// `sums[j] += Σ taps[k] · line[j + (K−1) − k]`.
+#[expect(clippy::inline_always, reason = "must be compiled again inside the function with wider vectors")]
 #[inline(always)]
 fn convolve_portable(taps: &[f32; TAPS_PER_FACTOR], line: &[f32], sums: &mut [f32]) {
     if let Ok(sums) = <&mut [f32; BLOCK]>::try_from(&mut *sums) {
@@ -206,7 +207,7 @@ mod wide {
 }
 
 /// Low-pass at half the lower rate, split into `factor` phases; phase `p` holds taps `p, p + factor, …`.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "filter design")]
+#[expect(clippy::cast_possible_truncation, reason = "filter design")]
 fn design(factor: usize, gain: f64) -> Vec<[f32; TAPS_PER_FACTOR]> {
     let length = TAPS_PER_FACTOR * factor;
     let cutoff = 0.5 / factor as f64;

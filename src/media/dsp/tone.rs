@@ -4,7 +4,7 @@ use crate::unit::SampleRate;
 use std::f64::consts::TAU;
 
 /// Appends `count` samples of a sine of `frequency_hz` at `amplitude` (0 to 32,767), from sample `start`.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "samples of a sine")]
+#[expect(clippy::cast_possible_truncation, reason = "samples of a sine")]
 pub fn sine(frequency_hz: f64, amplitude: f64, rate: SampleRate, start: usize, count: usize, samples: &mut Vec<i16>) {
     let step = TAU * frequency_hz / f64::from(rate.0);
     samples.extend((start..start + count).map(|n| ((n as f64 * step).sin() * amplitude) as i16));
@@ -12,7 +12,6 @@ pub fn sine(frequency_hz: f64, amplitude: f64, rate: SampleRate, start: usize, c
 
 /// Share of the energy of `samples` that lies at `frequency_hz`: 1 for a pure tone, near 0 without it.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts of a window")]
 pub fn share_at(frequency_hz: f64, rate: SampleRate, samples: &[i16]) -> f64 {
     let coefficient = 2.0 * (TAU * frequency_hz / f64::from(rate.0)).cos();
     let (mut s1, mut s2, mut energy) = (0.0, 0.0, 0.0);

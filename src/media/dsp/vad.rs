@@ -70,7 +70,6 @@ impl Detector {
             self.partial_squares += i64::from(i32::from(*sample) * i32::from(*sample));
             self.partial_samples += 1;
             if self.partial_samples == step_samples {
-                #[expect(clippy::cast_precision_loss, reason = "a level needs few digits")]
                 let level = crate::unit::DbFs::of_mean_square(self.partial_squares as f32 / step_samples as f32).0;
                 self.partial_squares = 0;
                 self.partial_samples = 0;

@@ -129,7 +129,7 @@ impl Wav {
             many => (0..many[0].len())
                 .map(|n| {
                     let sum: i64 = many.iter().map(|channel| i64::from(channel[n])).sum();
-                    (sum / many.len() as i64) as i16
+                    (sum / i64::try_from(many.len()).unwrap_or(1)) as i16
                 })
                 .collect(),
         }
@@ -140,12 +140,7 @@ impl Wav {
 ///
 /// # Errors
 /// Says which pair of rates is not possible.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "sample counts and clamped samples"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sample counts and clamped samples")]
 pub fn resample(samples: &[i16], from: SampleRate, to: SampleRate) -> Result<Vec<i16>, String> {
     if from == to {
         return Ok(samples.to_vec());

@@ -154,7 +154,7 @@ impl Speaker {
         let ended = sending.elapsed >= HOLD_MS;
         let duration = u16::try_from(sending.elapsed * (clock_hz / 1_000)).unwrap_or(u16::MAX).to_be_bytes();
         // Volume 10: −10 dBm0.
-        let payload = [sending.event, if ended { 0x80 | 10 } else { 10 }, duration[0], duration[1]];
+        let payload = [sending.event, if ended { 0x8a } else { 0x0a }, duration[0], duration[1]];
         let mut finished = None;
         if ended {
             if sending.ends_sent == 0 {

@@ -158,7 +158,6 @@ impl StreamStats {
     }
 
     const fn slot(extended: u64) -> (usize, u64) {
-        #[expect(clippy::cast_possible_truncation, reason = "0 to 3")]
         ((extended % WINDOW / 64) as usize, 1 << (extended % 64))
     }
 
@@ -240,7 +239,6 @@ impl StreamStats {
 
     /// Jitter now, its maximum and its mean over the packets, all in milliseconds.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts of a call")]
     pub fn jitter_ms(&self) -> (f64, f64, f64) {
         let mean = self.jitter_sum / self.received.saturating_sub(1).max(1) as f64;
         (self.jitter, self.jitter_max, mean)
@@ -266,7 +264,7 @@ impl StreamStats {
         self.prior = (expected, self.received);
         let expected = expected.saturating_sub(expected_before);
         let lost = expected.saturating_sub(self.received.saturating_sub(received_before));
-        if expected == 0 { 0 } else { u8::try_from(lost * 256 / expected).unwrap_or(255) }
+        (lost * 256).checked_div(expected).map_or(0, |fraction| u8::try_from(fraction).unwrap_or(255))
     }
 }
 
@@ -284,7 +282,6 @@ struct DriftMeter {
 }
 
 impl DriftMeter {
-    #[expect(clippy::cast_precision_loss, reason = "seconds of a call")]
     fn add(&mut self, at: Instant, timestamp: u64, clock: SampleRate) {
         let (origin, first) = *self.origin.get_or_insert((at, timestamp));
         let arrival_s = at.signed_ms_since(origin) / 1_000.0;
@@ -317,6 +314,7 @@ impl DriftMeter {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of tests")]
 mod tests {
     use super::*;
     use crate::unit::PayloadType;

@@ -118,7 +118,7 @@ impl Endpoint {
             Some(dialog) if dialog.remote.tag() == Some(tag.as_str()) => {
                 // The 200 again: our ACK was lost.
                 if let Some(ack) = leg.last_ack.clone() {
-                    let path = self.legs.get(&id).map(|leg| self.dialog_path(leg));
+                    let path = self.legs.get(&id).map(Self::dialog_path);
                     if let Some(path) = path {
                         self.transmit(Some(id), path, ack, true);
                     }
@@ -161,7 +161,7 @@ impl Endpoint {
     fn send_ack(&mut self, id: LegId, cseq: u32) {
         let branch = format!("{MAGIC_COOKIE}{}", self.token());
         let Some(leg) = self.legs.get(&id) else { return };
-        let path = self.dialog_path(leg);
+        let path = Self::dialog_path(leg);
         let via = self.via(path, branch);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Some(dialog) = &mut leg.dialog else { return };
@@ -265,7 +265,7 @@ impl Endpoint {
 
     fn send_bye(&mut self, now: Instant, id: LegId) {
         let Some(leg) = self.legs.get(&id) else { return };
-        let path = self.dialog_path(leg);
+        let path = Self::dialog_path(leg);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Some(dialog) = &mut leg.dialog else { return };
         let mut bye = dialog.request(Method::Bye, None);

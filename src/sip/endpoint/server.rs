@@ -186,7 +186,7 @@ impl Endpoint {
         if let Some(status) = status {
             let mut response = self.dressed(request, status);
             if status == 500 {
-                let seconds = u64::from(now.as_nanos() as u32 % 10);
+                let seconds = now.as_nanos() % 10;
                 response.headers.push("Retry-After", seconds.to_string());
             }
             self.respond(now, &key, &response);
@@ -420,7 +420,7 @@ impl Endpoint {
 
     /// Where in-dialog requests go: the first route or the Contact if it is an address of the kind we came by;
     /// through NAT, back where the INVITE came from.
-    pub(super) fn dialog_path(&self, leg: &Leg) -> Path {
+    pub(super) fn dialog_path(leg: &Leg) -> Path {
         let Some(dialog) = &leg.dialog else { return leg.path };
         if leg.path.transport == Transport::Tcp {
             return leg.path;

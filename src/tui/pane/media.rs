@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn voices_and_bad_seconds_are_told_apart() {
-        let second = |caller, agent, loss_percent| Second { caller, agent, loss_percent, ..Second::default() };
+        let second = |caller, agent, loss_percent| Second { loss_percent, caller, agent, ..Second::default() };
         let seconds =
             [second(true, false, 0.0), second(false, true, 2.0), second(true, true, 0.0), second(false, false, 0.0)];
         assert_eq!(voices(&seconds), "▀▄█ ");
