@@ -94,7 +94,7 @@ fn main() {
     let mut line = String::new();
     while !line.contains("ready") {
         line.clear();
-        assert!(talk.read_line(&mut line).unwrap_or(0) != 0, "the gateway did not start")
+        assert!(talk.read_line(&mut line).unwrap_or(0) != 0, "the gateway did not start");
     }
     std::thread::spawn(move || std::io::copy(&mut talk, &mut std::io::sink()));
     std::thread::sleep(Duration::from_millis(500));

@@ -401,7 +401,7 @@ pub struct InboundStats {
     pub peak_dbfs: f64,
     /// Share of the call in which the caller spoke.
     pub talk_percent: f64,
-    /// Sender's clock against ours; none before ten seconds.
+    /// Sender's clock against ours; none before a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_ppm: Option<f64>,
     /// MOS-CQE, estimated by G.107.
@@ -499,7 +499,7 @@ pub struct Summary {
     /// INVITE to 200, milliseconds; none if it was never answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_after_ms: Option<f64>,
-    /// `caller`, `us`, `agent`, `network`.
+    /// `caller`, `callee`, `us`, `agent`, `network`.
     pub ended_by: String,
     /// In words.
     pub reason: String,

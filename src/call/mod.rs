@@ -421,6 +421,8 @@ impl Call {
 
     fn end_after_last_words(&mut self, now: Instant, by: &'static str, reason: String) {
         if self.ending.is_none() && !self.hung_up {
+            // When we placed the call, the agent is us.
+            let by = if self.settings.direction == Direction::Out { "us" } else { by };
             self.enter(CallState::Ending, &reason, None);
             self.ending = Some((now + LAST_WORDS_MAX, by, reason));
         }

@@ -8,8 +8,8 @@
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
     journal::{
-        Body, Digit, Direction, Header, Level, MediaChange, Note, Percentiles, Record, SipMessage, Stats, Summary,
-        rounded,
+        Body, Digit, Direction, Header, Level, MediaChange, Note, Part, Percentiles, Record, SipMessage, Stats,
+        Summary, Turn, rounded,
     },
     latency::Histogram,
     lint,
@@ -280,6 +280,10 @@ pub struct Pipeline {
     digits: String,
     expected_media: bool,
     far_spoke: bool,
+    /// When we are the caller: the last moment of our voice that nobody has answered yet.
+    own_voice_at: Option<Instant>,
+    /// When we are the caller: the far end's gaps.
+    answer_gaps_ms: Vec<f64>,
     closing: bool,
     over: bool,
 }
@@ -315,6 +319,8 @@ impl Pipeline {
             digits: String::new(),
             expected_media: false,
             far_spoke: false,
+            own_voice_at: None,
+            answer_gaps_ms: Vec::new(),
             closing: false,
             over: false,
             settings,
@@ -600,6 +606,9 @@ impl Pipeline {
                 inbound::Out::Frame { at, position, voiced, .. } => self.frame(at, position, voiced, &samples),
                 inbound::Out::Speech(edge) => {
                     self.far_spoke |= matches!(edge, SpeechEdge::Ended(_));
+                    if let SpeechEdge::Started(at) = edge {
+                        self.answered_us(now, at);
+                    }
                     self.call.handle(now, CallInput::Speech(edge));
                     self.tell(now, Told::Speech(edge));
                 }
@@ -620,6 +629,27 @@ impl Pipeline {
             }
         }
         self.samples = samples;
+    }
+
+    /// We are the caller and the far end began to speak: the silence that we heard is its gap.
+    fn answered_us(&mut self, now: Instant, at: Instant) {
+        let Some(spoken_at) = self.own_voice_at.take().filter(|_| self.settings.we_are_caller) else { return };
+        let gap_ms = rounded(at.signed_ms_since(spoken_at));
+        // Within a frame of our own voice it is talking over us, not answering.
+        if gap_ms < 60.0 {
+            return;
+        }
+        self.answer_gaps_ms.push(gap_ms);
+        self.newest_gap_ms = Some(gap_ms);
+        let part = Part { name: "far end".to_owned(), ms: gap_ms, owner: "far end".to_owned() };
+        let turn = Turn {
+            turn: TurnId(u32::try_from(self.answer_gaps_ms.len()).unwrap_or(u32::MAX)),
+            at: Some(rounded(at.signed_ms_since(self.origin) / 1_000.0)),
+            gap_ms: Some(gap_ms),
+            parts: vec![part],
+            ..Turn::default()
+        };
+        self.record(now, Body::Turn(turn));
     }
 
     fn latched(&mut self, now: Instant, source: SocketAddr) {
@@ -717,6 +747,9 @@ impl Pipeline {
             let mut datagram = self.spare_datagrams.pop().unwrap_or_default();
             let ticked = media.outbound.tick(now, &mut datagram);
             if ticked.sent {
+                if self.settings.we_are_caller && ticked.voice && is_voice(media.outbound.played()) {
+                    self.own_voice_at = Some(now);
+                }
                 if self.settings.record {
                     let side = if self.settings.we_are_caller { Side::Caller } else { Side::Agent };
                     self.recorder.add(side, ticked.position, media.outbound.played());
@@ -841,7 +874,9 @@ impl Pipeline {
         if quiet {
             self.call.handle(now, CallInput::HangUp { by: "us", reason: "the far end fell silent".into() });
         }
-        if self.settings.hang_up_after_turns.is_some_and(|turns| self.call.turns.counts().0 >= turns) {
+        let answers = u32::try_from(self.answer_gaps_ms.len()).unwrap_or(u32::MAX);
+        let waiting = self.media.as_ref().is_some_and(|media| media.inbound.is_speaking());
+        if !waiting && self.settings.hang_up_after_turns.is_some_and(|turns| answers >= turns) {
             self.call.handle(now, CallInput::HangUp { by: "us", reason: "enough turns".into() });
         }
     }
@@ -921,6 +956,10 @@ impl Pipeline {
             Effect::TellHeld(held) => self.tell(now, Told::Held(held)),
             Effect::Record(body) => {
                 if let Body::Turn(turn) = &body {
+                    if self.settings.we_are_caller {
+                        // Our own turns are nobody's gap; the far end's are recorded as they are heard.
+                        return;
+                    }
                     self.newest_gap_ms = turn.gap_ms.or(self.newest_gap_ms);
                 }
                 self.record(now, body);
@@ -994,8 +1033,12 @@ impl Pipeline {
 
     fn summary(&mut self, now: Instant, stats: Stats) -> Summary {
         let (ended_by, reason, status) = self.call.ending();
-        let (turns, cuts) = self.call.turns.counts();
-        let gaps = self.call.turns.gaps_ms().to_vec();
+        let (mut turns, cuts) = self.call.turns.counts();
+        let mut gaps = self.call.turns.gaps_ms().to_vec();
+        if self.settings.we_are_caller {
+            gaps.clone_from(&self.answer_gaps_ms);
+            turns = u32::try_from(gaps.len()).unwrap_or(u32::MAX);
+        }
         let gap = |percent| super::latency::percentile(gaps.clone(), percent);
         let mut summary = Summary {
             duration_s: rounded(now.signed_ms_since(self.origin) / 1_000.0),
@@ -1040,4 +1083,11 @@ impl Pipeline {
     fn push(&mut self, out: Out) {
         self.out.push_back(out);
     }
+}
+
+/// Loud enough to be a voice rather than the noise of a recording.
+fn is_voice(samples: &[i16]) -> bool {
+    let squares: i64 = samples.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
+    // −45 dBFS.
+    squares > 33_000 * i64::try_from(samples.len()).unwrap_or(0)
 }

@@ -88,6 +88,7 @@ pub async fn run(start: Start) {
     let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
     let now = SystemClock::now();
     let local = settings.rtp;
+    let outgoing = settings.header.direction == Direction::Out;
     let wall_ns = settings.wall.0 * 1_000;
     let seat = plan.local().map_or(Seat::Remote, Seat::Local);
     let mut session = Session {
@@ -102,6 +103,7 @@ pub async fn run(start: Start) {
         sink,
         capture: (pcap == Pcap::All).then_some(wall_ns),
         agent_frames,
+        outgoing,
         origin: now,
         remote: None,
         events: None,
@@ -132,6 +134,7 @@ struct Session {
     /// Wall clock at the start, nanoseconds, if RTP is captured.
     capture: Option<u64>,
     agent_frames: bool,
+    outgoing: bool,
     origin: Instant,
     remote: Option<(Rc<Shared>, mpsc::Sender<Outgoing>)>,
     events: Option<mpsc::Receiver<AgentEvent>>,
@@ -187,6 +190,7 @@ impl Session {
             In::Reinvite(sdp) => self.input(Input::Reinvite(sdp.as_deref())).await,
             In::Ended(ended) => {
                 let by = match ended.by {
+                    EndedBy::Far if self.outgoing => "callee",
                     EndedBy::Far => "caller",
                     EndedBy::Us => "us",
                     EndedBy::Network => "network",

@@ -1164,7 +1164,8 @@ impl Session {
             ClientEvent::Text(text) => {
                 self.note(Event::Text);
                 lock(&self.log).texts.push(text);
-                self.asked()
+                self.asked();
+                Ok(())
             }
             ClientEvent::Content { texts, complete } => {
                 lock(&self.log).contents.extend(texts);
@@ -1174,14 +1175,15 @@ impl Session {
                 if self.family().is_38() {
                     self.interrupt().await?;
                 }
-                self.asked()
+                self.asked();
+                Ok(())
             }
             ClientEvent::ToolAnswer { id, answer } => {
                 lock(&self.log).tool_answers.push(answer);
                 self.note(Event::ToolAnswered);
                 if self.waiting_for.as_deref() == Some(id.as_str()) {
                     self.waiting_for = None;
-                    return self.reply_or_queue();
+                    self.reply_or_queue();
                 }
                 Ok(())
             }
@@ -1330,27 +1332,23 @@ impl Session {
     }
 
     /// A text wants an answer: the greeting first, then replies if the script says so.
-    fn asked(&mut self) -> Go {
+    fn asked(&mut self) {
         if self.script.stall || self.talk.is_some() {
-            return Ok(());
+            return;
         }
         if !self.greeted && self.script.greeting.is_some() && self.turn.is_none() {
             self.greet();
-            return Ok(());
+        } else if self.script.answer_texts {
+            self.reply_or_queue();
         }
-        if self.script.answer_texts {
-            return self.reply_or_queue();
-        }
-        Ok(())
     }
 
-    fn reply_or_queue(&mut self) -> Go {
+    fn reply_or_queue(&mut self) {
         if self.turn.is_some() {
             self.queued = true;
         } else {
             self.start_reply();
         }
-        Ok(())
     }
 
     // -- speaking
