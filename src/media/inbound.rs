@@ -478,7 +478,9 @@ impl Inbound {
                 // The sender paused without losing packets (silence suppression, digits).
                 let pause = (gap as usize).saturating_sub(self.filled as usize);
                 if pause > 0 && pause <= self.rate.samples_in(CONCEAL_MAX) {
+                    // A pause is not a loss: it is filled but not counted.
                     self.made_up(at, pause);
+                    self.frames_concealed -= pause as u64;
                 } else {
                     self.position += pause as u64;
                 }
