@@ -111,6 +111,10 @@ pub async fn run(start: Start) {
         over: false,
         unsent: 0,
     };
+    // The INVITE itself comes before what follows from it.
+    while let Ok(input) = from.try_recv() {
+        session.engine_says(input).await;
+    }
     match begin {
         Begin::Offered(sdp) => session.input(Input::Offered(sdp.as_deref())).await,
         Begin::Dialled(reply) => {

@@ -27,6 +27,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+/// Each open file's buffer: journals are flushed line by line, sound comes in pieces anyway.
+const BUFFER: usize = 1_024;
 /// What may wait for the disk.
 const WAITING_MAX: usize = 16_384;
 
@@ -243,7 +245,9 @@ impl CallFiles {
                 sample_format: hound::SampleFormat::Int,
             };
             let path = self.folder.join("call.wav");
-            self.sound.insert(hound::WavWriter::create(path, spec).map_err(other)?)
+            self.sound.insert(
+                hound::WavWriter::new(BufWriter::with_capacity(BUFFER, File::create(path)?), spec).map_err(other)?,
+            )
         };
         for sample in piece {
             writer.write_sample(*sample).map_err(other)?;
@@ -264,7 +268,7 @@ fn open<'a>(
     first: &[u8],
 ) -> std::io::Result<&'a mut BufWriter<File>> {
     if slot.is_none() {
-        let mut file = BufWriter::new(File::create(folder.join(name))?);
+        let mut file = BufWriter::with_capacity(BUFFER, File::create(folder.join(name))?);
         file.write_all(first)?;
         *slot = Some(file);
     }

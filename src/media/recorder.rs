@@ -14,10 +14,10 @@ pub enum Side {
     Agent,
 }
 
-/// Samples held back for late frames: 200 ms at 8 kHz.
-const HELD: usize = 1_600;
-/// Pieces are given when this much is ready: half a second at 8 kHz.
-const PIECE: usize = 4_000;
+/// Samples held back for late frames: 100 ms at 8 kHz, more than the reorder window.
+const HELD: usize = 800;
+/// Pieces are given when this much is ready: a quarter of a second at 8 kHz, so that a call holds little.
+const PIECE: usize = 2_000;
 /// A position further ahead than this is wrong, not late: one minute.
 const AHEAD_MAX: u64 = 480_000;
 
@@ -59,7 +59,7 @@ impl Recorder {
         channel.extend(&samples[over..]);
     }
 
-    /// The next piece, once half a second is ready.
+    /// The next piece, once a quarter of a second is ready.
     pub fn take_piece(&mut self) -> Option<Vec<i16>> {
         let ready = self.caller.len().max(self.agent.len()).saturating_sub(HELD);
         (ready >= PIECE).then(|| self.interleave(ready))
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_come_every_half_second() {
+    fn pieces_come_every_quarter_second() {
         let mut recorder = Recorder::default();
         let mut given = 0;
         for frame in 0..100 {
