@@ -75,6 +75,8 @@ pub struct PlayPlan {
     pub start_after: Duration,
     /// From the last sound to hanging up.
     pub hang_up_after: Option<Duration>,
+    /// Let the far end finish before beginning and before hanging up.
+    pub patient: bool,
 }
 
 impl Plan {
@@ -120,9 +122,13 @@ impl Plan {
         Some(match &self.what {
             What::Echo { live } => Box::new(Echo::new(*live)),
             What::Scripted(script) => Box::new(Scripted::new(Arc::clone(script))),
-            What::Play(play) => {
-                Box::new(Play::new(play.files.clone(), play.digits.clone(), play.start_after, play.hang_up_after))
-            }
+            What::Play(play) => Box::new(Play::new(
+                play.files.clone(),
+                play.digits.clone(),
+                play.start_after,
+                play.hang_up_after,
+                play.patient,
+            )),
             What::Gemini(_) => return None,
         })
     }

@@ -29,6 +29,8 @@ use tokio_tungstenite::{
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// From there to the service being ready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that is sent away sooner than this was of no use.
+const SHORT_LIVED: Duration = Duration::from_secs(2);
 /// The vendor's 16 MiB, and some.
 const MESSAGE_MAX: usize = 20 << 20;
 
@@ -57,7 +59,9 @@ pub async fn run(
     mut outgoing: mpsc::Receiver<Outgoing>,
     events: mpsc::Sender<Event>,
 ) {
+    let mut short_lived = 0;
     loop {
+        let connected_at = SystemClock::now();
         let mut stream = match connect(&plan).await {
             Ok(stream) => stream,
             Err(problem) => {
@@ -66,6 +70,8 @@ pub async fn run(
             }
         };
         let setup = shared.wire.borrow_mut().setup();
+        // What was meant for the last connection may not come before this one is ready.
+        while outgoing.try_recv().is_ok() {}
         keep(&shared, Direction::Out, &setup);
         if stream.send(Message::text(setup)).await.is_err() {
             let _ = events.send(Event::Failed("the provider closed the connection at once".into())).await;
@@ -77,6 +83,13 @@ pub async fn run(
                 return;
             }
             End::GoAway => {
+                shared.wire.borrow_mut().suspend();
+                // A provider that sends us away at once, again and again, is gone for good.
+                short_lived = if SystemClock::now().since(connected_at) < SHORT_LIVED { short_lived + 1 } else { 0 };
+                if short_lived > 3 {
+                    let _ = events.send(Event::Failed("the provider sends every connection away at once".into())).await;
+                    return;
+                }
                 let _ = tokio::time::timeout(Duration::from_millis(200), stream.close(None)).await;
                 let _ = events.send(Event::Note("connecting again before the provider closes".into())).await;
             }
@@ -192,8 +205,10 @@ async fn connect(plan: &GeminiPlan) -> Result<Stream, String> {
     let place = plan.url.split("/ws/").next().unwrap_or_default().to_owned();
     let failed = |problem: String| format!("could not connect to {place}: {problem}");
     let mut request = plan.url.as_str().into_client_request().map_err(|problem| failed(problem.to_string()))?;
-    let key = HeaderValue::from_str(plan.key.reveal())
+    let mut key = HeaderValue::from_str(plan.key.reveal())
         .map_err(|_| failed("the key has characters that no key has".into()))?;
+    // Not shown by anybody's debug output.
+    key.set_sensitive(true);
     request.headers_mut().insert("x-goog-api-key", key);
     // tungstenite's defaults of 128 KiB would cost more memory than the rest of the call.
     let config = WebSocketConfig::default()

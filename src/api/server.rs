@@ -18,7 +18,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -80,8 +80,12 @@ async fn bind_unix(path: &Path) -> Result<UnixListener> {
         }
         std::fs::remove_file(path).map_err(|source| failed(&source))?;
     }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|source| failed(&source))?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| failed(&source))?;
+        if path == super::client::default_socket() && !is_ours(folder) {
+            return Err(Error::machine(format!("{} is not ours alone", folder.display()))
+                .hint("remove it, or choose another place with --api unix:PATH"));
+        }
     }
     let mut hidden = path.as_os_str().to_owned();
     hidden.push(format!(".{}", std::process::id()));
@@ -91,6 +95,12 @@ async fn bind_unix(path: &Path) -> Result<UnixListener> {
     std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(|source| failed(&source))?;
     std::fs::rename(&hidden, path).map_err(|source| failed(&source))?;
     Ok(listener)
+}
+
+/// Whether a folder belongs to the user that this runs as, and nobody else can write to it.
+fn is_ours(folder: &Path) -> bool {
+    let (Ok(found), Ok(own)) = (std::fs::metadata(folder), std::fs::metadata("/proc/self")) else { return true };
+    found.uid() == own.uid() && found.mode() & 0o022 == 0
 }
 
 fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
@@ -120,7 +130,10 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
 
 fn authorized(request: &Request, token: &Secret) -> bool {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // The scheme's case does not matter (RFC 9110 §11.1).
+    let given =
+        given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let given = given.map_or("", |(_, token)| token.trim());
     same(given.as_bytes(), token.reveal().as_bytes())
 }
 
@@ -199,6 +212,9 @@ async fn hang_up_plain(State(handle): State<Handle>, PathPart(call): PathPart<St
 async fn end(handle: &Handle, text: &str, reason: &str) -> Response {
     match text.parse::<CallId>() {
         Ok(call) if handle.hang_up(call, reason).await => StatusCode::ACCEPTED.into_response(),
+        Ok(call) if handle.hub.snapshot().await.is_some_and(|all| all.sessions.iter().any(|s| s.call() == call)) => {
+            problem(StatusCode::CONFLICT, &format!("call {call} has ended already"))
+        }
         _ => unknown_call(text),
     }
 }
@@ -216,6 +232,9 @@ async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, b
             return problem(StatusCode::BAD_REQUEST, &format!("body must be {{\"digits\":\"12#\"}}: {wrong}"));
         }
     };
+    if wish.digits.is_empty() || !wish.digits.chars().all(|key| crate::media::rtp::dtmf::event_of(key).is_some()) {
+        return problem(StatusCode::BAD_REQUEST, "digits are 0-9, *, # and A-D");
+    }
     match call.parse::<CallId>() {
         Ok(id) if handle.press(id, &wish.digits).await => StatusCode::ACCEPTED.into_response(),
         _ => unknown_call(&call),

@@ -447,7 +447,7 @@ pub struct OutboundStats {
 /// A named check fired.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lint {
-    /// Its name, as in `--fail-if lint:NAME`.
+    /// Its name: a row of `call::lint::LINTS`.
     pub name: String,
     /// How bad.
     pub level: Level,

@@ -306,7 +306,8 @@ impl Call {
 
     /// The turn that was cut after `heard_ms` of it.
     pub fn cut_after(&mut self, now: Instant, heard_ms: u32) {
-        if let Some(turn) = self.turns.close(now, self.origin, self.settings.owner, Some(heard_ms)) {
+        let interrupted = !self.over;
+        if let Some(turn) = self.turns.close_as(now, self.origin, self.settings.owner, Some(heard_ms), interrupted) {
             self.record(Body::Turn(turn));
         }
         self.agent_quiet();

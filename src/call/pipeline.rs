@@ -1033,6 +1033,7 @@ impl Pipeline {
 
     fn summary(&mut self, now: Instant, stats: Stats) -> Summary {
         let (ended_by, reason, status) = self.call.ending();
+        let reason = reason.to_owned();
         let (mut turns, cuts) = self.call.turns.counts();
         let mut gaps = self.call.turns.gaps_ms().to_vec();
         if self.settings.we_are_caller {
@@ -1044,7 +1045,7 @@ impl Pipeline {
             duration_s: rounded(now.signed_ms_since(self.origin) / 1_000.0),
             answered_after_ms: self.call.answered_at().map(|at| rounded(at.signed_ms_since(self.origin))),
             ended_by: ended_by.to_owned(),
-            reason: reason.to_owned(),
+            reason: reason.clone(),
             status,
             codec: self.media.as_ref().map(|media| media.agreed.codec.0.clone()).unwrap_or_default(),
             turns,
@@ -1061,10 +1062,13 @@ impl Pipeline {
         let outcome = Outcome {
             state: self.call.state(),
             answered: self.call.answered_at().is_some(),
+            up_for: self.call.answered_at().map_or(Duration::ZERO, |at| now.since(at)),
             ended_by,
             expected_media: self.expected_media,
             agent_ready: self.call.agent_was_ready(),
-            agent_failed: self.call.agent_failed().is_some(),
+            // The far gateway says so in its BYE when its agent could not be reached.
+            agent_failed: self.call.agent_failed().is_some()
+                || (self.settings.we_are_caller && ended_by == "callee" && reason.contains("cause=503")),
         };
         judge(&mut summary, &outcome, &stats);
         summary.stats = stats;

@@ -1,6 +1,10 @@
 //! The journal's last line: what the call was, in numbers and four verdicts.
 
 use super::journal::{CallState, Stats, Summary, Verdict};
+use std::time::Duration;
+
+/// A call that was up for so long should have heard something.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 /// What the verdicts are made from.
 #[derive(Clone, Debug)]
@@ -11,6 +15,8 @@ pub struct Outcome {
     pub answered: bool,
     /// Who ended it.
     pub ended_by: &'static str,
+    /// From the answer to the end.
+    pub up_for: Duration,
     /// The far end was expected to send during the whole call.
     pub expected_media: bool,
     /// The agent was ready at least once.
@@ -26,7 +32,8 @@ pub fn judge(summary: &mut Summary, outcome: &Outcome, stats: &Stats) {
     summary.media = if !outcome.answered {
         Verdict::None
     } else if outcome.expected_media && stats.inbound.packets == 0 {
-        Verdict::Fail
+        // Too short a call says nothing about its media.
+        if outcome.up_for >= LONG_ENOUGH { Verdict::Fail } else { Verdict::None }
     } else {
         let deaf = summary.lints.iter().any(|lint| lint == "one-way-audio" || lint == "no-rtp");
         of(!deaf)
@@ -47,6 +54,7 @@ mod tests {
         let mut outcome = Outcome {
             state: CallState::Ended,
             answered: true,
+            up_for: Duration::from_secs(9),
             ended_by: "caller",
             expected_media: true,
             agent_ready: true,

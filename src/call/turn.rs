@@ -165,14 +165,26 @@ impl Turns {
 
     /// Closes the open turn: played to its end, or cut after `heard_ms`.
     pub fn close(&mut self, now: Instant, origin: Instant, owner: Owner, heard_ms: Option<u32>) -> Option<Turn> {
+        self.close_as(now, origin, owner, heard_ms, heard_ms.is_some())
+    }
+
+    /// As [`Self::close`]; a turn that the end of the call broke off was not cut by anybody.
+    pub fn close_as(
+        &mut self,
+        now: Instant,
+        origin: Instant,
+        owner: Owner,
+        heard_ms: Option<u32>,
+        cut: bool,
+    ) -> Option<Turn> {
         let open = self.open.take()?;
         let mut turn = open.turn;
         turn.generated_ms = u32::try_from(open.generated.as_millis()).unwrap_or(u32::MAX);
-        turn.cut = heard_ms.is_some();
+        turn.cut = cut;
         turn.heard_ms = heard_ms.unwrap_or(turn.generated_ms);
         turn.agent = Pii(turn.agent.0.trim().to_owned());
         turn.caller = Pii(turn.caller.0.trim().to_owned());
-        if turn.cut && turn.generated_ms > 0 && turn.heard_ms < turn.generated_ms {
+        if heard_ms.is_some() && turn.generated_ms > 0 && turn.heard_ms < turn.generated_ms {
             let share = f64::from(turn.heard_ms) / f64::from(turn.generated_ms);
             turn.agent = Pii(heard_words(&turn.agent.0, share).to_owned());
         }

@@ -218,9 +218,9 @@ pub struct Dial {
     /// Hang up after: a time like 5s, silence:2s, or turns:3
     #[arg(long, value_name = "RULE")]
     pub hangup_after: Option<String>,
-    /// Wait this long after the answer before playing
-    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
-    pub delay: Duration,
+    /// Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub delay: Option<Duration>,
     /// Ring at most this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub ring: Duration,

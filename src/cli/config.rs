@@ -58,7 +58,10 @@ fn check(global: &Global, file: Option<&Path>, printer: &Printer) -> Result<u8> 
             layers
         }
     };
-    Config::from_layers(&layers)?;
+    let config = Config::from_layers(&layers)?;
+    if config.agent != "auto" {
+        config.profile(&config.agent)?;
+    }
     printer.result("ok");
     Ok(0)
 }

@@ -29,7 +29,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::broadcast;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::broadcast,
+};
 
 pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Result<u8> {
     if arguments.mic {
@@ -96,6 +99,9 @@ fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) 
     }
     let mut config = Config::from_layers(&layers)?;
     expand_home(&mut config);
+    // Nothing of the user's is removed by a call.
+    config.recording.keep = Duration::MAX;
+    config.recording.max_size = u64::MAX;
     Ok(config)
 }
 
@@ -287,7 +293,13 @@ fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> R
     // With something to play and no rule the call ends a moment after it: time for an echo or an answer.
     let nothing_said = arguments.hangup_after.is_none();
     let after = hang_up_after.or_else(|| (nothing_said && !files.is_empty()).then(|| Duration::from_secs(3)));
-    let play = PlayPlan { files, digits: presses, start_after: arguments.delay, hang_up_after: after };
+    let play = PlayPlan {
+        files,
+        digits: presses,
+        start_after: arguments.delay.unwrap_or(Duration::from_millis(500)),
+        hang_up_after: after,
+        patient: arguments.delay.is_none() && nothing_said,
+    };
     Ok(Plan::play(if arguments.play.is_empty() { "silence" } else { "play" }, play))
 }
 
@@ -304,7 +316,8 @@ struct CallOutcome {
 struct Outcome {
     calls: Vec<CallOutcome>,
     failures: Vec<Error>,
-    interrupted: bool,
+    /// Exit code of the signal that ended it.
+    interrupted: Option<u8>,
 }
 
 impl Outcome {
@@ -320,8 +333,7 @@ impl Outcome {
         let first = [7, 2, 3, 4, 6, 5, 1].into_iter().find(|code| codes.contains(code));
         match first.or_else(|| codes.first().copied()) {
             Some(code) => code,
-            None if self.interrupted => Kind::Interrupted.exit_code(),
-            None => 0,
+            None => self.interrupted.unwrap_or(0),
         }
     }
 }
@@ -355,6 +367,11 @@ struct Watch<'a> {
 }
 
 async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, printer: &Printer) -> Result<Outcome> {
+    if let Err(nobody) = anybody_there(template).await {
+        return Ok(Outcome { failures: vec![nobody], ..Outcome::default() });
+    }
+    let signal = |kind| signal(kind).map_err(|source| Error::machine(format!("could not listen to signals: {source}")));
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let handle = Engine::start(Arc::clone(config), None).await?;
     let (_, mut items) = handle.hub.subscribe().await.ok_or_else(|| Error::new(Kind::Bug, "the hub has stopped"))?;
     let single = arguments.repeat == 1;
@@ -364,8 +381,6 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
     let mut started = 0;
     let pace = arguments.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
     let mut next_start = tokio::time::Instant::now();
-    let interrupt = tokio::signal::ctrl_c();
-    tokio::pin!(interrupt);
     let mut asked_to_stop = false;
     loop {
         let may_start =
@@ -383,25 +398,57 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
                     Ok(call) => {
                         watch.running.insert(call, Vec::new());
                     }
-                    Err(error) if single => return Err(error),
                     Err(error) => watch.outcome.failures.push(error),
                 }
             }
             item = items.recv() => watch.item(item),
-            _ = &mut interrupt => {
+            code = ended_by(&mut interrupt, &mut terminate) => {
                 if asked_to_stop {
                     break;
                 }
                 asked_to_stop = true;
-                watch.outcome.interrupted = true;
+                watch.outcome.interrupted = Some(code);
                 printer.note("hanging up; again to stop at once");
                 handle.hang_up_all("interrupted").await;
-                interrupt.set(tokio::signal::ctrl_c());
             }
         }
     }
     finish(&handle, &watch).await;
     Ok(watch.outcome)
+}
+
+/// Exit code of the signal that came.
+async fn ended_by(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
+    tokio::select! {
+        _ = interrupt.recv() => Kind::Interrupted.exit_code(),
+        _ = terminate.recv() => 143,
+    }
+}
+
+/// One empty line (a SIP keep-alive, RFC 5626 §3.5.1) to a UDP target: a closed port says so at once instead of after
+/// 32 seconds. Silence says nothing, and is not waited for.
+async fn anybody_there(template: &Template) -> Result<()> {
+    let hop = template.proxy.as_ref().unwrap_or(&template.to);
+    let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return Ok(()) };
+    if hop.param("transport").is_some_and(|transport| !transport.eq_ignore_ascii_case("udp")) {
+        return Ok(());
+    }
+    let any: std::net::SocketAddr = if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    let remote = std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060));
+    let probe = async {
+        let socket = tokio::net::UdpSocket::bind(any).await?;
+        socket.connect(remote).await?;
+        socket.send(b"\r\n\r\n").await?;
+        let mut buffer = [0; 16];
+        socket.recv(&mut buffer).await
+    };
+    match tokio::time::timeout(Duration::from_millis(100), probe).await {
+        Ok(Err(problem)) if problem.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(Error::new(Kind::Unreachable, format!("nobody listens on udp {remote}: {problem}"))
+                .hint("is `voxgw serve` running there?"))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn finish(handle: &Handle, watch: &Watch<'_>) {
@@ -510,7 +557,7 @@ fn document<'a>(arguments: &'a Dial, outcome: &'a Outcome) -> Document<'a> {
         succeeded,
         failed: outcome.calls.len() - succeeded + outcome.failures.len(),
         failures: outcome.failures.iter().map(ToString::to_string).collect(),
-        sip: of(|summary| summary.sip),
+        sip: if outcome.failures.is_empty() { of(|summary| summary.sip) } else { Verdict::Fail },
         media: of(|summary| summary.media),
         agent: of(|summary| summary.agent),
         checks: of(|summary| summary.checks),
@@ -525,6 +572,9 @@ fn document<'a>(arguments: &'a Dial, outcome: &'a Outcome) -> Document<'a> {
 }
 
 fn report(arguments: &Dial, outcome: &Outcome, printer: &Printer) {
+    if let Some(failure) = outcome.failures.first() {
+        printer.error(failure);
+    }
     let document = document(arguments, outcome);
     match arguments.output {
         Format::Json => printer.result(&serde_json::to_string_pretty(&document).unwrap_or_default()),
@@ -550,6 +600,7 @@ fn report(arguments: &Dial, outcome: &Outcome, printer: &Printer) {
             printer.result(&text);
         }
         Format::Text => match &outcome.calls[..] {
+            [] if arguments.repeat == 1 => {}
             [call] if outcome.failures.is_empty() => {
                 printer.result(&report::call::summary(&call.summary, &call.turns));
             }

@@ -16,6 +16,11 @@ pub fn start(config: &Config, default_level: Option<&str>) -> Result<()> {
     let filter = EnvFilter::try_new(level).map_err(|problem| {
         Error::usage(format!("log.level = {level}: {problem}")).hint("write info, or warn,sip=debug")
     })?;
+    // These print whole requests, keys included, when asked for enough.
+    let filter = ["tungstenite=info", "tokio_tungstenite=info", "rustls=info", "hyper=info"]
+        .into_iter()
+        .filter_map(|cap| cap.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     let registry = tracing_subscriber::registry().with(filter);
     let file = config
         .log_file

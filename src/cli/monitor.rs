@@ -173,10 +173,7 @@ fn print_once(
             return Err(Error::usage("--watch prints events: it needs -o jsonl"));
         }
         let target = target(arguments)?;
-        runtime.block_on(target.follow(|item| {
-            printer.result(&serde_json::to_string(&item).unwrap_or_default());
-            true
-        }))?;
+        runtime.block_on(target.follow(|item| printer.line(&serde_json::to_string(&item).unwrap_or_default())))?;
         return Ok(0);
     }
     let mut snapshot = if arguments.demo {

@@ -31,14 +31,16 @@ impl Printer {
     }
 
     /// The result: stdout. A closed pipe is nobody's fault.
-    #[expect(clippy::unused_self, reason = "one place decides where results go")]
     pub fn result(&self, text: &str) {
+        self.line(text);
+    }
+
+    /// One line of a stream of results; false when nobody reads any more.
+    #[expect(clippy::unused_self, reason = "one place decides where results go")]
+    pub fn line(&self, text: &str) -> bool {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes());
-        if !text.ends_with('\n') {
-            let _ = out.write_all(b"\n");
-        }
-        let _ = out.flush();
+        let end: &[u8] = if text.ends_with('\n') { b"" } else { b"\n" };
+        out.write_all(text.as_bytes()).and_then(|()| out.write_all(end)).and_then(|()| out.flush()).is_ok()
     }
 
     /// The talk: stderr, unless quiet.

@@ -177,8 +177,8 @@ fn conversation(
     config: &Config,
     printer: &Printer,
 ) -> Result<ConversationReport> {
-    // The caller is whoever was heard first.
-    let stream: &Stream = &source.streams[0];
+    // The caller sent the INVITE; without one it is whoever was heard first.
+    let stream: &Stream = source.streams.iter().find(|stream| stream.is_caller).unwrap_or(&source.streams[0]);
     let (plan, seat) = agent(file, arguments, config)?;
     let remote = matches!(seat, Seat::Remote);
     let speed = speed(arguments, remote)?;

@@ -4,6 +4,19 @@ use super::KEYS;
 use crate::error::{Error, Result, nearest};
 use std::{collections::BTreeMap, fmt, path::Path};
 
+/// Keys whose flag is not called like the key's last word.
+const FLAGS: &[(&str, &str)] = &[
+    ("sip.listen", "sip"),
+    ("api.listen", "api"),
+    ("api.token_file", "api-token-file"),
+    ("media.codecs", "codec"),
+    ("recording.folder", "recordings"),
+    ("recording.mode", "record"),
+    ("log.level", "log"),
+    ("log.format", "log-format"),
+    ("log.file", "log-file"),
+];
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -120,7 +133,8 @@ impl Layers {
 
     /// Adds a flag's value.
     pub fn add_flag(&mut self, key: &str, value: &str) {
-        let name = key.rsplit('.').next().unwrap_or(key).replace('_', "-");
+        let last = key.rsplit('.').next().unwrap_or(key);
+        let name = FLAGS.iter().find(|(known, _)| *known == key).map_or(last, |(_, flag)| *flag).replace('_', "-");
         self.values.insert(key.to_owned(), (Value::Text(value.to_owned()), Origin::Flag(name)));
     }
 

@@ -22,6 +22,13 @@ use std::{
     time::Duration,
 };
 
+/// The kinds of agents: name and what it is. A profile of the same name is always there.
+pub static AGENT_KINDS: &[(&str, &str)] = &[
+    ("echo", "says back what it heard when the caller stops; echo:live loops at once"),
+    ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
+    ("gemini", "Gemini Live over WebSocket; needs GEMINI_API_KEY, GOOGLE_API_KEY or key_file"),
+];
+
 /// Everything that `serve` and `dial` need, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -211,7 +218,7 @@ impl Config {
             recording: reader.recording()?,
             api: reader.text("api.listen")?,
             api_token_file: reader.optional("api.token_file", |text| Ok(PathBuf::from(text)))?,
-            log_level: reader.text("log.level")?,
+            log_level: reader.parsed("log.level", check_log_filter)?,
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
             agents: reader.agents()?,
@@ -228,14 +235,15 @@ impl Config {
             return Ok(profile.clone());
         }
         match name {
-            "echo" | "scripted" | "gemini" => Ok(AgentProfile::of_kind(name, name)),
+            _ if AGENT_KINDS.iter().any(|(kind, _)| *kind == name) => Ok(AgentProfile::of_kind(name, name)),
             "echo:live" => Ok(AgentProfile { live: true, ..AgentProfile::of_kind(name, "echo") }),
             _ => {
                 let known: Vec<&str> = self
                     .agents
                     .iter()
                     .map(|profile| profile.name.as_str())
-                    .chain(["echo", "echo:live", "scripted", "gemini"])
+                    .chain(AGENT_KINDS.iter().map(|(kind, _)| *kind))
+                    .chain(["echo:live"])
                     .collect();
                 let error = Error::usage(format!("there is no agent called '{name}'"));
                 Err(match crate::error::nearest(name, known.iter().copied()) {
@@ -345,8 +353,9 @@ impl Reader<'_> {
         let key = |field: &str| format!("agents.{name}.{field}");
         let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
         let kind = text("kind")?.unwrap_or_else(|| name.split(':').next().unwrap_or(name).to_owned());
-        if !["echo", "scripted", "gemini"].contains(&kind.as_str()) {
-            return Err(self.wrong(&key("kind"), "must be echo, scripted or gemini"));
+        if !AGENT_KINDS.iter().any(|(name, _)| *name == kind) {
+            let names: Vec<&str> = AGENT_KINDS.iter().map(|(name, _)| *name).collect();
+            return Err(self.wrong(&key("kind"), &format!("must be one of {}", names.join(", "))));
         }
         let mut profile = AgentProfile::of_kind(name, &kind);
         profile.live = self
@@ -382,6 +391,18 @@ impl Reader<'_> {
         profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
         Ok(profile)
     }
+}
+
+/// `info`, or `warn,sip=debug`: every item a level, or a module with one.
+fn check_log_filter(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for item in text.split(',') {
+        let level = item.rsplit('=').next().unwrap_or(item).trim();
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            return Err(format!("'{level}' is no level; levels are {}", LEVELS.join(", ")));
+        }
+    }
+    Ok(text.to_owned())
 }
 
 fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
@@ -457,7 +478,7 @@ mod tests {
         let wrong = error("[gateway]\ndrain = '5'").to_string();
         assert!(wrong.contains("gateway.drain = 5 (from voxgw.toml") && wrong.contains("5s or 5ms"), "{wrong}");
         assert!(error("[sip]\nlisten = ['tls:0.0.0.0:5061']").to_string().contains("not there yet"));
-        assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted or gemini"));
+        assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini"));
         assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
         assert!(error("gateway = ").to_string().contains("voxgw.toml"));
         assert!(config("", &[("VOXGW__GATEWAY__NAM", "x")], &[]).is_err());

@@ -351,10 +351,10 @@ impl Engine {
             tcp::Event::Received(received) => {
                 self.endpoint.handle(SystemClock::now(), received.path, &received.bytes);
             }
-            tcp::Event::Closed { id } => {
+            tcp::Event::Closed { id, remote } => {
                 self.streams.remove(&id);
                 self.streams_to.retain(|_, known| *known != id);
-                self.endpoint.connection_lost(SystemClock::now(), id);
+                self.endpoint.connection_lost(SystemClock::now(), id, remote);
             }
         }
     }
@@ -508,10 +508,11 @@ impl Engine {
                 let command = match action {
                     SipAction::Ring => Command::Ring(leg, None),
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
-                    SipAction::Refuse(status, why) => Command::Refuse(
-                        leg,
-                        Refusal { status, headers: vec![("Warning".into(), format!("304 voxgw \"{why}\""))] },
-                    ),
+                    SipAction::Refuse(status, why) => {
+                        self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
+                        let headers = vec![("Warning".into(), format!("304 voxgw \"{why}\""))];
+                        Command::Refuse(leg, Refusal { status, headers })
+                    }
                     SipAction::AnswerReinvite(sdp) => Command::AnswerReinvite(leg, sdp),
                     SipAction::RefuseReinvite(status) => Command::RefuseReinvite(leg, status),
                     SipAction::HangUp(reason) => Command::HangUp(leg, Some(reason)),

@@ -9,7 +9,7 @@ use crate::{
         wire::gemini::Wire,
     },
     call::{
-        journal::{Direction, Level, SipMessage},
+        journal::{AgentState, Direction, Level, SipMessage},
         pipeline::{Input, Output, Pipeline, Seat, Settings},
     },
     clock::{Instant, SystemClock},
@@ -353,6 +353,9 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Media(change) => tracing::info!(
             target: "rtp", event = "rtp.media", %call, codec = %change.codec, remote = %change.remote,
             source = %change.source, direction = %change.direction
+        ),
+        Body::Agent(change) if change.state == AgentState::Failed => tracing::warn!(
+            target: "agent", event = "agent.failed", %call, text = %crate::redact::printable(&change.text)
         ),
         Body::Agent(change) => tracing::info!(
             target: "agent", event = "agent.state", %call, state = change.state.name(),

@@ -18,6 +18,7 @@ use std::{
     fs::File,
     io::{BufWriter, Write as _},
     net::SocketAddr,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -80,7 +81,7 @@ impl WriterHandle {
 /// # Errors
 /// The folder cannot be made.
 pub fn start(recording: Recording, hub: HubHandle) -> Result<WriterHandle> {
-    std::fs::create_dir_all(&recording.folder)
+    private_folder(&recording.folder)
         .map_err(|source| Error::file("make the recordings folder", &recording.folder, &source))?;
     let (to, from) = sync_channel(WAITING_MAX);
     let handle = WriterHandle { to, hub: hub.clone() };
@@ -120,8 +121,12 @@ impl Writer {
                 let _ = done.send(());
                 return;
             }
+            // Only what reaches the disk at once says that the disk works.
+            let reaches_disk = matches!(input, In::Open(..) | In::Line(..));
             let outcome = self.handle(input);
-            self.tell(outcome);
+            if reaches_disk || outcome.is_err() {
+                self.tell(outcome);
+            }
         }
     }
 
@@ -140,10 +145,12 @@ impl Writer {
                         frames: None,
                     },
                 );
-                std::fs::create_dir_all(&folder)
+                private_folder(&folder)
             }
             In::Line(call, record) => {
-                let Some(files) = self.calls.get_mut(&call) else { return Ok(()) };
+                let Some(files) = self.calls.get_mut(&call) else {
+                    return Err(std::io::Error::other("the call's folder could not be made"));
+                };
                 let file = open(&mut files.journal, &files.folder, "session.jsonl", &[])?;
                 file.write_all(record.to_line().as_bytes())?;
                 file.write_all(b"\n")?;
@@ -246,7 +253,7 @@ impl CallFiles {
             };
             let path = self.folder.join("call.wav");
             self.sound.insert(
-                hound::WavWriter::new(BufWriter::with_capacity(BUFFER, File::create(path)?), spec).map_err(other)?,
+                hound::WavWriter::new(BufWriter::with_capacity(BUFFER, private_file(path)?), spec).map_err(other)?,
             )
         };
         for sample in piece {
@@ -268,11 +275,20 @@ fn open<'a>(
     first: &[u8],
 ) -> std::io::Result<&'a mut BufWriter<File>> {
     if slot.is_none() {
-        let mut file = BufWriter::with_capacity(BUFFER, File::create(folder.join(name))?);
+        let mut file = BufWriter::with_capacity(BUFFER, private_file(folder.join(name))?);
         file.write_all(first)?;
         *slot = Some(file);
     }
     slot.as_mut().ok_or_else(|| std::io::Error::other("no file"))
+}
+
+/// Voices and numbers of people: for the owner only.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn private_file(path: PathBuf) -> std::io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn finish(files: CallFiles) {

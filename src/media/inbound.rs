@@ -461,6 +461,8 @@ impl Inbound {
         // What was already filled with silence while waiting is not missing any more.
         let missing = missing.saturating_sub(self.filled as usize).min(self.rate.samples_in(CONCEAL_MAX));
         if missing > 0 {
+            // Only this is concealment; pauses and silence are not losses.
+            self.frames_concealed += missing as u64;
             self.made_up(now, missing);
         }
         self.expected_timestamp = Some(until);
@@ -478,9 +480,7 @@ impl Inbound {
                 // The sender paused without losing packets (silence suppression, digits).
                 let pause = (gap as usize).saturating_sub(self.filled as usize);
                 if pause > 0 && pause <= self.rate.samples_in(CONCEAL_MAX) {
-                    // A pause is not a loss: it is filled but not counted.
                     self.made_up(at, pause);
-                    self.frames_concealed -= pause as u64;
                 } else {
                     self.position += pause as u64;
                 }
@@ -507,7 +507,6 @@ impl Inbound {
         let mut samples = self.spare.pop().unwrap_or_default();
         samples.clear();
         self.concealer.conceal(count, &mut samples);
-        self.frames_concealed += count as u64;
         self.frame(at, samples, true);
     }
 

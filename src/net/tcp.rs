@@ -51,6 +51,8 @@ pub enum Event {
     Closed {
         /// Its number.
         id: u64,
+        /// The other side.
+        remote: SocketAddr,
     },
 }
 
@@ -104,11 +106,11 @@ pub fn connect(remote: SocketAddr, first: Vec<u8>, to: mpsc::Sender<Event>) -> u
     tokio::spawn(async move {
         let connected = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await;
         let Ok(Ok(mut stream)) = connected else {
-            let _ = to.send(Event::Closed { id }).await;
+            let _ = to.send(Event::Closed { id, remote }).await;
             return;
         };
         if stream.write_all(&first).await.is_err() {
-            let _ = to.send(Event::Closed { id }).await;
+            let _ = to.send(Event::Closed { id, remote }).await;
             return;
         }
         run(id, stream, remote, to).await;
@@ -159,5 +161,5 @@ async fn run(id: u64, stream: TcpStream, remote: SocketAddr, to: mpsc::Sender<Ev
             }
         }
     }
-    let _ = to.send(Event::Closed { id }).await;
+    let _ = to.send(Event::Closed { id, remote }).await;
 }

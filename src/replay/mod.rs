@@ -46,6 +46,8 @@ pub struct Stream {
     pub ptime: Ptime,
     /// Arrival times from the capture's start, and datagrams.
     pub packets: Vec<(Instant, Vec<u8>)>,
+    /// The side that sent the INVITE; of a recording, its only side.
+    pub is_caller: bool,
     /// SIP Call-ID that described it, if any did.
     pub call_id: String,
 }

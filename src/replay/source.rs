@@ -14,6 +14,7 @@ use crate::{
     },
     sip::{
         message::Message,
+        method::Method,
         sdp::Description,
         stream::{Cut, Framer},
     },
@@ -62,7 +63,8 @@ pub fn open(path: &Path, options: &Options) -> Result<Source> {
         return Err(wrong("is empty".into()).hint("give a WAV, pcap or pcapng with something in it"));
     }
     let source = if bytes.starts_with(b"RIFF") {
-        of_wav(&bytes, options).map_err(wrong)?
+        of_wav(&bytes, options)
+            .map_err(|problem| wrong(problem).hint("any WAV with sound in it will do: PCM, float or G.711, any rate"))?
     } else {
         of_capture(&bytes, options)
             .map_err(|problem| wrong(problem).hint("files are WAV, pcap or pcapng, or a call folder"))?
@@ -133,6 +135,7 @@ fn of_wav(bytes: &[u8], options: &Options) -> Result<Source, String> {
         event: Some(PayloadType(101)),
         ptime: Ptime::MS_20,
         packets,
+        is_caller: true,
         call_id: String::new(),
     };
     Ok(Source { streams: vec![stream], what, ..Source::default() })
@@ -144,6 +147,8 @@ struct Described {
     codecs: Vec<(PayloadType, String)>,
     event: Option<PayloadType>,
     ptime_ms: Option<u32>,
+    /// By an INVITE rather than by its answer.
+    by_invite: bool,
     call_id: String,
 }
 
@@ -259,6 +264,7 @@ fn stream_of(
         event,
         ptime: Ptime::nearest(by_length.or(to.ptime_ms).unwrap_or(20)),
         packets: datagrams.iter().map(|datagram| (datagram.at, datagram.payload.clone())).collect(),
+        is_caller: described.get(&key.0).is_some_and(|source| source.by_invite),
         call_id: to.call_id,
     })
 }
@@ -317,14 +323,15 @@ fn describe(bytes: &[u8], described: &mut HashMap<SocketAddr, Described>) -> boo
         return false;
     }
     let Ok(message) = Message::parse(bytes) else { return false };
-    let (sdp, call_id) = match &message {
-        Message::Request(request) => (request.sdp(), request.headers.call_id()),
-        Message::Response(response) => (response.sdp(), response.headers.call_id()),
+    let (sdp, call_id, by_invite) = match &message {
+        Message::Request(request) => (request.sdp(), request.headers.call_id(), request.method == Method::Invite),
+        Message::Response(response) => (response.sdp(), response.headers.call_id(), false),
     };
     let Some(description) = sdp.and_then(|sdp| Description::parse(sdp).ok()) else { return true };
     for media in description.media.iter().filter(|media| media.kind == "audio" && media.port != 0) {
         let Some(address) = media.address else { continue };
-        let mut known = Described { call_id: call_id.to_owned(), ptime_ms: media.ptime_ms, ..Described::default() };
+        let mut known =
+            Described { call_id: call_id.to_owned(), ptime_ms: media.ptime_ms, by_invite, ..Described::default() };
         for format in media.formats.iter().filter_map(|format| format.parse::<u8>().ok()) {
             let map = media.rtpmaps.iter().find(|(payload_type, ..)| *payload_type == format);
             match (map, format) {

@@ -293,13 +293,14 @@ impl Endpoint {
         }
     }
 
-    /// The connection is gone: what waits for an answer on it will get none.
-    pub fn connection_lost(&mut self, now: Instant, connection: u64) {
+    /// A connection is gone, or could not be made: what waits for an answer on it will get none.
+    pub fn connection_lost(&mut self, now: Instant, connection: u64, remote: SocketAddr) {
         let lost: Vec<Key> = self
             .transactions
             .iter()
             .filter(|(_, tx)| {
-                tx.path.connection == Some(connection)
+                tx.path.transport == Transport::Tcp
+                    && tx.path.connection.map_or(tx.path.remote == remote, |id| id == connection)
                     && matches!(tx.kind, Kind::InviteClient | Kind::OtherClient)
                     && matches!(tx.state, State::Trying)
             })

@@ -1,6 +1,6 @@
 //! A strict checker of what a client sends to Gemini Live: TEST CODE, the judge inside `mock_gemini`.
 //!
-//! The authority is `shared/protocols/gemini-live.md`. No sockets and no clocks here: [`Checker::check`] gets the text
+//! The authority is the vendor's protocol as its SDKs define it. No sockets and no clocks here: [`Checker::check`] gets the text
 //! of one message after the other and answers with what it meant and with everything that was wrong about it.
 //!
 //! It checks: one JSON object per message with exactly one of the five kinds; `setup` first and once; nothing between

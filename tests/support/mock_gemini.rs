@@ -1,7 +1,7 @@
 //! A MOCK of Google's Gemini Live WebSocket service, for tests only. Nobody thinks here and no model speaks: a
 //! [`Script`] says what is played and when, and a strict checker judges every message of the client.
 //!
-//! What it checks is in [`gemini_check`], after `shared/protocols/gemini-live.md`; besides that: the request path, a
+//! What it checks is in [`gemini_check`], after the vendor's protocol as its SDKs define it; besides that: the request path, a
 //! double slash in it, binary messages from the client, a client that does not read for ten seconds, and resumption
 //! handles that nobody handed out. A violation is recorded ([`MockGemini::violations`]) and answered like the real
 //! service does: close 1007 with a reason.

@@ -7,7 +7,8 @@
 use serde_json::Value;
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, File, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -38,7 +39,9 @@ impl Home {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("vx").tempdir().expect("a temporary folder");
         for name in ["run", "tmp", "out"] {
-            fs::create_dir(folder.path().join(name)).expect("a folder in a new one");
+            let path = folder.path().join(name);
+            fs::create_dir(&path).expect("a folder in a new one");
+            fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("a folder of one's own");
         }
         Self { folder, started: AtomicU16::new(0) }
     }
@@ -280,7 +283,8 @@ impl Done {
     /// Its result as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|problem| panic!("`{}`: {problem}\n{}", self.name, self.stdout))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|problem| panic!("`{}`: {problem}\n{}", self.name, self.stdout))
     }
 }
 

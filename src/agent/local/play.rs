@@ -4,6 +4,7 @@ use super::LocalAgent;
 use crate::{
     agent::event::{Command, Event, Output},
     clock::Instant,
+    media::dsp::vad::SpeechEdge,
     unit::SampleRate,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -19,18 +20,25 @@ pub struct Play {
     hang_up_at: Instant,
     next_at: Instant,
     sent: bool,
+    /// Waits for the far end to finish before it begins, and before it hangs up.
+    patient: bool,
     out: VecDeque<Event>,
 }
 
+/// A patient player begins when the far end has been silent for so long.
+const FAR_END_SILENT: Duration = Duration::from_millis(700);
+
 impl Play {
     /// Plays `files` (8 kHz mono) one after another, `start_after` the answer; presses `digits` at their times
-    /// after the answer; hangs up `hang_up_after` the last of it, or never.
+    /// after the answer; hangs up `hang_up_after` the last of it, or never. A `patient` player lets the far end finish
+    /// before it begins and before it hangs up.
     #[must_use]
     pub fn new(
         files: Vec<Arc<[i16]>>,
         digits: Vec<(Duration, String)>,
         start_after: Duration,
         hang_up_after: Option<Duration>,
+        patient: bool,
     ) -> Self {
         Self {
             files: files.into(),
@@ -41,6 +49,7 @@ impl Play {
             hang_up_at: Instant::FAR_FUTURE,
             next_at: Instant::FAR_FUTURE,
             sent: false,
+            patient,
             out: VecDeque::from([Event::Ready]),
         }
     }
@@ -63,6 +72,19 @@ impl LocalAgent for Play {
                 self.started = Some(now);
                 self.next_at = if self.files.is_empty() { Instant::FAR_FUTURE } else { now + self.start_after };
                 self.finish_if_done(now);
+            }
+            Command::Speech(SpeechEdge::Started(_)) if self.patient => {
+                if !self.next_at.is_far_future() {
+                    self.next_at = Instant::FAR_FUTURE;
+                }
+                self.hang_up_at = Instant::FAR_FUTURE;
+            }
+            Command::Speech(SpeechEdge::Ended(at)) if self.patient => {
+                if !self.sent && !self.files.is_empty() {
+                    self.next_at = at + FAR_END_SILENT;
+                } else if !self.sent && self.files.is_empty() && self.digits.is_empty() {
+                    self.hang_up_at = self.hang_up_after.map_or(Instant::FAR_FUTURE, |after| at + after);
+                }
             }
             Command::Played if self.sent => {
                 self.sent = false;

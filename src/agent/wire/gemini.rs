@@ -243,6 +243,11 @@ impl Wire {
         self.going_away
     }
 
+    /// The connection is being left: audio waits until the next one is ready.
+    pub const fn suspend(&mut self) {
+        self.live = false;
+    }
+
     /// What a close means. Codes are those seen from the service; its reason text is the only useful part.
     pub fn closed(&mut self, code: u16, reason: &str) -> AfterClose {
         let was_live = std::mem::take(&mut self.live);

@@ -12,7 +12,7 @@ use crate::unit::SampleRate;
 /// Taps for each factor at the higher rate.
 const TAPS_PER_FACTOR: usize = 32;
 /// Outputs computed together.
-const BLOCK: usize = 64;
+const BLOCK: usize = 80;
 
 /// Converts one direction of one call.
 #[derive(Clone, Debug)]

@@ -103,7 +103,9 @@ impl Endpoint {
             200..=299 => self.accepted(now, key, id, &request, response),
             401 | 407 if self.challenged(now, id, &request, response) => {}
             status => {
-                let reason = response.headers.first("Reason").map_or_else(|| response.reason.clone(), str::to_owned);
+                let said = response.headers.first("Reason").or_else(|| response.headers.first("Warning"));
+                let reason =
+                    said.map_or_else(|| response.reason.clone(), |said| format!("{}: {said}", response.reason));
                 let cancelled = self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Closing);
                 let by = if cancelled { EndedBy::Us } else { EndedBy::Far };
                 self.end(id, Ended { by, status: Some(status), reason, answered_by_peer: true });

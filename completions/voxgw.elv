@@ -1,0 +1,337 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[voxgw] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'voxgw'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'voxgw'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand serve 'Run the gateway: answer calls with an agent'
+            cand dial 'Call someone: a file, silence, an echo, or an AI caller'
+            cand replay 'Run a recording or capture through the same path again, offline'
+            cand monitor 'Watch sessions, live or from a file'
+            cand config 'Look at the configuration'
+            cand completions 'Print a completion script'
+            cand man 'Print a manual page'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;serve'= {
+            cand --sip 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]'
+            cand --rtp-ports 'Ports for RTP and RTCP [default: 10000-20000]'
+            cand --advertise 'The address that others reach us at, or auto'
+            cand --agent 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config'
+            cand --api 'Local API: unix:PATH, HOST:PORT (with --api-token-file), or off'
+            cand --api-token-file 'File with the token that the API wants on TCP'
+            cand --record 'Keep calls: always (journal and sound), journal, or never'
+            cand --recordings 'Where the call folders are'
+            cand --pcap 'Keep a capture of each call'
+            cand --max-calls 'Calls at once'
+            cand --drain 'How long calls may go on after SIGTERM, like 30s'
+            cand --workers 'Media workers; 0 is one per core'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --agent-frames 'Keep every provider frame in agent.jsonl, for replay --agent recorded'
+            cand --check 'Bind, report and exit'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;dial'= {
+            cand --play 'Play this file; repeatable, one after another'
+            cand --agent 'An AI caller: scripted, gemini, or a profile of the config'
+            cand --record 'Write both sides into this WAV: left what we sent, right what came back'
+            cand --journal 'Keep call folders here'
+            cand --pcap 'Write a capture of the call'
+            cand --dtmf 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable'
+            cand --hangup-after 'Hang up after: a time like 5s, silence:2s, or turns:3'
+            cand --delay 'Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]'
+            cand --ring 'Ring at most this long'
+            cand --max 'Talk at most this long'
+            cand --from 'As whom'
+            cand --user 'User name for a challenge; the password comes from `VOXGW_PASSWORD` or --password-file'
+            cand --password-file 'File with the password'
+            cand --proxy 'Send the call through this proxy'
+            cand -H 'Extra header; repeatable'
+            cand --header 'Extra header; repeatable'
+            cand --codec 'Codecs in the order of the offer'
+            cand --ptime 'Sound in one packet: 10ms to 60ms'
+            cand --sip 'Local SIP address'
+            cand --rtp-ports 'Ports for RTP and RTCP [default: 20002-29999]'
+            cand --repeat 'Place so many calls'
+            cand --concurrency 'So many at once'
+            cand --rate 'Begin so many a second: 10/s, 30/m'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --silence 'Send silence'
+            cand --echo 'Send back what is heard'
+            cand --mic 'Talk through the microphone'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;replay'= {
+            cand --agent 'none, echo, echo:live, scripted, gemini, recorded (the folder''s agent.jsonl), or a profile'
+            cand --speed 'max, real, or a factor like 2x [default: max for offline agents, real for gemini]'
+            cand --codec 'Codec of streams that no SIP describes, and of what a WAV is sent with'
+            cand --ssrc 'Only this stream of a capture, like 0x3f21a9c4'
+            cand --leg 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)'
+            cand --out 'Write journal, sound and report into this folder'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;monitor'= {
+            cand --filter 'Only these: state:up agent:gemini mos<3.8 p95>1200'
+            cand --sort 'Sort by a column: p95:desc'
+            cand --pane 'Open this pane: sessions, overview, ladder, media, talk, turns'
+            cand --call 'Open this call'
+            cand --token-file 'File with the API''s token'
+            cand -o 'How to print with --once'
+            cand --output 'How to print with --once'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --demo 'Show invented calls; needs no gateway'
+            cand --once 'Print once and exit'
+            cand --watch 'With -o jsonl: go on printing events'
+            cand --ascii 'Plain letters instead of lines and bullets'
+            cand --privacy 'Mask numbers and words'
+            cand --control 'Allow hanging up'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;config'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand show 'Print every value with its origin, or one key with its meaning'
+            cand check 'Check a config file'
+            cand init 'Write the commented template'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;config;show'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --changed 'Only what is not default'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;config;check'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;config;init'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --print 'Print it instead'
+            cand --force 'Replace an existing file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;config;help'= {
+            cand show 'Print every value with its origin, or one key with its meaning'
+            cand check 'Check a config file'
+            cand init 'Write the commented template'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;config;help;show'= {
+        }
+        &'voxgw;config;help;check'= {
+        }
+        &'voxgw;config;help;init'= {
+        }
+        &'voxgw;config;help;help'= {
+        }
+        &'voxgw;completions'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;man'= {
+            cand --all 'Write all pages into this folder'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;help'= {
+            cand serve 'Run the gateway: answer calls with an agent'
+            cand dial 'Call someone: a file, silence, an echo, or an AI caller'
+            cand replay 'Run a recording or capture through the same path again, offline'
+            cand monitor 'Watch sessions, live or from a file'
+            cand config 'Look at the configuration'
+            cand completions 'Print a completion script'
+            cand man 'Print a manual page'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;help;serve'= {
+        }
+        &'voxgw;help;dial'= {
+        }
+        &'voxgw;help;replay'= {
+        }
+        &'voxgw;help;monitor'= {
+        }
+        &'voxgw;help;config'= {
+            cand show 'Print every value with its origin, or one key with its meaning'
+            cand check 'Check a config file'
+            cand init 'Write the commented template'
+        }
+        &'voxgw;help;config;show'= {
+        }
+        &'voxgw;help;config;check'= {
+        }
+        &'voxgw;help;config;init'= {
+        }
+        &'voxgw;help;completions'= {
+        }
+        &'voxgw;help;man'= {
+        }
+        &'voxgw;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

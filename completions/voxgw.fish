@@ -1,0 +1,252 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_voxgw_global_optspecs
+    string join \n c/config= no-config q/quiet v/verbose log= log-format= log-file= no-progress h/help V/version
+end
+
+function __fish_voxgw_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_voxgw_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_voxgw_using_subcommand
+    set -l cmd (__fish_voxgw_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c voxgw -n "__fish_voxgw_needs_command" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_needs_command" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_needs_command" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_needs_command" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_needs_command" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_needs_command" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_needs_command" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_needs_command" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_needs_command" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_needs_command" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "monitor" -d 'Watch sessions, live or from a file'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "config" -d 'Look at the configuration'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "completions" -d 'Print a completion script'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "man" -d 'Print a manual page'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l sip -d 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l rtp-ports -d 'Ports for RTP and RTCP [default: 10000-20000]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l advertise -d 'The address that others reach us at, or auto' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l agent -d 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l api -d 'Local API: unix:PATH, HOST:PORT (with --api-token-file), or off' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l api-token-file -d 'File with the token that the API wants on TCP' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l record -d 'Keep calls: always (journal and sound), journal, or never' -r -f -a "always\t''
+journal\t''
+never\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l recordings -d 'Where the call folders are' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l pcap -d 'Keep a capture of each call' -r -f -a "off\t''
+sip\t''
+all\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l max-calls -d 'Calls at once' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l drain -d 'How long calls may go on after SIGTERM, like 30s' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l workers -d 'Media workers; 0 is one per core' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l agent-frames -d 'Keep every provider frame in agent.jsonl, for replay --agent recorded'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l check -d 'Bind, report and exit'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l play -d 'Play this file; repeatable, one after another' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l agent -d 'An AI caller: scripted, gemini, or a profile of the config' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l record -d 'Write both sides into this WAV: left what we sent, right what came back' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l journal -d 'Keep call folders here' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l pcap -d 'Write a capture of the call' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l dtmf -d 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l hangup-after -d 'Hang up after: a time like 5s, silence:2s, or turns:3' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l delay -d 'Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ring -d 'Ring at most this long' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l max -d 'Talk at most this long' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l from -d 'As whom' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l user -d 'User name for a challenge; the password comes from `VOXGW_PASSWORD` or --password-file' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l password-file -d 'File with the password' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l proxy -d 'Send the call through this proxy' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s H -l header -d 'Extra header; repeatable' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l codec -d 'Codecs in the order of the offer' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ptime -d 'Sound in one packet: 10ms to 60ms' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l sip -d 'Local SIP address' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l rtp-ports -d 'Ports for RTP and RTCP [default: 20002-29999]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l repeat -d 'Place so many calls' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l concurrency -d 'So many at once' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l rate -d 'Begin so many a second: 10/s, 30/m' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
+json\t'One document at the end'
+jsonl\t'Journal records as they happen'
+csv\t'A table for spreadsheets'"
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l silence -d 'Send silence'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l echo -d 'Send back what is heard'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l mic -d 'Talk through the microphone'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l agent -d 'none, echo, echo:live, scripted, gemini, recorded (the folder\'s agent.jsonl), or a profile' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l speed -d 'max, real, or a factor like 2x [default: max for offline agents, real for gemini]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l codec -d 'Codec of streams that no SIP describes, and of what a WAV is sent with' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l ssrc -d 'Only this stream of a capture, like 0x3f21a9c4' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l leg -d 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)' -r -f -a "caller\t''
+agent\t''
+both\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l out -d 'Write journal, sound and report into this folder' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
+json\t'One document at the end'
+jsonl\t'Journal records as they happen'
+csv\t'A table for spreadsheets'"
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l filter -d 'Only these: state:up agent:gemini mos<3.8 p95>1200' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l sort -d 'Sort by a column: p95:desc' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l pane -d 'Open this pane: sessions, overview, ladder, media, talk, turns' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l call -d 'Open this call' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s o -l output -d 'How to print with --once' -r -f -a "text\t'For people'
+json\t'One document at the end'
+jsonl\t'Journal records as they happen'
+csv\t'A table for spreadsheets'"
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l demo -d 'Show invented calls; needs no gateway'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l once -d 'Print once and exit'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l watch -d 'With -o jsonl: go on printing events'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l ascii -d 'Plain letters instead of lines and bullets'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l privacy -d 'Mask numbers and words'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l control -d 'Allow hanging up'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "check" -d 'Check a config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "init" -d 'Write the commented template'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l changed -d 'Only what is not default'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l print -d 'Print it instead'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l force -d 'Replace an existing file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check a config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "init" -d 'Write the commented template'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l all -d 'Write all pages into this folder' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "monitor" -d 'Watch sessions, live or from a file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "man" -d 'Print a manual page'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check a config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "init" -d 'Write the commented template'

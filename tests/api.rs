@@ -1,0 +1,294 @@
+//! The API as any client sees it: HTTP/1.1 written by hand over the Unix socket and over TCP.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{Gateway, Home, LIMIT, finished_journals, until};
+use serde_json::{Value, json};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader, Read, Write},
+    net::TcpStream,
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        net::UnixStream,
+    },
+    time::Duration,
+};
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|problem| panic!("{problem}: {self:?}"))
+    }
+}
+
+/// Sends a request and reads the answer to its end.
+#[track_caller]
+fn exchange(mut stream: impl Read + Write, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request =
+        format!("{line} HTTP/1.1\r\nHost: voxgw\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        write!(request, "{name}: {value}\r\n").unwrap();
+    }
+    request.push_str("\r\n");
+    request.push_str(body);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer but {answer:?}"));
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Answer { status: status.unwrap_or_else(|| panic!("no status in {head}")), body: body.to_owned() }
+}
+
+/// A connection to a gateway's socket that does not wait forever.
+fn connect(gateway: &Gateway) -> UnixStream {
+    let stream = UnixStream::connect(&gateway.socket).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+#[track_caller]
+fn ask(gateway: &Gateway, line: &str) -> Answer {
+    exchange(connect(gateway), line, &[], "")
+}
+
+#[track_caller]
+fn ask_with(gateway: &Gateway, line: &str, body: &str) -> Answer {
+    exchange(connect(gateway), line, &[], body)
+}
+
+/// The sessions of a gateway in a state.
+fn sessions(gateway: &Gateway, state: &str) -> Vec<Value> {
+    let snapshot = ask(gateway, "GET /v1/sessions").json();
+    let sessions = snapshot["sessions"].as_array().unwrap();
+    sessions.iter().filter(|session| session["state"] == state).cloned().collect()
+}
+
+/// The name of the one call that is up.
+#[track_caller]
+fn call_that_is_up(gateway: &Gateway) -> String {
+    assert!(until(LIMIT, || sessions(gateway, "up").len() == 1), "no call is up");
+    sessions(gateway, "up")[0]["header"]["call"].as_str().unwrap().to_owned()
+}
+
+/// Begins to read the events; items are the lines of the chunks that are objects.
+fn follow(gateway: &Gateway) -> impl Iterator<Item = Value> {
+    let mut stream = connect(gateway);
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: voxgw\r\n\r\n").unwrap();
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(&line).unwrap())
+}
+
+#[test]
+fn the_socket_is_for_its_owner_only_and_goes_away() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    let meta = fs::metadata(&gateway.socket).unwrap();
+    assert!(meta.file_type().is_socket());
+    assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(gateway.socket.parent().unwrap()).unwrap().count(), 1, "nothing else is left there");
+    let socket = gateway.socket.clone();
+    gateway.stop().exits(0);
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_socket_in_use_is_not_taken_and_a_dead_one_is_replaced() {
+    let home = Home::new();
+    let mut first = home.serve("echo:live", &[]);
+    let place = format!("unix:{}", first.socket.display());
+    let second = ["serve", "--agent", "echo", "--sip", "udp:127.0.0.1:0", "--record", "never", "--api", &place];
+    home.run(&second).exits(7).complains().says(&["another gateway", "--api"]);
+    assert_eq!(ask(&first, "GET /v1/health").status, 200, "the first goes on");
+    first.running.signal("KILL");
+    assert!(until(LIMIT, || first.running.has_ended()));
+    assert!(first.socket.exists(), "killed programs leave their socket");
+    let third = home.serve("echo:live", &[]);
+    assert_eq!(ask(&third, "GET /v1/health").status, 200);
+}
+
+#[test]
+fn a_snapshot_has_a_schema_the_gateway_and_its_sessions() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    let empty = ask(&gateway, "GET /v1/sessions");
+    assert_eq!(empty.status, 200);
+    let empty = empty.json();
+    assert_eq!(empty["schema"], "voxgw.snapshot/1");
+    assert_eq!(empty["sessions"].as_array().map(Vec::len), Some(0));
+    let listening = empty["gateway"]["listening"].to_string();
+    assert!(listening.contains(&format!("udp:127.0.0.1:{}", gateway.udp)), "{listening}");
+    home.dial(&gateway.target(), &["--silence", "--hangup-after", "300ms"]).exits(0);
+    assert!(until(LIMIT, || sessions(&gateway, "ended").len() == 1));
+    let session = sessions(&gateway, "ended").remove(0);
+    assert_eq!((&session["header"]["agent"], &session["status"]), (&json!("echo:live"), &json!(200)));
+    let call = session["header"]["call"].as_str().unwrap();
+    let alone = ask(&gateway, &format!("GET /v1/sessions/{call}"));
+    assert_eq!((alone.status, alone.json()), (200, session.clone()));
+    let health = ask(&gateway, "GET /v1/health");
+    assert_eq!((health.status, &health.json()["calls_total"]), (200, &json!(1)));
+}
+
+#[test]
+fn events_begin_with_the_snapshot_and_go_on_with_records() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    let mut events = follow(&gateway);
+    let first = events.next().unwrap();
+    assert_eq!((&first["type"], &first["schema"]), (&json!("snapshot"), &json!("voxgw.snapshot/1")));
+    home.dial(&gateway.target(), &["--silence", "--dtmf", "5@100ms", "--hangup-after", "700ms"]).exits(0);
+    let mut records = Vec::new();
+    for item in events {
+        if item["type"] == "gateway" {
+            continue;
+        }
+        assert_eq!(item["type"], "record", "{item}");
+        let is_last = item["record"]["kind"] == "summary";
+        records.push(item);
+        if is_last {
+            break;
+        }
+    }
+    let journal = &finished_journals(&gateway.recordings, 1)[0];
+    let streamed: Vec<&Value> = records.iter().map(|item| &item["record"]).collect();
+    assert_eq!(streamed, journal.records.iter().collect::<Vec<_>>(), "the stream is the journal");
+    assert!(records.iter().all(|item| item["call"] == journal.records[0]["call"]));
+    assert_eq!(
+        streamed.iter().filter(|record| record["kind"] == "dtmf").count(),
+        2,
+        "heard, and sent back by the echo"
+    );
+}
+
+#[test]
+fn a_call_can_be_hung_up_by_the_operator() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    for (line, body, reason) in [
+        ("POST /v1/sessions/CALL/hangup", "", "hung up by the operator"),
+        ("POST /v1/sessions/CALL/hangup", "{\"reason\":\"closing time\"}", "closing time"),
+        ("DELETE /v1/sessions/CALL", "", "hung up by the operator"),
+    ] {
+        let dial = home.start_dial(&gateway.target(), &["--silence", "-o", "json"]);
+        let call = call_that_is_up(&gateway);
+        assert_eq!(ask_with(&gateway, &line.replace("CALL", &call), body).status, 202);
+        let document = dial.wait().exits(0).json();
+        assert_eq!(document["sip"], "pass");
+        assert!(until(LIMIT, || sessions(&gateway, "up").is_empty()));
+        let session = ask(&gateway, &format!("GET /v1/sessions/{call}")).json();
+        assert_eq!((&session["summary"]["ended_by"], &session["summary"]["reason"]), (&json!("us"), &json!(reason)));
+    }
+    let journals = finished_journals(&gateway.recordings, 3);
+    for journal in &journals {
+        assert_eq!(journal.summary()["ended_by"], "us");
+    }
+    assert_eq!(journals.iter().filter(|journal| journal.summary()["reason"] == "hung up by the operator").count(), 2);
+}
+
+#[test]
+fn keys_can_be_pressed_by_the_operator() {
+    let home = Home::new();
+    let gateway = home.serve("scripted", &[]);
+    let dial = home.start_dial(&gateway.target(), &["--silence", "--hangup-after", "2s", "-o", "json"]);
+    let call = call_that_is_up(&gateway);
+    let line = format!("POST /v1/sessions/{call}/dtmf");
+    assert_eq!(ask_with(&gateway, &line, "{\"digits\":\"12#\"}").status, 202);
+    assert_eq!(ask_with(&gateway, &line, "{\"keys\":\"12#\"}").status, 400);
+    assert_eq!(ask_with(&gateway, &line, "12#").status, 400);
+    let document = dial.wait().exits(0).json();
+    assert_eq!(document["calls"][0]["summary"]["dtmf"], "12#", "{document}");
+}
+
+#[test]
+fn what_is_not_there_is_404_and_json() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    for line in [
+        "GET /v1/sessions/c-00000001",
+        "GET /v1/sessions/nonsense",
+        "POST /v1/sessions/c-00000001/hangup",
+        "DELETE /v1/sessions/c-00000001",
+        "GET /v2/sessions",
+        "GET /",
+    ] {
+        let answer = ask(&gateway, line);
+        assert_eq!(answer.status, 404, "{line}: {answer:?}");
+        assert!(answer.json()["error"].is_string(), "{line}: {answer:?}");
+    }
+    assert_eq!(ask(&gateway, "PATCH /v1/sessions").status, 405);
+    assert_eq!(ask_with(&gateway, "POST /v1/sessions/c-00000001/hangup", "{\"why\":1}").status, 400);
+    assert_eq!(ask(&gateway, "GET /v1/health").status, 200, "and it goes on");
+}
+
+#[test]
+fn on_tcp_nothing_is_told_without_the_token() {
+    let home = Home::new();
+    home.file("token", "a-token-for-tests\n");
+    let gateway = home.serve("echo:live", &["--api", "127.0.0.1:0", "--api-token-file", "token"]);
+    let place = gateway.api.strip_prefix("http://").unwrap_or_else(|| panic!("{:?}", gateway.api));
+    let status = |line: &str, headers: &[(&str, &str)]| {
+        let stream = TcpStream::connect(place).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        exchange(stream, line, headers, "").status
+    };
+    let right = [("Authorization", "Bearer a-token-for-tests")];
+    for line in ["GET /v1/sessions", "GET /v1/health", "GET /v1/events", "POST /v1/sessions/c-1/hangup", "GET /nowhere"]
+    {
+        assert_eq!(status(line, &[]), 401, "{line}");
+        assert_eq!(status(line, &[("Authorization", "Bearer a-token-for-test")]), 401, "{line}");
+        assert_eq!(status(line, &[("Authorization", "Bearer ")]), 401, "{line}");
+    }
+    assert_eq!(status("GET /v1/sessions", &right), 200);
+    assert_eq!(status("GET /nowhere", &right), 404);
+    home.run(&["monitor", &gateway.api, "--once"]).exits(4).complains().says(&["--token-file"]);
+    home.run(&["monitor", &gateway.api, "--once", "--token-file", "token"]).exits(0);
+    let api = gateway.api.clone();
+    let done = gateway.stop().exits(0);
+    assert!(!done.stderr.contains("a-token-for-tests"), "{}", done.stderr);
+    home.run(&["monitor", &api, "--once", "--token-file", "token"]).exits(3).complains();
+}
+
+#[test]
+fn a_client_that_does_not_read_loses_items_and_holds_nobody_up() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &["--record", "never", "--log", "error"]);
+    let mut slow = connect(&gateway);
+    slow.write_all(b"GET /v1/events HTTP/1.1\r\nHost: voxgw\r\n\r\n").unwrap();
+    let arguments = ["--silence", "--hangup-after", "20ms", "--repeat", "250", "--concurrency", "6", "-o", "json"];
+    let document = home.dial(&gateway.target(), &arguments).exits(0).json();
+    assert_eq!(document["succeeded"], 250);
+    assert_eq!(ask(&gateway, "GET /v1/health").status, 200);
+    slow.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let lines = BufReader::new(slow).lines().map_while(Result::ok);
+    let mut items =
+        lines.filter(|line| line.starts_with('{')).map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let dropped = items.find(|item| item["type"] == "dropped").expect("it is told how many it missed");
+    assert!(dropped["count"].as_u64().unwrap() > 0, "{dropped}");
+    let after = items.next().expect("the stream goes on");
+    assert!(["record", "gateway"].contains(&after["type"].as_str().unwrap()), "{after}");
+}
+
+#[test]
+fn a_draining_gateway_says_so() {
+    let home = Home::new();
+    let mut gateway = home.serve("echo:live", &["--drain", "20s"]);
+    let dial = home.start_dial(&gateway.target(), &["--silence", "--hangup-after", "2s"]);
+    call_that_is_up(&gateway);
+    gateway.running.signal("TERM");
+    gateway.running.wait_for_word("draining");
+    assert!(until(LIMIT, || ask(&gateway, "GET /v1/health").status == 503));
+    assert_eq!(ask(&gateway, "GET /v1/sessions").json()["gateway"]["draining"], true);
+    dial.wait().exits(0);
+    gateway.running.wait().exits(0);
+}
