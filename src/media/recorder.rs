@@ -71,10 +71,12 @@ impl Recorder {
     }
 
     fn interleave(&mut self, count: usize) -> Vec<i16> {
-        let mut piece = Vec::with_capacity(2 * count);
-        for _ in 0..count {
-            piece.push(self.caller.pop_front().unwrap_or(0));
-            piece.push(self.agent.pop_front().unwrap_or(0));
+        let mut piece = vec![0; 2 * count];
+        for (channel, offset) in [(&mut self.caller, 0), (&mut self.agent, 1)] {
+            let have = count.min(channel.len());
+            for (frame, sample) in piece.chunks_exact_mut(2).zip(channel.drain(..have)) {
+                frame[offset] = sample;
+            }
         }
         self.start += count as u64;
         piece
