@@ -482,6 +482,8 @@ impl Watch<'_> {
             self.printer.result(&line.to_string());
         } else if self.single
             && self.arguments.output == Format::Text
+            // The player on our side is nobody's agent.
+            && (self.arguments.agent.is_some() || !matches!(record.body, Body::Agent(_)))
             && let Some(line) = report::call::line(record)
         {
             self.progress.suspend(|| self.printer.note(&line));

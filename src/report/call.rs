@@ -123,5 +123,5 @@ pub fn line(record: &Record) -> Option<String> {
         Body::Note(note) => ("note", note.text.clone()),
         _ => return None,
     };
-    Some(format!("{:>8.3}  {what:<8} {}", record.t, crate::redact::printable(&rest)))
+    Some(format!("{:>8.3}  {what:<8} {}", record.t, crate::redact::printable(rest.trim_end())))
 }
