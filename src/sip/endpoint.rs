@@ -12,7 +12,7 @@ mod server;
 
 use super::{
     auth::Credentials,
-    header::{CSeq, MAGIC_COOKIE, Via},
+    header::{CSeq, MAGIC_COOKIE},
     message::{Headers, Invalid, Message, Request, Response},
     method::{Method, allow},
     tx::{
@@ -422,16 +422,8 @@ impl Endpoint {
     /// Sends a request through a new client transaction with a Via of ours; gives its key.
     fn send_request(&mut self, now: Instant, mut request: Request, path: Path) -> Key {
         let branch = format!("{MAGIC_COOKIE}{}", self.token());
-        let host = self.host_of(path.local);
-        let mut via = Via {
-            transport: path.transport.name().to_owned(),
-            host: host.ip().to_string(),
-            port: Some(host.port()),
-            params: Vec::new(),
-        };
-        via.set_param("branch", branch.clone());
-        via.params.push(("rport".to_owned(), None));
-        request.headers.push_front("Via", via.to_string());
+        let via = self.via(path, branch.clone());
+        request.headers.push_front("Via", via);
         request.headers.push("User-Agent", self.settings.user_agent.clone());
         let kind = if request.method == Method::Invite { Kind::InviteClient } else { Kind::OtherClient };
         let key = Key::of_client(&branch, &request.method);

@@ -174,7 +174,7 @@ impl Endpoint {
         self.transmit(Some(id), path, bytes, false);
     }
 
-    fn via(&self, path: Path, branch: String) -> String {
+    pub(super) fn via(&self, path: Path, branch: String) -> String {
         let host = self.host_of(path.local);
         let mut via = Via {
             transport: path.transport.name().to_owned(),
