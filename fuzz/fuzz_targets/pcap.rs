@@ -1,0 +1,6 @@
+//! pcap and pcapng. No bytes may make it panic.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = voxgw::media::file::pcap::Capture::read(data);
+});

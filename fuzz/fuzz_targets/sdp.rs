@@ -1,0 +1,6 @@
+//! A session description. No bytes may make it panic.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = voxgw::sip::sdp::Description::parse(data);
+});
