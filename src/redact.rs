@@ -88,11 +88,18 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn sip_text(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
+    let mut hidden = false;
     for line in raw.split_inclusive('\n') {
+        // A folded line belongs to the header above it.
+        if hidden && line.starts_with([' ', '\t']) {
+            continue;
+        }
+        hidden = false;
         let name = line.split(':').next().unwrap_or_default().trim();
         if ["authorization", "proxy-authorization"].iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
             text.push_str(name);
             text.push_str(": (redacted)\r\n");
+            hidden = true;
         } else if line.starts_with("a=crypto:") {
             text.push_str("a=crypto:(redacted)\r\n");
         } else {
@@ -128,7 +135,7 @@ mod tests {
 
     #[test]
     fn credentials_leave_no_trace_in_a_ladder() {
-        let raw = "INVITE sip:a SIP/2.0\r\nAuthorization: Digest response=\"abcd\"\r\nTo: <sip:a>\r\n\r\na=crypto:1 X inline:KEY\r\n";
+        let raw = "INVITE sip:a SIP/2.0\r\nAuthorization: Digest\r\n response=\"abcd\"\r\nTo: <sip:a>\r\n\r\na=crypto:1 X inline:KEY\r\n";
         let shown = sip_text(raw);
         assert!(!shown.contains("abcd") && !shown.contains("KEY"), "{shown}");
         assert!(shown.contains("To: <sip:a>"));

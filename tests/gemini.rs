@@ -53,9 +53,9 @@ async fn call(mock: &MockGemini, ports: u16, settings: &str, sound: Vec<i16>, st
     let plan =
         Plan::of(&serve_config.profile("ai").unwrap(), &|name| (name == "GEMINI_API_KEY").then(|| KEY.to_owned()))
             .unwrap();
-    let gateway = Engine::start(serve_config, Some(Arc::new(plan))).await.unwrap();
+    let gateway = Engine::start(serve_config, Some(Arc::new(plan))).unwrap();
     let dial_config = config(&folder.path().join("dial"), &format!("{}-{}", ports + 10, ports + 19), "");
-    let caller = Engine::start(dial_config, None).await.unwrap();
+    let caller = Engine::start(dial_config, None).unwrap();
     let address = gateway.listening[0].trim_start_matches("udp:").to_owned();
     let play = PlayPlan {
         files: if sound.is_empty() { vec![] } else { vec![Arc::from(sound)] },

@@ -18,7 +18,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -73,7 +73,11 @@ pub async fn start(place: &str, token: Option<Secret>, handle: Handle) -> Result
 /// Binds under another name with mode 0600 and then moves it in place: nobody can connect in between.
 async fn bind_unix(path: &Path) -> Result<UnixListener> {
     let failed = |source: &std::io::Error| Error::file("make the API's socket", path, source);
-    if path.exists() {
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(Error::machine(format!("{} is there already and is no socket", path.display()))
+                .hint("choose another place with --api unix:PATH"));
+        }
         if UnixStream::connect(path).await.is_ok() {
             return Err(Error::machine(format!("another gateway answers on {}", path.display()))
                 .hint("stop it, or choose another place with --api unix:PATH"));

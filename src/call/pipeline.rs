@@ -230,10 +230,30 @@ struct Media {
     remote: SocketAddr,
     remote_rtcp: SocketAddr,
     started_at: Instant,
-    /// Position of the inbound's first sample on the recording's clock.
-    anchor: Option<u64>,
+    /// The inbound's position 0 on the recording's clock; none until the next frame says where it is.
+    anchor: Option<i64>,
+    /// Frames in a row that lie elsewhere than their arrival says.
+    misplaced: u32,
     first_packet_after: Option<Duration>,
     source_changes: u32,
+}
+
+impl Media {
+    /// Where a frame that arrived at `at` lies on the recording's clock. The sender's clock places it; when that has
+    /// been more than 50 ms off its arrival for half a second (hold, skew), it is placed anew.
+    fn place(&mut self, at: Instant, position: u64, length: usize) -> u64 {
+        let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
+        let arrival = signed(self.inbound.rate().samples_in(at.since(self.started_at)) as u64) - signed(length as u64);
+        let position = signed(position);
+        let anchor = *self.anchor.get_or_insert(arrival.max(0) - position);
+        let off = arrival - (anchor + position);
+        self.misplaced = if off.abs() > 400 { self.misplaced + 1 } else { 0 };
+        if self.misplaced > 25 {
+            self.misplaced = 0;
+            self.anchor = Some(arrival - position);
+        }
+        u64::try_from(self.anchor.unwrap_or(anchor) + position).unwrap_or(0)
+    }
 }
 
 /// Sound on its way to the agent, gathered into messages.
@@ -484,7 +504,9 @@ impl Pipeline {
             });
         match agreed {
             Ok(agreed) => {
+                let held = !agreed.flow.sends();
                 self.start_media(now, agreed);
+                self.call.handle(now, CallInput::Held(held));
                 true
             }
             Err(problem) => {
@@ -530,7 +552,7 @@ impl Pipeline {
                 .iter()
                 .filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?)))
                 .collect(),
-            event: agreed.event,
+            event: agreed.event_in,
             described: Some(agreed.remote),
             expected,
         };
@@ -551,6 +573,8 @@ impl Pipeline {
             direction: agreed.flow.name().to_owned(),
         };
         if let Some(media) = &mut self.media {
+            // After a hold the sender's positions say nothing about the time that passed.
+            media.anchor = None;
             media.inbound.renegotiate(now, settings_in);
             media.outbound.renegotiate(settings_out);
             if media.agreed.remote != agreed.remote {
@@ -571,6 +595,7 @@ impl Pipeline {
                 remote_rtcp: agreed.remote_rtcp,
                 started_at: now,
                 anchor: None,
+                misplaced: 0,
                 first_packet_after: None,
                 source_changes: 0,
                 agreed,
@@ -679,15 +704,8 @@ impl Pipeline {
         let Some(media) = &mut self.media else { return };
         let rate = media.inbound.rate();
         if self.settings.record {
-            let anchor = *media.anchor.get_or_insert_with(|| {
-                let elapsed = rate.samples_in(at.since(media.started_at));
-                (elapsed.saturating_sub(samples.len())) as u64
-            });
-            self.recorder.add(
-                if self.settings.we_are_caller { Side::Agent } else { Side::Caller },
-                anchor + position,
-                samples,
-            );
+            let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
+            self.recorder.add(side, media.place(at, position, samples.len()), samples);
         }
         if let Seat::Local(agent) = &mut self.seat {
             agent.handle(at, Command::Audio { rate, samples });

@@ -21,10 +21,12 @@ use crate::{
     unit::{CallId, parse_duration},
 };
 use indicatif::ProgressBar;
+use rand::Rng as _;
 use serde::Serialize;
 use std::{
     collections::HashMap,
     fmt::Write as _,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -79,7 +81,14 @@ fn target(text: &str) -> Result<Uri> {
 fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) -> Result<Config> {
     let mut layers = layers(global)?;
     let any = if target.host.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
-    let listen = if arguments.sip.is_empty() { format!("udp:{any}") } else { arguments.sip.join(",") };
+    // Over TCP the far end must be able to reach our Contact.
+    let over_tcp = |uri: &str| uri.to_ascii_lowercase().contains("transport=tcp");
+    let tcp = over_tcp(&arguments.target) || arguments.proxy.as_deref().is_some_and(over_tcp);
+    let listen = match &arguments.sip[..] {
+        [] if tcp => format!("udp:{any},tcp:{any}"),
+        [] => format!("udp:{any}"),
+        named => named.join(","),
+    };
     layers.add_flag("sip.listen", &listen);
     layers.add_flag("media.rtp_ports", arguments.rtp_ports.as_deref().unwrap_or("20002-29999"));
     layers.add_flag("api.listen", "off");
@@ -116,12 +125,15 @@ impl KeptFolder {
         if let Some(path) = &arguments.journal {
             return Ok(Self { path: path.clone(), temporary: false });
         }
-        let path = std::env::temp_dir().join(format!("voxgw-dial-{}", std::process::id()));
         for file in [&arguments.record, &arguments.pcap].into_iter().flatten() {
             if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
                 return Err(Error::machine(format!("there is no folder {}", parent.display())).hint("make it first"));
             }
         }
+        // A name that nobody can make first.
+        let path = std::env::temp_dir().join(format!("voxgw-dial-{:016x}", rand::rng().next_u64()));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|source| Error::file("make", &path, &source))?;
         Ok(Self { path, temporary: true })
     }
 
@@ -372,7 +384,7 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
     }
     let signal = |kind| signal(kind).map_err(|source| Error::machine(format!("could not listen to signals: {source}")));
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let handle = Engine::start(Arc::clone(config), None).await?;
+    let handle = Engine::start(Arc::clone(config), None)?;
     let (_, mut items) = handle.hub.subscribe().await.ok_or_else(|| Error::new(Kind::Bug, "the hub has stopped"))?;
     let single = arguments.repeat == 1;
     let progress = if single { printer.spinner() } else { printer.bar(u64::from(arguments.repeat), "calls") };
@@ -401,7 +413,16 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
                     Err(error) => watch.outcome.failures.push(error),
                 }
             }
-            item = items.recv() => watch.item(item),
+            item = items.recv() => {
+                if watch.item(item) && let Some(all) = handle.hub.snapshot().await {
+                    // What was dropped may have been the end of calls.
+                    for view in all.sessions {
+                        if let Some(summary) = view.summary {
+                            watch.finished(view.header.call, &summary);
+                        }
+                    }
+                }
+            }
             code = ended_by(&mut interrupt, &mut terminate) => {
                 if asked_to_stop {
                     break;
@@ -462,7 +483,8 @@ async fn finish(handle: &Handle, watch: &Watch<'_>) {
 }
 
 impl Watch<'_> {
-    fn item(&mut self, item: Result<Arc<StreamItem>, broadcast::error::RecvError>) {
+    /// True if items were lost.
+    fn item(&mut self, item: Result<Arc<StreamItem>, broadcast::error::RecvError>) -> bool {
         match item {
             Ok(item) => {
                 if let StreamItem::Record { call, record } = &*item {
@@ -470,9 +492,20 @@ impl Watch<'_> {
                 }
             }
             Err(broadcast::error::RecvError::Lagged(count)) => {
-                self.printer.note(&format!("warning: {count} events were dropped; figures may miss calls"));
+                self.printer.note(&format!("warning: {count} events were dropped"));
+                return true;
             }
             Err(broadcast::error::RecvError::Closed) => self.running.clear(),
+        }
+        false
+    }
+
+    fn finished(&mut self, call: CallId, summary: &Summary) {
+        let Some(turns) = self.running.remove(&call) else { return };
+        let exit_code = exit_code_of(summary);
+        self.outcome.calls.push(CallOutcome { call, summary: summary.clone(), turns, exit_code });
+        if !self.single {
+            self.progress.inc(1);
         }
     }
 
@@ -498,14 +531,7 @@ impl Watch<'_> {
                 ));
                 self.progress.tick();
             }
-            Body::Summary(summary) => {
-                let turns = self.running.remove(&call).unwrap_or_default();
-                let exit_code = exit_code_of(summary);
-                self.outcome.calls.push(CallOutcome { call, summary: (**summary).clone(), turns, exit_code });
-                if !self.single {
-                    self.progress.inc(1);
-                }
-            }
+            Body::Summary(summary) => self.finished(call, summary),
             _ => {}
         }
     }

@@ -69,7 +69,7 @@ async fn serve(config: Arc<Config>, plan: Arc<Plan>, agent: &str, check: bool, p
     let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::machine(source.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| Error::machine(source.to_string()))?;
     let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
-    let handle = Engine::start(Arc::clone(&config), Some(plan)).await?;
+    let handle = Engine::start(Arc::clone(&config), Some(plan))?;
     let api = api::server::start(&config.api, token, handle.clone()).await?;
     let place = api.as_ref().map_or("off", |api| api.place.as_str());
     let kept =

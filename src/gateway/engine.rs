@@ -174,6 +174,8 @@ pub struct Engine {
     plan: Option<Arc<Plan>>,
     endpoint: Endpoint,
     sockets: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    /// Where TCP listens: what our Contact says on calls over TCP.
+    tcp_bound: Vec<SocketAddr>,
     streams: HashMap<u64, mpsc::Sender<Vec<u8>>>,
     streams_to: HashMap<SocketAddr, u64>,
     tcp_events: mpsc::Sender<tcp::Event>,
@@ -192,25 +194,28 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Binds everything and starts. `plan` answers incoming calls; without one they are refused.
+    /// Binds everything and starts; call it inside the runtime. `plan` answers incoming calls; without one they are refused.
     ///
     /// # Errors
     /// An address or port that cannot be bound, a folder that cannot be made.
-    pub async fn start(config: Arc<Config>, plan: Option<Arc<Plan>>) -> Result<Handle> {
+    pub fn start(config: Arc<Config>, plan: Option<Arc<Plan>>) -> Result<Handle> {
         let (packets_to, packets) = mpsc::channel(WAITING_MAX);
         let (tcp_to, tcp_events) = mpsc::channel(WAITING_MAX);
         let (mut sockets, mut listening, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tcp_bound = Vec::new();
         for listen in &config.listen {
             match listen.transport {
                 Transport::Udp => {
-                    let socket = udp::bind(*listen).await?;
+                    let socket = udp::bind(*listen)?;
                     let bound = socket.local_addr().unwrap_or(listen.address);
                     listening.push(format!("udp:{bound}"));
                     sockets.push((bound, socket));
                 }
                 Transport::Tcp => {
-                    let listener = tcp::bind(*listen).await?;
-                    listening.push(format!("tcp:{}", listener.local_addr().unwrap_or(listen.address)));
+                    let listener = tcp::bind(*listen)?;
+                    let bound = listener.local_addr().unwrap_or(listen.address);
+                    listening.push(format!("tcp:{bound}"));
+                    tcp_bound.push(bound);
                     listeners.push(listener);
                 }
             }
@@ -243,6 +248,7 @@ impl Engine {
             config,
             plan,
             sockets,
+            tcp_bound,
             streams: HashMap::new(),
             streams_to: HashMap::new(),
             tcp_events: tcp_to,
@@ -607,11 +613,12 @@ impl Engine {
         };
         let remote = resolve(hop).await?;
         let local_ip = crate::net::local_ip_towards(remote.ip());
-        let port = self
-            .sockets
-            .iter()
-            .find(|(bound, _)| bound.is_ipv4() == remote.is_ipv4())
-            .map_or(0, |(bound, _)| bound.port());
+        let same_family = |bound: &SocketAddr| bound.is_ipv4() == remote.is_ipv4();
+        let port = match transport {
+            Transport::Udp => self.sockets.iter().map(|(bound, _)| *bound).find(same_family),
+            Transport::Tcp => self.tcp_bound.iter().copied().find(same_family),
+        }
+        .map_or(0, |bound| bound.port());
         if transport == Transport::Udp && port == 0 {
             return Err(
                 Error::usage(format!("no UDP socket of the family of {remote} is open")).hint("add --sip udp:[::]:0")

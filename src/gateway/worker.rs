@@ -1,7 +1,13 @@
 //! Media workers: one thread with one runtime per core; a call lives and dies on one of them.
 
-use super::session::{self, Start};
-use crate::error::{Error, Result};
+use super::{
+    engine::ToEngine,
+    session::{self, Start},
+};
+use crate::{
+    call::pipeline::SipAction,
+    error::{Error, Result},
+};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -61,11 +67,14 @@ fn start_one(number: usize) -> Result<Worker> {
                 while let Some(start) = from.recv().await {
                     let counted = Arc::clone(&counted);
                     tokio::task::spawn_local(async move {
-                        let call = start.call;
+                        let (call, leg, engine) = (start.call, start.leg, start.engine.clone());
                         // A panic ends this call only: its task is its own.
                         let outcome = tokio::task::spawn_local(session::run(start)).await;
                         if let Err(panic) = outcome {
                             tracing::error!(target: "call", event = "call.panicked", %call, "{panic}");
+                            let reason = SipAction::HangUp("SIP;cause=500".into());
+                            let _ = engine.send(ToEngine::Sip(leg, reason)).await;
+                            let _ = engine.send(ToEngine::SessionOver(leg)).await;
                         }
                         counted.fetch_sub(1, Ordering::Relaxed);
                     });

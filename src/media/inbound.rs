@@ -459,6 +459,7 @@ impl Inbound {
             if gap < self.rate.0 * 2 { gap as usize } else { by_packets }
         });
         // What was already filled with silence while waiting is not missing any more.
+        self.take_back_silence(u32::try_from(missing).unwrap_or(u32::MAX));
         let missing = missing.saturating_sub(self.filled as usize).min(self.rate.samples_in(CONCEAL_MAX));
         if missing > 0 {
             // Only this is concealment; pauses and silence are not losses.
@@ -476,7 +477,8 @@ impl Inbound {
         }
         if let Some(expected) = self.expected_timestamp {
             let gap = timestamp.wrapping_sub(expected);
-            if gap > 0 && gap < self.rate.0 * 2 {
+            if gap < self.rate.0 * 2 {
+                self.take_back_silence(gap);
                 // The sender paused without losing packets (silence suppression, digits).
                 let pause = (gap as usize).saturating_sub(self.filled as usize);
                 if pause > 0 && pause <= self.rate.samples_in(CONCEAL_MAX) {
@@ -501,6 +503,11 @@ impl Inbound {
         }
         self.concealer.good(&mut samples);
         self.frame(at, samples, false);
+    }
+
+    /// Late packets take the place of the silence that was put in for them: the timeline must not grow.
+    fn take_back_silence(&mut self, gap: u32) {
+        self.position = self.position.saturating_sub(u64::from(self.filled.saturating_sub(gap)));
     }
 
     fn made_up(&mut self, at: Instant, count: usize) {
@@ -605,6 +612,26 @@ mod tests {
         inbound.handle_timeout(Instant::from_millis(1_080));
         let filled: usize = frames(&mut inbound).iter().map(|(samples, _)| samples).sum();
         assert_eq!(filled, 8_000 + 160, "one second, from the 80th millisecond on");
+    }
+
+    #[test]
+    fn a_burst_of_late_packets_does_not_stretch_the_timeline() {
+        let mut inbound = inbound();
+        for n in 0..10 {
+            send(&mut inbound, u64::from(n) * 20, CALLER, n);
+        }
+        // 200 ms of nothing, then what was held up arrives at once.
+        inbound.handle_timeout(Instant::from_millis(380));
+        for n in 10..20 {
+            send(&mut inbound, 390, CALLER, n);
+        }
+        let (mut samples, mut end) = (Vec::new(), 0);
+        while let Some(out) = inbound.poll(&mut samples) {
+            if let Out::Frame { position, .. } = out {
+                end = position + samples.len() as u64;
+            }
+        }
+        assert_eq!(end, 20 * 160);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! SIP over TCP: connections in and out, their messages, their limits.
 
-use super::udp::{Received, busy};
+use super::udp::{Received, bound, busy};
 use crate::{
     config::Listen,
     error::Result,
@@ -28,8 +28,8 @@ use tokio::{
 const PER_ADDRESS_MAX: usize = 50;
 /// A message must be complete within this time; a connection that never sends one is closed too.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(32);
-/// A connection without traffic is closed after this.
-const IDLE_MAX: Duration = Duration::from_mins(10);
+/// A connection without traffic is closed after this: longer than the longest call, whose BYE must still find it.
+const IDLE_MAX: Duration = Duration::from_hours(2);
 /// Connecting out may take this long.
 const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 
@@ -62,8 +62,13 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 ///
 /// # Errors
 /// Names the address and what to do about a busy port.
-pub async fn bind(listen: Listen) -> Result<TcpListener> {
-    TcpListener::bind(listen.address).await.map_err(|source| busy(listen, &source))
+pub fn bind(listen: Listen) -> Result<TcpListener> {
+    bound(listen.address, socket2::Type::STREAM)
+        .and_then(|socket| {
+            socket.listen(1_024)?;
+            TcpListener::from_std(socket.into())
+        })
+        .map_err(|source| busy(listen, &source))
 }
 
 /// Takes connections until the receiver is gone.
@@ -157,7 +162,8 @@ async fn run(id: u64, stream: TcpStream, remote: SocketAddr, to: mpsc::Sender<Ev
             }
             bytes = to_write.recv() => {
                 let Some(bytes) = bytes else { break };
-                if write.write_all(&bytes).await.is_err() { break }
+                // A peer that does not read is gone.
+                if !matches!(tokio::time::timeout(MESSAGE_WITHIN, write.write_all(&bytes)).await, Ok(Ok(()))) { break }
             }
         }
     }

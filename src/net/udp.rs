@@ -29,10 +29,27 @@ pub struct Received {
 ///
 /// # Errors
 /// Names the address and what to do about a busy port.
-pub async fn bind(listen: Listen) -> Result<Arc<UdpSocket>> {
-    let socket = UdpSocket::bind(listen.address).await.map_err(|source| busy(listen, &source))?;
+pub fn bind(listen: Listen) -> Result<Arc<UdpSocket>> {
+    let socket = bound(listen.address, socket2::Type::DGRAM)
+        .and_then(|socket| UdpSocket::from_std(socket.into()))
+        .map_err(|source| busy(listen, &source))?;
     let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
     Ok(Arc::new(socket))
+}
+
+/// A bound socket for the runtime. IPv6 is IPv6 only: both families may have the same port, and an IPv4 caller is not
+/// shown as a mapped address.
+pub(super) fn bound(address: SocketAddr, kind: socket2::Type) -> std::io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if kind == socket2::Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 /// The error of an address that cannot be bound.

@@ -300,7 +300,7 @@ impl Endpoint {
             .iter()
             .filter(|(_, tx)| {
                 tx.path.transport == Transport::Tcp
-                    && tx.path.connection.map_or(tx.path.remote == remote, |id| id == connection)
+                    && (tx.path.connection == Some(connection) || tx.path.remote == remote)
                     && matches!(tx.kind, Kind::InviteClient | Kind::OtherClient)
                     && matches!(tx.state, State::Trying)
             })

@@ -10,7 +10,10 @@ use crate::sip::{
     header::{CSeq, MAGIC_COOKIE, Via},
     message::Message,
     method::reason_phrase,
-    tx::table::{Kind, State},
+    tx::{
+        T1_64,
+        table::{Kind, State},
+    },
     uri::NameAddr,
 };
 
@@ -287,8 +290,8 @@ impl Endpoint {
         }
     }
 
-    fn cancel_invite(&mut self, now: Instant, invite: &Key, leg: Option<LegId>) {
-        let Some(tx) = self.transactions.get(invite) else { return };
+    fn cancel_invite(&mut self, now: Instant, invite_key: &Key, leg: Option<LegId>) {
+        let Some(tx) = self.transactions.get(invite_key) else { return };
         let invite = &tx.request;
         let mut headers = Headers::default();
         headers.push("Via", invite.headers.first("Via").unwrap_or_default());
@@ -313,6 +316,10 @@ impl Endpoint {
         }
         self.begin(now, key, Kind::OtherClient, cancel, path, bytes.clone());
         self.transmit(leg, path, bytes, false);
+        if let Some(tx) = self.transactions.get_mut(invite_key) {
+            tx.end_by(now + T1_64);
+        }
+        self.arm(invite_key);
     }
 
     /// Acknowledges and ends a 2xx that nobody wants.

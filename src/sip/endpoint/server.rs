@@ -9,7 +9,7 @@ use super::{
 use crate::sip::{
     dialog::Dialog,
     method::METHODS,
-    tx::{T1, T1_64, T2, Transport},
+    tx::{T1, T1_64, T2},
     uri::Uri,
 };
 use std::cmp::Reverse;
@@ -422,9 +422,7 @@ impl Endpoint {
     /// through NAT, back where the INVITE came from.
     pub(super) fn dialog_path(leg: &Leg) -> Path {
         let Some(dialog) = &leg.dialog else { return leg.path };
-        if leg.path.transport == Transport::Tcp {
-            return leg.path;
-        }
+        // Over TCP the connection is used while it lives; this is where to connect when it does not.
         let hop = dialog.next_hop();
         let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return leg.path };
         let behind_nat = dialog.route_set.is_empty() && is_private(ip) && ip != leg.path.remote.ip();

@@ -206,6 +206,20 @@ fn a_cancelled_call_ends_with_487_on_both_sides() {
 }
 
 #[test]
+fn a_cancelled_call_whose_phone_falls_silent_is_given_up() {
+    let mut pair = Pair::new();
+    let leg = pair.call();
+    let theirs = pair.their_leg();
+    pair.command(1, Command::Ring(theirs, None));
+    pair.lose = |_, label| label.starts_with("487");
+    pair.command(0, Command::HangUp(leg, None));
+    assert!(pair.ended(0).is_none());
+    pair.run(T1_64 + Duration::from_secs(1));
+    assert!(pair.ended(0).is_some());
+    pair.assert_clean();
+}
+
+#[test]
 fn a_cancel_waits_for_a_provisional_response() {
     let mut pair = Pair::new();
     let leg = pair.call();

@@ -34,8 +34,10 @@ pub struct Agreed {
     pub codec: (String, PayloadType),
     /// What we accept, by the payload types that we announced.
     pub accepts: Vec<(PayloadType, String)>,
-    /// Payload type of telephone-event, if both know it.
+    /// Payload type of telephone-event that we send, if both know it: the far end's number.
     pub event: Option<PayloadType>,
+    /// The one that we receive: our own number in an offer, else the same (RFC 3264 §5.1).
+    pub event_in: Option<PayloadType>,
     /// Packet length that we send.
     pub ptime: Ptime,
     /// Where the far end receives RTP.
@@ -123,6 +125,7 @@ pub fn accept(answer: &Description, can: &Offerable, local: &Local) -> Result<Ag
     // We receive by our own numbers; the answer may use others.
     agreed.accepts.extend(can.codecs.iter().map(|(name, payload_type)| (*payload_type, (*name).to_owned())));
     agreed.accepts.dedup();
+    agreed.event_in = agreed.event.map(|_| PayloadType(EVENT));
     Ok(agreed)
 }
 
@@ -161,6 +164,7 @@ fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refuse
         codec: (name, payload_type),
         accepts: common,
         event,
+        event_in: event,
         ptime,
         remote,
         remote_rtcp,

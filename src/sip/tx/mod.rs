@@ -193,6 +193,11 @@ impl Transaction {
             .collect()
     }
 
+    /// Ends it at `at` unless it ends before: a cancelled INVITE waits 64·T1 for its final response (§9.1).
+    pub const fn end_by(&mut self, at: Instant) {
+        self.end_at = at;
+    }
+
     /// When this wants to hear of the time again.
     #[must_use]
     pub fn timeout(&self) -> Instant {

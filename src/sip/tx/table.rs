@@ -108,8 +108,10 @@ type Row = (Kind, &'static [State], Event, State, &'static [Action]);
 static TABLE: &[Row] = &[
     // Figure 5.
     (InviteClient, &[Trying],             RetransmitTimer, Trying,     &[SendAgain]),
-    (InviteClient, &[Trying],             EndTimer,        Terminated, &[TimedOut]),
-    (InviteClient, &[Trying, Proceeding], Provisional,     Proceeding, &[PassUp, Retransmit(Pace::Stop), EndAfter(Span::Never)]),
+    // In Proceeding the end is set by a CANCEL only (§9.1).
+    (InviteClient, &[Trying, Proceeding], EndTimer,        Terminated, &[TimedOut]),
+    (InviteClient, &[Trying],             Provisional,     Proceeding, &[PassUp, Retransmit(Pace::Stop), EndAfter(Span::Never)]),
+    (InviteClient, &[Proceeding],         Provisional,     Proceeding, &[PassUp]),
     (InviteClient, &[Trying, Proceeding], Success,         Accepted,   &[PassUp, Retransmit(Pace::Stop), EndAfter(Span::Always64T1)]),
     (InviteClient, &[Trying, Proceeding], Failure,         Completed,  &[SendAck, PassUp, Retransmit(Pace::Stop), EndAfter(Span::Absorb64T1)]),
     (InviteClient, &[Accepted],           Success,         Accepted,   &[PassUp]),
