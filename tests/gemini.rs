@@ -167,6 +167,33 @@ async fn a_whole_conversation_with_barge_in() {
     assert_eq!(again.journal(), replay_recorded(&conversation).await.journal(), "byte for byte");
 }
 
+/// `voxgw replay FILE --agent gemini`: the same path at the speed of life.
+#[test]
+fn a_recording_talks_to_the_provider_again() {
+    use voxgw::{
+        call::pipeline::Seat,
+        replay::{Speed, converse, source},
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let mock =
+            MockGemini::start(Script::new().reply(Reply::tone(900.0, 700).saying(["Yes."])).hears([" hi"])).await;
+        let mut layers = Layers::defaults();
+        let text = format!("[agents.ai]\nkind = 'gemini'\nendpoint = '{}'\ngreeting = 'none'\n", mock.url);
+        layers.add_file_text(&text, std::path::Path::new("voxgw.toml")).unwrap();
+        let profile = Config::from_layers(&layers).unwrap().profile("ai").unwrap();
+        let plan = Plan::of(&profile, &|name| (name == "GEMINI_API_KEY").then(|| KEY.to_owned())).unwrap();
+        let file = std::path::Path::new("recordings/short-answer.wav");
+        let source = source::open(file, &source::Options::default()).unwrap();
+        let talk = converse(&source.streams[0], &plan, Seat::Remote, "x", Speed::Times(1.0), &mut |_| {}).await;
+        assert_eq!(mock.violations(), Vec::<String>::new());
+        assert_eq!(talk.turns.len(), 1, "{:?}", talk.turns);
+        assert_eq!(talk.turns[0].agent.0, "Yes.");
+        assert!(talk.turns[0].gap_ms.is_some() && talk.summary.agent == Verdict::Pass);
+    });
+}
+
 async fn replay_recorded(conversation: &Conversation) -> voxgw::replay::Conversation {
     use voxgw::{
         agent::local::recorded::Recorded,
