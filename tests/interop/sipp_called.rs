@@ -95,6 +95,20 @@ fn a_phone_that_hangs_up_ends_dial() {
 }
 
 #[test]
+#[ignore = "needs sipp"]
+fn a_challenge_is_answered_with_the_right_digest() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let password = folder.path().join("password");
+    std::fs::write(&password, "a-secret-word\n").expect("the password can be written");
+    let mut sipp = Sipp::called("uas_challenge").talking_for(2).listen();
+    let flags = ["--max", "20s", "--user", "alice", "--password-file", &password.display().to_string()];
+    let mut dial = Dial::start(sipp.port, &voice(10, 9), &flags);
+    // sipp goes on only if the digest is right; it sends no sound.
+    dial.assert_ends_with(NO_MEDIA, LIMIT);
+    sipp.assert_succeeds();
+}
+
+#[test]
 #[ignore = "belongs to the interop run"]
 fn a_closed_port_is_exit_code_three() {
     let port = free_ports(2);
