@@ -14,10 +14,11 @@ pub enum Side {
     Agent,
 }
 
-/// Samples held back for late frames: 100 ms at 8 kHz, more than the reorder window.
-const HELD: usize = 800;
-/// Pieces are given when this much is ready: a quarter of a second at 8 kHz, so that a call holds little.
-const PIECE: usize = 2_000;
+/// Samples held back for late frames: 80 ms at 8 kHz, twice the reorder window.
+const HELD: usize = 640;
+/// Pieces are given when this much is ready: an eighth of a second at 8 kHz. With what is held back and a frame it
+/// stays below 2,048 samples, so that a channel's buffer is 4 KiB.
+const PIECE: usize = 1_000;
 /// A position further ahead than this is wrong, not late: one minute.
 const AHEAD_MAX: u64 = 480_000;
 
@@ -59,7 +60,7 @@ impl Recorder {
         channel.extend(&samples[over..]);
     }
 
-    /// The next piece, once a quarter of a second is ready.
+    /// The next piece, once an eighth of a second is ready.
     pub fn take_piece(&mut self) -> Option<Vec<i16>> {
         let ready = self.caller.len().max(self.agent.len()).saturating_sub(HELD);
         (ready >= PIECE).then(|| self.interleave(ready))
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_come_every_quarter_second() {
+    fn pieces_come_soon() {
         let mut recorder = Recorder::default();
         let mut given = 0;
         for frame in 0..100 {
