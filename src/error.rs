@@ -1,7 +1,6 @@
 //! The one error that leaves a module's own borders.
 //!
-//! It says what was tried and what came back, carries a hint, and its [`Kind`] alone decides the exit code
-//! and the SIP status.
+//! It says what was tried and what came back, carries a hint, and its [`Kind`] alone decides the exit code.
 
 use std::fmt;
 
@@ -29,19 +28,6 @@ pub enum Kind {
     Interrupted,
 }
 
-/// Who has to do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The person on the phone, or the phone.
-    Caller,
-    /// The speech AI.
-    Provider,
-    /// The machine this runs on.
-    Local,
-    /// The config or the command line.
-    Config,
-}
-
 impl Kind {
     /// The process's exit code.
     #[must_use]
@@ -57,35 +43,6 @@ impl Kind {
             Self::Bug => 70,
             Self::Interrupted => 130,
         }
-    }
-
-    /// The answer to an INVITE that fails for this reason.
-    #[must_use]
-    pub const fn sip_status(self) -> u16 {
-        match self {
-            Self::Check | Self::Usage | Self::Bug => 500,
-            Self::Unreachable => 480,
-            Self::Refused => 403,
-            Self::Agent | Self::Machine | Self::Interrupted => 503,
-            Self::Media => 488,
-        }
-    }
-
-    /// Who has to act.
-    #[must_use]
-    pub const fn side(self) -> Side {
-        match self {
-            Self::Check | Self::Refused | Self::Media | Self::Unreachable => Side::Caller,
-            Self::Usage => Side::Config,
-            Self::Agent => Side::Provider,
-            Self::Machine | Self::Bug | Self::Interrupted => Side::Local,
-        }
-    }
-
-    /// Whether the same thing may succeed when tried again unchanged.
-    #[must_use]
-    pub const fn retry(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Agent)
     }
 }
 

@@ -76,7 +76,7 @@ pub enum Input {
     /// The first packet of this turn went out.
     Began(TurnId),
     /// The last packet of this turn went out.
-    Finished(TurnId),
+    Finished,
     /// Everything that was to be said has been sent.
     Drained,
     /// The far end holds us, or is back.
@@ -216,10 +216,10 @@ impl Call {
             }
             Input::SipEnded { by, status, reason } => self.sip_ended(now, by, status, reason),
             Input::Agent(event) => self.agent(now, event),
-            Input::Speech(edge) => self.speech(now, edge),
+            Input::Speech(edge) => self.speech(edge),
             Input::Digit(_) => {}
             Input::Began(turn) => self.began(now, turn),
-            Input::Finished(turn) => self.finished(now, turn),
+            Input::Finished => self.finished(now),
             Input::Drained => {
                 if let Some((_, by, reason)) = self.ending.take() {
                     self.hang_up(by, reason);
@@ -334,7 +334,7 @@ impl Call {
                         self.effects.push_back(Effect::CompleteTurn(turn));
                     } else {
                         // Words without sound: nothing to wait for.
-                        self.finished(now, turn);
+                        self.finished(now);
                     }
                 }
             }
@@ -453,9 +453,8 @@ impl Call {
         if let Some(status) = status {
             self.status = Some(status);
         }
-        if let Some(turn) = self.turns.audible() {
+        if self.turns.audible().is_some() {
             // Cut by the end of the call: what was heard is known to the playout.
-            let _ = turn;
             self.effects.push_back(Effect::Cut { tell_agent: false });
         } else if let Some(turn) = self.turns.close(now, self.origin, self.settings.owner, None) {
             self.record(Body::Turn(turn));
@@ -468,7 +467,7 @@ impl Call {
         self.effects.push_back(Effect::Over);
     }
 
-    fn speech(&mut self, now: Instant, edge: SpeechEdge) {
+    fn speech(&mut self, edge: SpeechEdge) {
         match edge {
             SpeechEdge::Started(_) => {
                 self.turns.caller_started();
@@ -482,7 +481,6 @@ impl Call {
                 self.record(Body::Speech(Speech { who: Who::Caller, speaking: false }));
             }
         }
-        let _ = now;
     }
 
     fn began(&mut self, now: Instant, turn: TurnId) {
@@ -493,8 +491,7 @@ impl Call {
         }
     }
 
-    fn finished(&mut self, now: Instant, turn: TurnId) {
-        let _ = turn;
+    fn finished(&mut self, now: Instant) {
         if let Some(turn) = self.turns.close(now, self.origin, self.settings.owner, None) {
             self.record(Body::Turn(turn));
         }

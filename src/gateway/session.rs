@@ -18,7 +18,7 @@ use crate::{
     sip::endpoint::{Ended, EndedBy, LegId},
     unit::CallId,
 };
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 use tokio::{net::UdpSocket, sync::mpsc};
 
 /// A packet for a capture: wall clock in nanoseconds, from, to, bytes.
@@ -384,6 +384,3 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Speech(_) | Body::Transcript(_) | Body::Stats(_) | Body::Unknown => {}
     }
 }
-
-/// How long a session may take to finish after everything else has gone.
-pub const LAST_MOMENTS: Duration = Duration::from_secs(2);

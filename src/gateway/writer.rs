@@ -10,20 +10,20 @@ use crate::{
     call::journal::Record,
     config::Recording,
     error::{Error, Result},
-    media::file::pcap,
-    unit::CallId,
+    media::file::{pcap, wav},
+    unit::{CallId, SampleRate},
 };
 use std::{
     collections::HashMap,
     fs::File,
     io::{BufWriter, Write as _},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::Ordering,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     time::{Duration, Instant, SystemTime},
 };
@@ -32,6 +32,9 @@ use std::{
 const BUFFER: usize = 1_024;
 /// What may wait for the disk.
 const WAITING_MAX: usize = 16_384;
+/// The writer sleeps so long between two looks at what waits: waking a thread for each line of each call would cost
+/// the calls more than the writing.
+const REST: Duration = Duration::from_millis(50);
 
 /// What reaches the writer.
 #[derive(Debug)]
@@ -85,7 +88,7 @@ pub fn start(recording: Recording, hub: HubHandle) -> Result<WriterHandle> {
         .map_err(|source| Error::file("make the recordings folder", &recording.folder, &source))?;
     let (to, from) = sync_channel(WAITING_MAX);
     let handle = WriterHandle { to, hub: hub.clone() };
-    let writer = Writer { recording, hub, calls: HashMap::new(), failing: false, pruned_at: None };
+    let writer = Writer { recording, hub, calls: HashMap::new(), failing: false, pruned_at: None, scratch: Vec::new() };
     std::thread::Builder::new()
         .name("writer".into())
         .spawn(move || writer.run(&from))
@@ -99,21 +102,44 @@ struct Writer {
     calls: HashMap<CallId, CallFiles>,
     failing: bool,
     pruned_at: Option<Instant>,
+    /// Samples on their way to bytes.
+    scratch: Vec<u8>,
 }
 
 struct CallFiles {
     folder: PathBuf,
     journal: Option<BufWriter<File>>,
-    sound: Option<hound::WavWriter<BufWriter<File>>>,
-    sound_flushed: Instant,
+    sound: Sound,
     capture: Option<BufWriter<File>>,
     frames: Option<BufWriter<File>>,
+}
+
+/// `call.wav`: stereo, 8 kHz, 16 bits. Written by hand: a piece is one system call, and so is its header; what a full
+/// disk did not take is silence in its place.
+#[derive(Default)]
+struct Sound {
+    file: Option<File>,
+    /// Bytes of sound so far, written or not.
+    length: u64,
+    header_at: Option<Instant>,
 }
 
 impl Writer {
     fn run(mut self, from: &Receiver<In>) {
         self.prune();
-        while let Ok(input) = from.recv() {
+        loop {
+            let input = match from.try_recv() {
+                Ok(input) => input,
+                Err(TryRecvError::Empty) if self.calls.is_empty() => match from.recv() {
+                    Ok(input) => input,
+                    Err(_) => return,
+                },
+                Err(TryRecvError::Empty) => {
+                    std::thread::sleep(REST);
+                    continue;
+                }
+                Err(TryRecvError::Disconnected) => return,
+            };
             if let In::Stop(done) = input {
                 for (_, files) in self.calls.drain() {
                     finish(files);
@@ -139,8 +165,7 @@ impl Writer {
                     CallFiles {
                         folder: folder.clone(),
                         journal: None,
-                        sound: None,
-                        sound_flushed: Instant::now(),
+                        sound: Sound::default(),
                         capture: None,
                         frames: None,
                     },
@@ -158,7 +183,7 @@ impl Writer {
             }
             In::Sound(call, piece) => {
                 let Some(files) = self.calls.get_mut(&call) else { return Ok(()) };
-                files.write_sound(&piece)
+                files.write_sound(&piece, &mut self.scratch)
             }
             In::Packet(call, at_ns, source, destination, bytes) => {
                 let Some(files) = self.calls.get_mut(&call) else { return Ok(()) };
@@ -237,37 +262,31 @@ impl Writer {
 }
 
 impl CallFiles {
-    fn write_sound(&mut self, piece: &[i16]) -> std::io::Result<()> {
-        let other = |problem: hound::Error| match problem {
-            hound::Error::IoError(problem) => problem,
-            problem => std::io::Error::other(problem),
+    fn write_sound(&mut self, piece: &[i16], bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        bytes.clear();
+        bytes.extend(piece.iter().flat_map(|sample| sample.to_le_bytes()));
+        let at = wav::HEADER_BYTES as u64 + self.sound.length;
+        self.sound.length += bytes.len() as u64;
+        let file = match &mut self.sound.file {
+            Some(file) => file,
+            slot => slot.insert(private_file(self.folder.join("call.wav"))?),
         };
-        let writer = if let Some(writer) = &mut self.sound {
-            writer
-        } else {
-            let spec = hound::WavSpec {
-                channels: 2,
-                sample_rate: 8_000,
-                bits_per_sample: 16,
-                sample_format: hound::SampleFormat::Int,
-            };
-            let path = self.folder.join("call.wav");
-            self.sound.insert(
-                hound::WavWriter::new(BufWriter::with_capacity(BUFFER, private_file(path)?), spec).map_err(other)?,
-            )
-        };
-        // hound's own buffer: a call for each sample would cost more than the disk.
-        let mut samples = writer.get_i16_writer(u32::try_from(piece.len()).unwrap_or(0));
-        for sample in piece {
-            samples.write_sample(*sample);
-        }
-        samples.flush().map_err(other)?;
+        file.write_all_at(bytes, at)?;
         // A crash loses at most a second: the header is made right.
-        if self.sound_flushed.elapsed() >= Duration::from_secs(1) {
-            self.sound_flushed = Instant::now();
-            writer.flush().map_err(other)?;
+        if self.sound.header_at.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
+            self.sound.mend_header()?;
         }
         Ok(())
+    }
+}
+
+impl Sound {
+    fn mend_header(&mut self) -> std::io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        self.header_at = Some(Instant::now());
+        // A disk that took nothing at the end leaves the file shorter than the call.
+        let written = file.metadata()?.len().saturating_sub(wav::HEADER_BYTES as u64);
+        file.write_all_at(&wav::header(SampleRate::HZ_8000, 2, self.length.min(written)), 0)
     }
 }
 
@@ -294,13 +313,11 @@ fn private_file(path: PathBuf) -> std::io::Result<File> {
     File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-fn finish(files: CallFiles) {
+fn finish(mut files: CallFiles) {
     for mut file in [files.journal, files.capture, files.frames].into_iter().flatten() {
         let _ = file.flush();
     }
-    if let Some(sound) = files.sound {
-        let _ = sound.finalize();
-    }
+    let _ = files.sound.mend_header();
 }
 
 fn size_of(folder: &Path) -> u64 {
@@ -324,7 +341,7 @@ mod tests {
             keep,
             max_size,
         };
-        Writer { recording, hub, calls: HashMap::new(), failing: false, pruned_at: None }
+        Writer { recording, hub, calls: HashMap::new(), failing: false, pruned_at: None, scratch: Vec::new() }
     }
 
     #[test]

@@ -290,12 +290,6 @@ impl Inbound {
         self.last_packet_at
     }
 
-    /// Whether any packet was taken.
-    #[must_use]
-    pub const fn has_heard(&self) -> bool {
-        self.first_packet_at.is_some()
-    }
-
     /// Whether the caller speaks.
     #[must_use]
     pub const fn is_speaking(&self) -> bool {

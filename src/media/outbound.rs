@@ -258,12 +258,6 @@ impl Outbound {
         self.settings.codec.rate.duration_of(self.queue.len())
     }
 
-    /// Sound of `turn` that was sent.
-    #[must_use]
-    pub fn heard_ms(&self, turn: TurnId) -> u32 {
-        if self.playing == Some(turn) { ms_of(self.settings.codec.rate, self.heard) } else { 0 }
-    }
-
     /// When the next packet is due.
     #[must_use]
     pub fn timeout(&self) -> Instant {

@@ -75,9 +75,11 @@ impl Recorder {
         let mut piece = vec![0; 2 * count];
         for (channel, offset) in [(&mut self.caller, 0), (&mut self.agent, 1)] {
             let have = count.min(channel.len());
-            for (frame, sample) in piece.chunks_exact_mut(2).zip(channel.drain(..have)) {
-                frame[offset] = sample;
+            let (front, back) = channel.as_slices();
+            for (frame, sample) in piece.chunks_exact_mut(2).zip(front.iter().chain(back).take(have)) {
+                frame[offset] = *sample;
             }
+            channel.drain(..have);
         }
         self.start += count as u64;
         piece

@@ -256,7 +256,6 @@ pub async fn converse(
         pipeline,
         conversation: Conversation::default(),
         clock: VirtualClock::starting_at(base),
-        stream,
         remote: None,
         events: None,
         plan,
@@ -317,7 +316,6 @@ struct Run<'a> {
     pipeline: Pipeline,
     conversation: Conversation,
     clock: VirtualClock,
-    stream: &'a Stream,
     remote: Option<(Rc<Shared>, mpsc::Sender<socket::Outgoing>)>,
     events: Option<mpsc::Receiver<AgentEvent>>,
     plan: &'a Plan,
@@ -403,7 +401,6 @@ impl Run<'_> {
         tokio::task::spawn_local(socket::run(Arc::clone(plan), Rc::clone(&shared), outgoing, events_to));
         self.remote = Some((shared, to));
         self.events = Some(events);
-        let _ = self.stream;
     }
 }
 

@@ -382,7 +382,7 @@ impl Endpoint {
                         self.client_response(now, key, response);
                     }
                 }
-                Action::TimedOut => self.transaction_timed_out(now, key),
+                Action::TimedOut => self.transaction_timed_out(key),
                 Action::Retransmit(_) | Action::EndAfter(_) => {}
             }
         }

@@ -109,7 +109,7 @@ fn a_challenge_is_answered_with_the_right_digest() {
 }
 
 #[test]
-#[ignore = "belongs to the interop run"]
+#[ignore = "needs sipp"]
 fn a_closed_port_is_exit_code_three() {
     let port = free_ports(2);
     let begin = Instant::now();
@@ -119,7 +119,7 @@ fn a_closed_port_is_exit_code_three() {
 }
 
 #[test]
-#[ignore = "belongs to the interop run"]
+#[ignore = "needs sipp"]
 fn a_deaf_port_is_exit_code_three() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let port = socket.local_addr().expect("its number").port();

@@ -180,6 +180,36 @@ pub fn resample(samples: &[i16], from: SampleRate, to: SampleRate) -> Result<Vec
     Ok(out.into_iter().skip(delay).take(wanted).collect())
 }
 
+/// Length of [`header`].
+pub const HEADER_BYTES: usize = 44;
+
+/// The head of a WAV file with 16-bit samples and `length` bytes of sound, for files that are written as they grow.
+/// Sound beyond what the format can count (4 GiB) is still played by readers that go to the end of the file.
+#[must_use]
+pub fn header(rate: SampleRate, channels: u16, length: u64) -> [u8; HEADER_BYTES] {
+    let length = u32::try_from(length).unwrap_or(u32::MAX - 36);
+    let frame_bytes = channels * 2;
+    let mut bytes = [0; HEADER_BYTES];
+    let mut at = 0;
+    let mut put = |part: &[u8]| {
+        bytes[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    };
+    put(b"RIFF");
+    put(&length.saturating_add(36).to_le_bytes());
+    put(b"WAVEfmt ");
+    put(&16_u32.to_le_bytes());
+    put(&1_u16.to_le_bytes());
+    put(&channels.to_le_bytes());
+    put(&rate.0.to_le_bytes());
+    put(&(rate.0 * u32::from(frame_bytes)).to_le_bytes());
+    put(&frame_bytes.to_le_bytes());
+    put(&16_u16.to_le_bytes());
+    put(b"data");
+    put(&length.to_le_bytes());
+    bytes
+}
+
 /// Bytes of a WAV file with 16-bit samples, interleaved.
 #[must_use]
 pub fn write(rate: SampleRate, channels: u16, interleaved: &[i16]) -> Vec<u8> {
@@ -199,6 +229,12 @@ pub fn write(rate: SampleRate, channels: u16, interleaved: &[i16]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::media::dsp::tone;
+
+    #[test]
+    fn a_header_written_by_hand_is_the_librarys() {
+        let whole = write(SampleRate::HZ_8000, 2, &[1, -2, 3, -4]);
+        assert_eq!(header(SampleRate::HZ_8000, 2, 8), whole[..HEADER_BYTES]);
+    }
 
     #[test]
     fn what_is_written_is_read() {

@@ -342,7 +342,7 @@ impl Endpoint {
         self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: true });
     }
 
-    pub(super) fn transaction_timed_out(&mut self, now: Instant, key: &Key) {
+    pub(super) fn transaction_timed_out(&mut self, key: &Key) {
         let Some(tx) = self.transactions.get(key) else { return };
         let Some(id) = self.clients.get(key).copied() else { return };
         let (kind, method) = (tx.kind, tx.request.method.clone());
@@ -362,7 +362,6 @@ impl Endpoint {
             }
             _ => {}
         }
-        let _ = now;
     }
 }
 

@@ -1,0 +1,158 @@
+//! What is counted: RTCP, statistics each second, lints, rules that end a call, the summary.
+
+use super::{Out, Pipeline, Seat, Told};
+use crate::{
+    call::Input as CallInput,
+    call::journal::{Body, CallState, Stats, Summary, rounded},
+    call::latency,
+    call::lint,
+    call::summary::{Outcome, judge},
+    clock::Instant,
+};
+use std::time::Duration;
+
+impl Pipeline {
+    pub(super) fn report(&mut self, now: Instant) {
+        let wall = self.wall(now);
+        let Some(media) = &mut self.media else { return };
+        if media.reporter.timeout() > now {
+            return;
+        }
+        let clock = media.inbound.codec().clock;
+        let bytes = media.reporter.make(now, wall, media.outbound.totals(), media.inbound.stream(), clock);
+        let (to, mux) = (media.remote_rtcp, media.agreed.rtcp_mux);
+        self.push(Out::Rtcp { to, mux, bytes });
+    }
+
+    pub(super) fn take_stats(&mut self, now: Instant) -> Stats {
+        let Some(media) = &mut self.media else { return Stats::default() };
+        let remote = media.reporter.latest();
+        let rtt_ms = remote.and_then(|report| report.rtt_ms).map(rounded);
+        let mut outbound = media.outbound.take_stats();
+        outbound.rtt_ms = rtt_ms;
+        outbound.remote_loss_percent = remote.map(|report| rounded(report.loss_percent));
+        outbound.remote_jitter_ms = remote.map(|report| rounded(report.jitter_ms));
+        Stats { inbound: media.inbound.take_stats(now.since(media.started_at), rtt_ms), outbound }
+    }
+
+    pub(super) fn stats(&mut self, now: Instant) {
+        let stats = self.take_stats(now);
+        self.lints(now, &stats);
+        let lost_media = self.media.as_ref().is_some_and(|media| {
+            let timeout = self.settings.media_timeout;
+            let held = self.call.state() == CallState::Held;
+            !timeout.is_zero()
+                && !held
+                && media.agreed.flow.receives()
+                && now.since(media.inbound.last_packet_at()) >= timeout
+        });
+        if lost_media && self.call.answered_at().is_some() {
+            let seconds = self.settings.media_timeout.as_secs();
+            let reason = format!("nothing was received for {seconds} s");
+            self.call.handle(now, CallInput::HangUp { by: "network", reason });
+        }
+        self.hang_up_rules(now);
+        self.record(now, Body::Stats(stats));
+    }
+
+    /// `dial --hangup-after`.
+    pub(super) fn hang_up_rules(&mut self, now: Instant) {
+        let Some(media) = &self.media else { return };
+        let quiet = self.settings.hang_up_after_silence.is_some_and(|span| {
+            self.far_spoke
+                && media.outbound.is_drained()
+                && !media.inbound.is_speaking()
+                && now.since(media.inbound.last_voiced()) >= span
+        });
+        if quiet {
+            self.call.handle(now, CallInput::HangUp { by: "us", reason: "the far end fell silent".into() });
+        }
+        let answers = u32::try_from(self.answer_gaps_ms.len()).unwrap_or(u32::MAX);
+        let waiting = self.media.as_ref().is_some_and(|media| media.inbound.is_speaking());
+        if !waiting && self.settings.hang_up_after_turns.is_some_and(|turns| answers >= turns) {
+            self.call.handle(now, CallInput::HangUp { by: "us", reason: "enough turns".into() });
+        }
+    }
+
+    pub(super) fn lints(&mut self, now: Instant, stats: &Stats) {
+        let Some(media) = &self.media else { return };
+        let facts = lint::Facts {
+            up_for: self.call.answered_at().map_or(Duration::ZERO, |at| now.since(at)),
+            expects_media: media.agreed.flow.receives(),
+            inbound: &stats.inbound,
+            outbound: &stats.outbound,
+            described: Some(media.agreed.remote),
+            source: media.inbound.source(),
+            source_changes: media.source_changes,
+            newest_gap_ms: self.newest_gap_ms,
+            agent_connect: self.call.agent_connect(),
+            agent_failed: self.call.agent_failed().is_some(),
+            first_packet_after: media.first_packet_after,
+        };
+        for found in lint::check(&facts, &mut self.fired) {
+            self.record(now, Body::Lint(found));
+        }
+    }
+
+    pub(super) fn finish(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        if self.settings.record {
+            let rest = self.recorder.finish();
+            if !rest.is_empty() {
+                self.push(Out::Sound(rest));
+            }
+        }
+        self.tell(now, Told::Close);
+        let stats = self.take_stats(now);
+        self.lints(now, &stats);
+        let summary = self.summary(now, stats);
+        self.record(now, Body::Summary(Box::new(summary)));
+        self.push(Out::Over);
+    }
+
+    pub(super) fn summary(&mut self, now: Instant, stats: Stats) -> Summary {
+        let (ended_by, reason, status) = self.call.ending();
+        let reason = reason.to_owned();
+        let (mut turns, cuts) = self.call.turns.counts();
+        let mut gaps = self.call.turns.gaps_ms().to_vec();
+        if self.settings.we_are_caller {
+            gaps.clone_from(&self.answer_gaps_ms);
+            turns = u32::try_from(gaps.len()).unwrap_or(u32::MAX);
+        }
+        let gap = |percent| latency::percentile(gaps.clone(), percent);
+        let mut summary = Summary {
+            duration_s: rounded(now.signed_ms_since(self.origin) / 1_000.0),
+            answered_after_ms: self.call.answered_at().map(|at| rounded(at.signed_ms_since(self.origin))),
+            ended_by: ended_by.to_owned(),
+            reason: reason.clone(),
+            status,
+            codec: self.media.as_ref().map(|media| media.agreed.codec.0.clone()).unwrap_or_default(),
+            turns,
+            cuts,
+            gap_p50_ms: gap(50.0),
+            gap_p95_ms: gap(95.0),
+            gap_max_ms: gap(100.0),
+            dtmf: self.digits.clone(),
+            uplink: self.uplink_latency,
+            downlink: if matches!(self.seat, Seat::Remote) { self.downlink.percentiles() } else { None },
+            lints: self.fired.iter().map(|name| (*name).to_owned()).collect(),
+            ..Summary::default()
+        };
+        let outcome = Outcome {
+            state: self.call.state(),
+            answered: self.call.answered_at().is_some(),
+            up_for: self.call.answered_at().map_or(Duration::ZERO, |at| now.since(at)),
+            ended_by,
+            expected_media: self.expected_media,
+            agent_ready: self.call.agent_was_ready(),
+            // The far gateway says so in its BYE when its agent could not be reached.
+            agent_failed: self.call.agent_failed().is_some()
+                || (self.settings.we_are_caller && ended_by == "callee" && reason.contains("cause=503")),
+        };
+        judge(&mut summary, &outcome, &stats);
+        summary.stats = stats;
+        summary
+    }
+}

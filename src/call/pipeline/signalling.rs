@@ -1,0 +1,188 @@
+//! Descriptions in and out, and the media path that they make or change (RFC 3264).
+
+use super::{Media, Out, Pipeline, STATS_EVERY, Seat, SipAction};
+use crate::{
+    call::Input as CallInput,
+    call::journal::{Body, Level, MediaChange, Note},
+    clock::Instant,
+    media::codec,
+    media::inbound,
+    media::inbound::Inbound,
+    media::outbound,
+    media::outbound::Outbound,
+    media::rtp::report::Reporter,
+    sip::sdp::Description,
+    sip::sdp::negotiate,
+    sip::sdp::negotiate::Agreed,
+    sip::sdp::negotiate::Local,
+    sip::sdp::negotiate::Offerable,
+    unit::Ssrc,
+};
+
+impl Pipeline {
+    pub(super) fn offerable(&self) -> Offerable {
+        Offerable {
+            codecs: self.settings.codecs.iter().map(|codec| (codec.name, codec.payload_type)).collect(),
+            ptime: self.settings.ptime,
+        }
+    }
+
+    pub(super) fn local(&mut self) -> Local {
+        self.sdp_version += 1;
+        Local { address: self.settings.rtp, session: (self.settings.seed >> 2, self.sdp_version), hold: false }
+    }
+
+    pub(super) fn invited(&mut self, now: Instant, sdp: Option<&[u8]>) {
+        if let Some(sdp) = sdp {
+            match self.negotiated(sdp) {
+                Ok((agreed, text)) => {
+                    self.our_answer = Some(text);
+                    self.start_media(now, agreed);
+                }
+                Err(problem) => {
+                    self.record(now, Body::Note(Note { level: Level::Error, text: format!("488: {problem}") }));
+                    self.call.handle(now, CallInput::Refused(problem.clone()));
+                    self.push(Out::Sip(SipAction::Refuse(488, problem)));
+                    return;
+                }
+            }
+        }
+        self.call.handle(now, CallInput::Begin);
+    }
+
+    pub(super) fn negotiated(&mut self, sdp: &[u8]) -> Result<(Agreed, String), String> {
+        let offer = Description::parse(sdp)?;
+        let (can, local) = (self.offerable(), self.local());
+        negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())
+    }
+
+    pub(super) fn answered(&mut self, now: Instant, sdp: Option<&[u8]>) {
+        if self.take_answer(now, sdp) {
+            self.call.handle(now, CallInput::Answered);
+        }
+    }
+
+    pub(super) fn acknowledged(&mut self, now: Instant, sdp: Option<&[u8]>) {
+        // The ACK carries their answer when our 200 made the offer.
+        if self.offered && !self.take_answer(now, sdp) {
+            return;
+        }
+        self.call.handle(now, CallInput::Acknowledged);
+    }
+
+    /// Reads the answer to our offer; hangs up if there is no agreement.
+    pub(super) fn take_answer(&mut self, now: Instant, sdp: Option<&[u8]>) -> bool {
+        self.offered = false;
+        let local = self.local();
+        let agreed = sdp
+            .ok_or_else(|| "the answer has no session description".to_owned())
+            .and_then(Description::parse)
+            .and_then(|answer| {
+                negotiate::accept(&answer, &self.offerable(), &local).map_err(|refused| refused.to_string())
+            });
+        match agreed {
+            Ok(agreed) => {
+                let held = !agreed.flow.sends();
+                self.start_media(now, agreed);
+                self.call.handle(now, CallInput::Held(held));
+                true
+            }
+            Err(problem) => {
+                self.record(now, Body::Note(Note { level: Level::Error, text: problem.clone() }));
+                self.call.handle(now, CallInput::HangUp { by: "us", reason: format!("no media: {problem}") });
+                false
+            }
+        }
+    }
+
+    pub(super) fn reinvited(&mut self, now: Instant, sdp: Option<&[u8]>) {
+        let Some(sdp) = sdp else {
+            // Offerless: our offer goes in the 200, their answer comes with the ACK.
+            let text = self.offer();
+            self.push(Out::Sip(SipAction::AnswerReinvite(text)));
+            return;
+        };
+        match self.negotiated(sdp) {
+            Ok((agreed, text)) => {
+                self.push(Out::Sip(SipAction::AnswerReinvite(text)));
+                let held = !agreed.flow.sends();
+                self.start_media(now, agreed);
+                self.call.handle(now, CallInput::Held(held));
+            }
+            Err(problem) => {
+                self.record(
+                    now,
+                    Body::Note(Note { level: Level::Warn, text: format!("re-INVITE refused: {problem}") }),
+                );
+                self.push(Out::Sip(SipAction::RefuseReinvite(488)));
+            }
+        }
+    }
+
+    /// Starts media, or changes it.
+    pub(super) fn start_media(&mut self, now: Instant, agreed: Agreed) {
+        let ours = codec::by_name(&agreed.codec.0).unwrap_or(&codec::CODECS[0]);
+        let expected = agreed.flow.receives();
+        self.expected_media |= expected;
+        let settings_in = inbound::Settings {
+            codecs: agreed
+                .accepts
+                .iter()
+                .filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?)))
+                .collect(),
+            event: agreed.event_in,
+            described: Some(agreed.remote),
+            expected,
+        };
+        let settings_out = outbound::Settings {
+            codec: ours,
+            payload_type: agreed.codec.1,
+            event: agreed.event,
+            ptime: agreed.ptime,
+            sending: agreed.flow.sends(),
+        };
+        let change = MediaChange {
+            codec: ours.name.to_owned(),
+            payload_type: agreed.codec.1.0,
+            ptime_ms: agreed.ptime.ms(),
+            local: self.settings.rtp.to_string(),
+            remote: agreed.remote.to_string(),
+            source: "sdp".to_owned(),
+            direction: agreed.flow.name().to_owned(),
+        };
+        if let Some(media) = &mut self.media {
+            // After a hold the sender's positions say nothing about the time that passed.
+            media.anchor = None;
+            media.inbound.renegotiate(now, settings_in);
+            media.outbound.renegotiate(settings_out);
+            if media.agreed.remote != agreed.remote {
+                media.remote = agreed.remote;
+                media.remote_rtcp = agreed.remote_rtcp;
+            }
+            media.agreed = agreed;
+        } else {
+            #[expect(clippy::cast_possible_truncation, reason = "the low half of a random number")]
+            let ssrc = Ssrc((self.settings.seed >> 7) as u32);
+            let mut outbound = Outbound::new(now, settings_out, ssrc, self.settings.seed.rotate_left(17));
+            outbound.set_prebuffer(self.settings.prebuffer);
+            self.media = Some(Media {
+                inbound: Inbound::new(now, settings_in, agreed.ptime),
+                outbound,
+                reporter: Reporter::new(now, ssrc, format!("{:012x}", self.settings.seed >> 16)),
+                remote: agreed.remote,
+                remote_rtcp: agreed.remote_rtcp,
+                started_at: now,
+                anchor: None,
+                misplaced: 0,
+                first_packet_after: None,
+                source_changes: 0,
+                agreed,
+            });
+            self.next_stats_at = now + STATS_EVERY;
+            if matches!(self.seat, Seat::Local(_)) {
+                self.uplink.rate = ours.rate;
+            }
+        }
+        self.record(now, Body::Media(change));
+    }
+}

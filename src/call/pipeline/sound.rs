@@ -1,0 +1,247 @@
+//! Sound and digits on their ways: caller → recording and agent, agent → recording and caller.
+
+use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, Told};
+use crate::{
+    agent::event::Command,
+    agent::event::Event as AgentEvent,
+    call::Input as CallInput,
+    call::journal::{Body, Digit, Direction, Level, MediaChange, Note, Part, Turn, rounded},
+    clock::Instant,
+    media::dsp::resample::Resampler,
+    media::dsp::vad::SpeechEdge,
+    media::inbound,
+    media::recorder::Side,
+    media::rtp::packet::is_rtcp,
+    unit::TurnId,
+};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+impl Media {
+    /// Where a frame that arrived at `at` lies on the recording's clock. The sender's clock places it; when that has
+    /// been more than 50 ms off its arrival for half a second (hold, skew), it is placed anew.
+    fn place(&mut self, at: Instant, position: u64, length: usize) -> u64 {
+        let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
+        let arrival = signed(self.inbound.rate().samples_in(at.since(self.started_at)) as u64) - signed(length as u64);
+        let position = signed(position);
+        let anchor = *self.anchor.get_or_insert(arrival.max(0) - position);
+        let off = arrival - (anchor + position);
+        self.misplaced = if off.abs() > 400 { self.misplaced + 1 } else { 0 };
+        if self.misplaced > 25 {
+            self.misplaced = 0;
+            self.anchor = Some(arrival - position);
+        }
+        u64::try_from(self.anchor.unwrap_or(anchor) + position).unwrap_or(0)
+    }
+}
+
+impl Pipeline {
+    // Media in
+
+    pub(super) fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let wall = self.wall(now);
+        let Some(media) = &mut self.media else { return };
+        if is_rtcp(bytes) {
+            if from.ip() == media.remote_rtcp.ip() || from.ip() == media.remote.ip() {
+                media.reporter.handle(now, wall, bytes, media.inbound.codec().clock);
+            }
+            return;
+        }
+        media.inbound.handle_rtp(now, from, bytes);
+        self.heard(now);
+    }
+
+    /// What came out of the inbound path goes its ways.
+    pub(super) fn heard(&mut self, now: Instant) {
+        let mut samples = std::mem::take(&mut self.samples);
+        while let Some(out) = self.media.as_mut().and_then(|media| media.inbound.poll(&mut samples)) {
+            match out {
+                inbound::Out::Frame { at, position, voiced, .. } => self.frame(at, position, voiced, &samples),
+                inbound::Out::Speech(edge) => {
+                    self.far_spoke |= matches!(edge, SpeechEdge::Ended(_));
+                    if let SpeechEdge::Started(at) = edge {
+                        self.answered_us(now, at);
+                    }
+                    self.call.handle(now, CallInput::Speech(edge));
+                    self.tell(now, Told::Speech(edge));
+                }
+                inbound::Out::Digit(heard) => {
+                    let clock_khz = 8;
+                    let duration_ms = u32::from(heard.duration) / clock_khz;
+                    self.digits.push(heard.digit);
+                    self.record(now, Body::Dtmf(Digit { direction: Direction::In, digit: heard.digit, duration_ms }));
+                    self.call.handle(now, CallInput::Digit(heard.digit));
+                    self.tell(now, Told::Digit(heard.digit));
+                }
+                inbound::Out::Latched(source) => self.latched(now, source),
+                inbound::Out::NewSource(_) => {
+                    if let Some(media) = &mut self.media {
+                        media.source_changes += 1;
+                    }
+                }
+            }
+        }
+        self.samples = samples;
+    }
+
+    /// We are the caller and the far end began to speak: the silence that we heard is its gap.
+    pub(super) fn answered_us(&mut self, now: Instant, at: Instant) {
+        let Some(spoken_at) = self.own_voice_at.take().filter(|_| self.settings.we_are_caller) else { return };
+        let gap_ms = rounded(at.signed_ms_since(spoken_at));
+        // Within a frame of our own voice it is talking over us, not answering.
+        if gap_ms < 60.0 {
+            return;
+        }
+        self.answer_gaps_ms.push(gap_ms);
+        self.newest_gap_ms = Some(gap_ms);
+        let part = Part { name: "far end".to_owned(), ms: gap_ms, owner: "far end".to_owned() };
+        let turn = Turn {
+            turn: TurnId(u32::try_from(self.answer_gaps_ms.len()).unwrap_or(u32::MAX)),
+            at: Some(rounded(at.signed_ms_since(self.origin) / 1_000.0)),
+            gap_ms: Some(gap_ms),
+            parts: vec![part],
+            ..Turn::default()
+        };
+        self.record(now, Body::Turn(turn));
+    }
+
+    pub(super) fn latched(&mut self, now: Instant, source: SocketAddr) {
+        let Some(media) = &mut self.media else { return };
+        media.first_packet_after.get_or_insert(now.since(media.started_at));
+        if media.remote == source {
+            return;
+        }
+        // Symmetric RTP (RFC 4961): answer to where packets come from.
+        media.remote = source;
+        media.remote_rtcp =
+            if media.agreed.rtcp_mux { source } else { SocketAddr::new(source.ip(), source.port().saturating_add(1)) };
+        let change = MediaChange {
+            codec: media.agreed.codec.0.clone(),
+            payload_type: media.agreed.codec.1.0,
+            ptime_ms: media.agreed.ptime.ms(),
+            local: self.settings.rtp.to_string(),
+            remote: source.to_string(),
+            source: "latched".to_owned(),
+            direction: media.agreed.flow.name().to_owned(),
+        };
+        self.record(now, Body::Media(change));
+    }
+
+    /// One frame: to the recording, and resampled and gathered to the agent.
+    pub(super) fn frame(&mut self, at: Instant, position: u64, voiced: bool, samples: &[i16]) {
+        let Some(media) = &mut self.media else { return };
+        let rate = media.inbound.rate();
+        if self.settings.record {
+            let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
+            self.recorder.add(side, media.place(at, position, samples.len()), samples);
+        }
+        if let Seat::Local(agent) = &mut self.seat {
+            agent.handle(at, Command::Audio { rate, samples });
+            return;
+        }
+        let uplink = &mut self.uplink;
+        if voiced && uplink.voiced_since.is_none() {
+            uplink.voiced_since = Some(at);
+        }
+        if rate == uplink.rate {
+            uplink.chunk.extend_from_slice(samples);
+        } else {
+            if uplink.resampler.is_none() {
+                uplink.resampler = Resampler::new(rate, uplink.rate).ok();
+            }
+            if let Some(resampler) = &mut uplink.resampler {
+                resampler.process(samples, &mut uplink.chunk);
+            }
+        }
+        let full = if uplink.voiced_since.is_some() { Duration::from_millis(18) } else { SILENT_CHUNK };
+        if uplink.rate.duration_of(uplink.chunk.len()) >= full {
+            let mut chunk = self.spare_samples.pop().unwrap_or_default();
+            chunk.clear();
+            std::mem::swap(&mut chunk, &mut uplink.chunk);
+            let voiced_since = uplink.voiced_since.take();
+            self.out.push_back(Out::Audio(chunk, voiced_since));
+        }
+    }
+
+    // Media out
+
+    pub(super) fn agent(&mut self, now: Instant, event: AgentEvent, received_at: Instant) {
+        let AgentEvent::Audio { rate, samples } = event else {
+            self.call.handle(now, CallInput::Agent(event));
+            return;
+        };
+        let Some(turn) = self.call.accept_audio(now, rate.duration_of(samples.len())) else { return };
+        let Some(media) = &mut self.media else { return };
+        if media.outbound.is_drained() {
+            self.audio_received_at = Some(received_at);
+        }
+        let dropped_ms = media.outbound.enqueue(now, turn, rate, &samples);
+        if dropped_ms > 0 {
+            let text = format!("the agent is more than a minute ahead: {dropped_ms} ms of its sound were dropped");
+            self.record(now, Body::Note(Note { level: Level::Warn, text }));
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        if let Some(media) = &mut self.media {
+            // Nothing is said before the answer.
+            media.outbound.set_sending(media.agreed.flow.sends() && self.call.answered_at().is_some());
+        }
+        while let Some(media) = &mut self.media
+            && media.outbound.timeout() <= now
+        {
+            let mut datagram = self.spare_datagrams.pop().unwrap_or_default();
+            let ticked = media.outbound.tick(now, &mut datagram);
+            if ticked.sent {
+                if self.settings.we_are_caller && ticked.voice && is_voice(media.outbound.played()) {
+                    self.own_voice_at = Some(now);
+                }
+                if self.settings.record {
+                    let side = if self.settings.we_are_caller { Side::Caller } else { Side::Agent };
+                    self.recorder.add(side, ticked.position, media.outbound.played());
+                }
+                let remote = media.remote;
+                self.out.push_back(Out::Rtp(remote, datagram));
+            } else {
+                self.spare_datagrams.push(datagram);
+            }
+            if let Some(turn) = ticked.began {
+                if let Some(received_at) = self.audio_received_at.take() {
+                    self.downlink.add(now.since(received_at));
+                }
+                self.call.handle(now, CallInput::Began(turn));
+            }
+            if ticked.finished.is_some() {
+                self.call.handle(now, CallInput::Finished);
+            }
+            if let Some(digit) = ticked.digit {
+                self.record(now, Body::Dtmf(Digit { direction: Direction::Out, digit, duration_ms: 100 }));
+            }
+        }
+        if self.settings.record
+            && let Some(piece) = self.recorder.take_piece()
+        {
+            self.push(Out::Sound(piece));
+        }
+        if self.call.is_ending() && self.media.as_ref().is_none_or(|media| media.outbound.is_drained()) {
+            self.call.handle(now, CallInput::Drained);
+        }
+    }
+
+    pub(super) fn press(&mut self, now: Instant, digits: &str) {
+        for digit in digits.chars().filter(|digit| !digit.is_whitespace() && *digit != ',') {
+            let taken = self.media.as_mut().is_some_and(|media| media.outbound.press(digit));
+            if !taken {
+                let text = format!("digit {digit} was not sent: the far end takes no telephone-event, or it is none");
+                self.record(now, Body::Note(Note { level: Level::Warn, text }));
+            }
+        }
+    }
+}
+
+/// Loud enough to be a voice rather than the noise of a recording.
+fn is_voice(samples: &[i16]) -> bool {
+    let squares: i64 = samples.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
+    // −45 dBFS.
+    squares > 33_000 * i64::try_from(samples.len()).unwrap_or(0)
+}
