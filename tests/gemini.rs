@@ -13,6 +13,8 @@
 #[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/mock_gemini.rs"]
 mod mock_gemini;
+#[path = "support/program.rs"]
+mod program;
 
 use mock_gemini::{Event, KeySeen, MIN_CONTINUITY, MockGemini, Reply, Script};
 use std::{sync::Arc, time::Duration};
@@ -167,31 +169,25 @@ async fn a_whole_conversation_with_barge_in() {
     assert_eq!(again.journal(), replay_recorded(&conversation).await.journal(), "byte for byte");
 }
 
-/// `voxgw replay FILE --agent gemini`: the same path at the speed of life.
+/// `voxgw replay FILE --agent ai -o json`: the program itself, the same path at the speed of life.
 #[test]
 fn a_recording_talks_to_the_provider_again() {
-    use voxgw::{
-        call::pipeline::Seat,
-        replay::{Speed, converse, source},
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
-        let mock =
-            MockGemini::start(Script::new().reply(Reply::tone(900.0, 700).saying(["Yes."])).hears([" hi"])).await;
-        let mut layers = Layers::defaults();
-        let text = format!("[agents.ai]\nkind = 'gemini'\nendpoint = '{}'\ngreeting = 'none'\n", mock.url);
-        layers.add_file_text(&text, std::path::Path::new("voxgw.toml")).unwrap();
-        let profile = Config::from_layers(&layers).unwrap().profile("ai").unwrap();
-        let plan = Plan::of(&profile, &|name| (name == "GEMINI_API_KEY").then(|| KEY.to_owned())).unwrap();
-        let file = std::path::Path::new("recordings/short-answer.wav");
-        let source = source::open(file, &source::Options::default()).unwrap();
-        let talk = converse(&source.streams[0], &plan, Seat::Remote, "x", Speed::Times(1.0), &mut |_| {}).await;
-        assert_eq!(mock.violations(), Vec::<String>::new());
-        assert_eq!(talk.turns.len(), 1, "{:?}", talk.turns);
-        assert_eq!(talk.turns[0].agent.0, "Yes.");
-        assert!(talk.turns[0].gap_ms.is_some() && talk.summary.agent == Verdict::Pass);
-    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let script = Script::new().reply(Reply::tone(900.0, 700).saying(["Yes."])).hears([" hi"]);
+    let mock = runtime.block_on(MockGemini::start(script));
+    let home = program::Home::new();
+    home.file("voxgw.toml", format!("[agents.ai]\nkind = 'gemini'\nendpoint = '{}'\ngreeting = 'none'\n", mock.url));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/recordings/short-answer.wav");
+    let arguments = ["replay", file, "--agent", "ai", "--config", "voxgw.toml", "-o", "json"];
+    let done = home.run_with(&[("GEMINI_API_KEY", KEY)], &arguments).exits(0);
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let report = done.json();
+    let conversation = &report["files"][0]["conversation"];
+    assert_eq!(conversation["turns"].as_array().map(Vec::len), Some(1), "{report:#}");
+    assert_eq!(conversation["turns"][0]["agent"], "Yes.");
+    assert!(conversation["turns"][0]["gap_ms"].is_number());
+    // Without a key the error names where to put one.
+    home.run(&arguments).exits(5).says(&["GEMINI_API_KEY"]);
 }
 
 async fn replay_recorded(conversation: &Conversation) -> voxgw::replay::Conversation {
