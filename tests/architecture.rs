@@ -79,7 +79,7 @@ impl Source {
     }
 
     fn is_tests(&self) -> bool {
-        self.name.ends_with("tests.rs")
+        self.name.ends_with("tests.rs") || self.name.contains("/tests/")
     }
 
     /// Lines that are neither comments nor tests, with their numbers.

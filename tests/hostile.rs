@@ -310,7 +310,7 @@ fn check_via(text: &str) {
 fn check_challenge(text: &str) {
     let Some(challenge) = Challenge::parse(text) else { return };
     let credentials = Credentials { user: "anna".to_owned(), password: Secret::new("secret") };
-    assert!(challenge.answer(&credentials, "INVITE", "sip:a", "cnonce").starts_with("Digest "));
+    assert!(challenge.answer(&credentials, "INVITE", "sip:a", "cnonce", 1).starts_with("Digest "));
 }
 
 fn check_words(text: &str) {
@@ -732,8 +732,7 @@ struct Gateway {
 
 impl Gateway {
     fn new() -> Self {
-        let settings =
-            Settings { user_agent: "voxgw test".to_owned(), advertise: None, transactions_max: 10_000, seed: [7; 32] };
+        let settings = Settings { transactions_max: 10_000, seed: [7; 32], ..Settings::default() };
         let endpoint = Endpoint::new(settings);
         Self { endpoint, random: Random(7), now: Instant::ZERO, legs: Vec::new(), sent: Vec::new() }
     }

@@ -9,6 +9,7 @@ use crate::{
         Body, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange, OutboundStats, Record,
         SipMessage, Summary, Turn, Who,
     },
+    redact::Pii,
     unit::{CallId, TurnId},
 };
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,41 @@ pub struct GatewayView {
     pub recording_problem: String,
     /// Where it listens: `udp:0.0.0.0:5060`.
     pub listening: Vec<String>,
+    /// Upstreams and how they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trunks: Vec<TrunkView>,
+    /// Users with a telephone registered here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserView>,
+}
+
+/// One upstream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrunkView {
+    /// Its name in the config.
+    pub name: String,
+    /// The server in use.
+    pub server: String,
+    /// `up`, `trying`, `down`, or `unwatched` if it is neither registered at nor pinged.
+    pub state: String,
+    /// The status that says why it is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Seconds that our registration there still holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_for_s: Option<u64>,
+    /// Round trip of the newest OPTIONS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping_ms: Option<f64>,
+}
+
+/// One registered user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UserView {
+    /// The user's name.
+    pub name: String,
+    /// Contacts, the preferred one first.
+    pub contacts: Vec<String>,
 }
 
 /// One line of the ladder or the log: an event without its bulk.
@@ -333,6 +369,25 @@ pub enum StreamItem {
     },
     /// Once a second.
     Gateway(Box<GatewayView>),
+    /// A text message (SIP MESSAGE) came in.
+    Text {
+        /// Wall clock, RFC 3339 UTC.
+        at: String,
+        /// The call that it came in, if it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallId>,
+        /// Who wrote.
+        from: Pii,
+        /// To whom.
+        to: Pii,
+        /// Whose password it was sent with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// `text/plain`, …
+        content_type: String,
+        /// The words.
+        text: Pii,
+    },
     /// This client was too slow: so many items were dropped since the last one.
     Dropped {
         /// How many.

@@ -83,6 +83,10 @@ pub enum Input<'a> {
     Acknowledged(Option<&'a [u8]>),
     /// The far end changes the session.
     Reinvite(Option<&'a [u8]>),
+    /// The answer to a change of ours, or the description of a new far end.
+    Changed(Option<&'a [u8]>),
+    /// A digit in an INFO, and its length in milliseconds.
+    InfoDigit(char, u32),
     /// The signalling is over.
     SipEnded {
         /// `caller`, `us`, `network`.
@@ -276,6 +280,8 @@ pub struct Pipeline {
     fired: Vec<&'static str>,
     newest_gap_ms: Option<f64>,
     digits: String,
+    /// Digits come as RTP events: those in INFO are the same ones again.
+    digits_in_rtp: bool,
     expected_media: bool,
     far_spoke: bool,
     /// When we are the caller: the last moment of our voice that nobody has answered yet.
@@ -315,6 +321,7 @@ impl Pipeline {
             fired: Vec::new(),
             newest_gap_ms: None,
             digits: String::new(),
+            digits_in_rtp: false,
             expected_media: false,
             far_spoke: false,
             own_voice_at: None,
@@ -332,6 +339,11 @@ impl Pipeline {
     pub fn offer(&mut self) -> String {
         self.offered = true;
         negotiate::offer(&self.offerable(), &self.local())
+    }
+
+    /// The offer came to nothing: what was agreed before still holds.
+    pub const fn withdraw_offer(&mut self) {
+        self.offered = false;
     }
 
     /// What the socket measured from RTP in to provider socket.
@@ -360,6 +372,10 @@ impl Pipeline {
             Input::Answered(sdp) => self.answered(now, sdp),
             Input::Acknowledged(sdp) => self.acknowledged(now, sdp),
             Input::Reinvite(sdp) => self.reinvited(now, sdp),
+            Input::Changed(sdp) => {
+                self.take_answer(now, sdp);
+            }
+            Input::InfoDigit(digit, duration_ms) => self.info_digit(now, digit, duration_ms),
             Input::SipEnded { by, status, reason } => {
                 self.call.handle(now, CallInput::SipEnded { by, status, reason });
             }

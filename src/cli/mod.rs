@@ -158,6 +158,11 @@ fn expand_home(config: &mut Config) {
     if let (Ok(rest), Some(home)) = (config.recording.folder.strip_prefix("~"), std::env::var_os("HOME")) {
         config.recording.folder = PathBuf::from(home).join(rest);
     }
+    if let (Some(Ok(rest)), Some(home)) =
+        (config.signalling.bindings_file.as_ref().map(|file| file.strip_prefix("~")), std::env::var_os("HOME"))
+    {
+        config.signalling.bindings_file = Some(PathBuf::from(home).join(rest));
+    }
 }
 
 /// The profile that answers when none is named: Gemini with a key, else the offline agent.

@@ -3,9 +3,11 @@
 //! One table ([`KEYS`]) names every key with its default and meaning; unknown keys, the template and `config show`
 //! come from it. Files are never merged. `${VAR}` and `${file:PATH}` expand in strings.
 
+mod accounts;
 mod keys;
 mod layers;
 
+pub use accounts::{Signalling, Trunk, is_secret};
 pub use keys::{KEYS, Key, template};
 pub use layers::{Layers, Origin, Value};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// The address that others reach us at.
     pub advertise: Option<IpAddr>,
+    /// Users, trunks, timers: the rest of SIP.
+    pub signalling: Signalling,
     /// Ports for RTP and RTCP.
     pub rtp_ports: RangeInclusive<u16>,
     /// Codecs in order.
@@ -205,6 +209,7 @@ impl Config {
                     }
                 })?
                 .flatten(),
+            signalling: reader.signalling()?,
             rtp_ports: reader.parsed("media.rtp_ports", parse_ports)?,
             codecs: reader.codecs()?,
             ptime: reader.parsed("media.ptime", |text| match text.trim_end_matches("ms").parse::<u32>() {
@@ -263,7 +268,10 @@ impl Reader<'_> {
     fn wrong(&self, key: &str, problem: &str) -> Error {
         let (value, origin) = self.layers.value(key).map_or_else(
             || (String::new(), String::new()),
-            |(value, origin)| (value.to_string(), format!(" (from {origin})")),
+            |(value, origin)| {
+                let shown = if is_secret(key) { "…".to_owned() } else { value.to_string() };
+                (shown, format!(" (from {origin})"))
+            },
         );
         Error::usage(format!("{key} = {value}{origin}: {problem}"))
             .hint(format!("see the meaning of {key} with: voxgw config show {key}"))

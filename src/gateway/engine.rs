@@ -2,9 +2,14 @@
 //!
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
+mod outside;
+mod transfer;
+
 use super::{
+    bindings,
     hub::{HubHandle, Sink},
     session::{Begin, Captured, In, Start},
+    trunks::{Errand, Trunks},
     worker::Workers,
     writer::WriterHandle,
 };
@@ -12,18 +17,19 @@ use crate::{
     agent::{prompts, seat::Plan},
     call::{
         self,
-        journal::{Direction, Header, SCHEMA, SipMessage},
+        journal::{Direction, Header, Level, SCHEMA, SipMessage},
         pipeline::{Settings, SipAction},
     },
     clock::SystemClock,
     config::Config,
     error::{Error, Kind, Result},
     net::{ports::Ports, tcp, udp},
-    redact::{Pii, sip_text},
+    redact::{Pii, printable, sip_text},
     sip::{
         auth::Credentials,
-        endpoint::{self, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Trace, label_of},
+        endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace, label_of},
         message::Message,
+        trunk::Wish,
         tx::{Path, Transport},
         uri::Uri,
     },
@@ -83,12 +89,31 @@ pub struct Originate {
 /// What a handle asks the engine for.
 #[derive(Debug)]
 enum Request {
-    Originate(Box<Originate>, oneshot::Sender<Result<CallId>>),
+    Originate(Box<Originate>, SocketAddr, oneshot::Sender<Result<CallId>>),
     HangUp(CallId, String, oneshot::Sender<bool>),
     Press(CallId, String, oneshot::Sender<bool>),
+    Transfer(CallId, Uri, oneshot::Sender<bool>),
+    Text(Box<Writing>, SocketAddr, oneshot::Sender<Reply>),
+    /// The name of an errand's server was found, or not.
+    Errand(Box<Errand>, Result<SocketAddr>),
+    /// Whom a REFER names: found, or not.
+    Referral(LegId, Uri, Result<SocketAddr>),
     Drain(Duration, oneshot::Sender<()>),
     HangUpAll(String),
     Alive(oneshot::Sender<(usize, usize, usize)>),
+}
+
+/// A text to send.
+#[derive(Clone, Debug)]
+pub struct Writing {
+    /// To whom.
+    pub to: Uri,
+    /// From whom.
+    pub from: Uri,
+    /// The words, `text/plain`.
+    pub text: String,
+    /// For a challenge.
+    pub credentials: Option<Credentials>,
 }
 
 /// A way to reach the engine. Clones share it.
@@ -109,8 +134,10 @@ impl Handle {
     /// # Errors
     /// The target cannot be resolved, no port is free, the gateway is draining.
     pub async fn originate(&self, originate: Originate) -> Result<CallId> {
+        // Names are looked up here, by the caller: the engine waits for nobody.
+        let remote = resolve(originate.proxy.as_ref().unwrap_or(&originate.to)).await?;
         let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Originate(Box::new(originate), reply)).await;
+        let _ = self.to.send(Request::Originate(Box::new(originate), remote, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 
@@ -126,6 +153,24 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Press(call, digits.to_owned(), reply)).await;
         answer.await.unwrap_or(false)
+    }
+
+    /// Asks a call's far end to call `to` instead; false if there is no such call. What comes of it is in the journal.
+    pub async fn transfer(&self, call: CallId, to: Uri) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Transfer(call, to, reply)).await;
+        answer.await.unwrap_or(false)
+    }
+
+    /// Sends a text; gives the status that says whether it arrived.
+    ///
+    /// # Errors
+    /// The target cannot be resolved or reached from here.
+    pub async fn text(&self, writing: Writing) -> Result<Reply> {
+        let remote = resolve(&writing.to).await?;
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Text(Box::new(writing), remote, reply)).await;
+        answer.await.map_err(|_| Error::new(Kind::Unreachable, "no socket of ours reaches that address"))
     }
 
     /// Takes no new calls, waits for the running ones, ends what is left at the deadline.
@@ -191,6 +236,28 @@ pub struct Engine {
     /// The newest INVITE's own trace, until its session exists.
     waiting_trace: Option<Trace>,
     refused_before: u64,
+    trunks: Trunks,
+    next_ask: u64,
+    asked: HashMap<AskId, AskedFor>,
+    /// For tasks that look up names on the engine's behalf.
+    requests_to: mpsc::WeakSender<Request>,
+    /// New legs that are to take over a session, and the leg that has it.
+    moves: HashMap<LegId, Move>,
+}
+
+/// Why something was asked.
+#[derive(Debug)]
+enum AskedFor {
+    Trunk(usize, Wish),
+    Text(oneshot::Sender<Reply>),
+}
+
+/// A call that goes to somebody else's leg because the far end asked for it.
+#[derive(Debug)]
+struct Move {
+    from: LegId,
+    /// The old leg has ended already: how.
+    ended: Option<endpoint::Ended>,
 }
 
 impl Engine {
@@ -237,13 +304,30 @@ impl Engine {
         let (to, requests) = mpsc::channel(256);
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
+        let signalling = &config.signalling;
+        let mut endpoint = Endpoint::new(endpoint::Settings {
+            advertise: config.advertise,
+            transactions_max: TRANSACTIONS_MAX,
+            seed,
+            realm: signalling.realm.clone(),
+            accounts: signalling.users.clone(),
+            authenticate: signalling.authenticate,
+            trusted: signalling.trunks.iter().flat_map(addresses_of).collect(),
+            registrar: signalling.registrar.clone(),
+            timers: signalling.timers,
+            reliability: signalling.reliability,
+            ..endpoint::Settings::default()
+        });
+        if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
+            endpoint.restore_bindings(SystemClock::now(), ago, saved);
+        }
         let engine = Self {
-            endpoint: Endpoint::new(endpoint::Settings {
-                user_agent: concat!("voxgw/", env!("CARGO_PKG_VERSION")).to_owned(),
-                advertise: config.advertise,
-                transactions_max: TRANSACTIONS_MAX,
-                seed,
-            }),
+            endpoint,
+            trunks: Trunks::new(SystemClock::now(), &signalling.trunks, rand::rng().next_u64()),
+            next_ask: 1,
+            asked: HashMap::new(),
+            requests_to: to.downgrade(),
+            moves: HashMap::new(),
             ports: Ports::new(config.rtp_ports.clone()),
             config,
             plan,
@@ -273,7 +357,8 @@ impl Engine {
         mut from_sessions: mpsc::Receiver<ToEngine>,
         mut requests: mpsc::Receiver<Request>,
     ) {
-        let mut next_at = crate::clock::Instant::FAR_FUTURE;
+        self.show_users();
+        let mut next_at = self.settle();
         loop {
             let drain_at = self.draining.as_ref().map(|(at, _)| *at);
             tokio::select! {
@@ -294,7 +379,8 @@ impl Engine {
                     self.drain_deadline();
                 }
             }
-            next_at = self.settle();
+            self.run_errands();
+            next_at = self.settle().min(self.trunks.timeout());
             self.finish_drain();
         }
     }
@@ -372,9 +458,32 @@ impl Engine {
             Event::Invite(leg, offered) => self.offered(leg, *offered),
             Event::Acknowledged(leg, sdp) => self.tell(leg, In::Acknowledged(sdp)),
             Event::Reinvite(leg, sdp) => self.tell(leg, In::Reinvite(sdp)),
-            Event::Progress(leg, status, _) => self.tell(leg, In::Progress(status)),
-            Event::Answered(leg, sdp) => self.tell(leg, In::Answered(sdp)),
-            Event::Ended(leg, ended) => self.tell(leg, In::Ended(ended)),
+            Event::Progress(leg, status, _) => match self.moves.get(&leg) {
+                Some(moving) => self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status)),
+                None => self.tell(leg, In::Progress(status)),
+            },
+            Event::Answered(leg, sdp) => match self.moves.remove(&leg) {
+                Some(moving) => self.moved(leg, &moving, sdp),
+                None => self.tell(leg, In::Answered(sdp)),
+            },
+            Event::Ended(leg, ended) => self.ended(leg, ended),
+            Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
+            Event::Changed(leg, Err(status)) => {
+                self.tell(leg, In::Note(Level::Warn, format!("our re-INVITE was refused with {status}")));
+            }
+            Event::Digit(leg, digit, duration_ms) => self.tell(leg, In::Digit(digit, duration_ms)),
+            Event::Referred(leg, to) => self.referred(leg, to),
+            Event::Transfer(leg, status) => self.transferred(leg, status),
+            Event::Text(text) => self.text(*text),
+            Event::Replied(id, reply) => self.replied(id, reply),
+            Event::Bindings(user, count) => {
+                tracing::info!(target: "sip", event = "sip.bindings", user = %printable(&user), contacts = count);
+                self.keep_bindings();
+                self.show_users();
+            }
+            Event::WrongPassword(user, source) => {
+                tracing::warn!(target: "sip", event = "sip.wrong_password", user = %printable(&user), %source);
+            }
         }
     }
 
@@ -391,7 +500,7 @@ impl Engine {
         let refuse = |status: u16, why: &str| {
             tracing::warn!(
                 target: "sip", event = "sip.refused", status, rule = why,
-                from = %crate::redact::printable(&offered.from.to_string()), source = %offered.path.remote
+                from = %printable(&offered.from.to_string()), source = %offered.path.remote
             );
             let mut refusal = Refusal::status(status);
             if status == 503 {
@@ -572,10 +681,20 @@ impl Engine {
 
     async fn request(&mut self, request: Request) {
         match request {
-            Request::Originate(originate, reply) => {
-                let outcome = self.originate(*originate).await;
+            Request::Originate(originate, remote, reply) => {
+                let outcome = self.originate(*originate, remote).await;
                 let _ = reply.send(outcome);
             }
+            Request::Transfer(call, to, reply) => {
+                let leg = self.sessions.iter().find(|(_, known)| known.call == call).map(|(leg, _)| *leg);
+                if let Some(leg) = leg {
+                    self.endpoint.command(SystemClock::now(), Command::Transfer(leg, to));
+                }
+                let _ = reply.send(leg.is_some());
+            }
+            Request::Text(writing, remote, reply) => self.write(*writing, remote, reply),
+            Request::Errand(errand, found) => self.errand(*errand, found),
+            Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));
             }
@@ -601,17 +720,13 @@ impl Engine {
         self.sessions.values().find(|known| known.call == call).is_some_and(|known| known.to.try_send(input).is_ok())
     }
 
-    async fn originate(&mut self, originate: Originate) -> Result<CallId> {
-        if self.draining.is_some() {
-            return Err(Error::machine("the gateway is draining: no new calls"));
-        }
-        let hop = originate.proxy.as_ref().unwrap_or(&originate.to);
+    /// The way to an address: our socket of its kind and family.
+    fn path_towards(&self, hop: &Uri, remote: SocketAddr) -> Result<Path> {
         let transport = match hop.param("transport").map(str::to_ascii_lowercase).as_deref() {
             Some("tcp") => Transport::Tcp,
             None | Some("udp") => Transport::Udp,
             Some(other) => return Err(Error::usage(format!("transport={other} is not there yet; use udp or tcp"))),
         };
-        let remote = resolve(hop).await?;
         let local_ip = crate::net::local_ip_towards(remote.ip());
         let same_family = |bound: &SocketAddr| bound.is_ipv4() == remote.is_ipv4();
         let port = match transport {
@@ -624,8 +739,15 @@ impl Engine {
                 Error::usage(format!("no UDP socket of the family of {remote} is open")).hint("add --sip udp:[::]:0")
             );
         }
-        let local = SocketAddr::new(local_ip, port);
-        let path = Path { transport, remote, local, connection: None };
+        Ok(Path { transport, remote, local: SocketAddr::new(local_ip, port), connection: None })
+    }
+
+    async fn originate(&mut self, originate: Originate, remote: SocketAddr) -> Result<CallId> {
+        if self.draining.is_some() {
+            return Err(Error::machine("the gateway is draining: no new calls"));
+        }
+        let path = self.path_towards(originate.proxy.as_ref().unwrap_or(&originate.to), remote)?;
+        let local_ip = path.local.ip();
         let ports = self.ports.bind(local_ip).map_err(Error::machine)?;
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let call = new_call_id();
@@ -655,6 +777,7 @@ impl Engine {
         }
         let outgoing = endpoint::Outgoing {
             to,
+            target: None,
             from: originate.from,
             display: String::new(),
             path,
@@ -691,6 +814,11 @@ impl Engine {
             self.draining = Some((tokio::time::Instant::now() + Duration::from_hours(24), never));
         }
     }
+}
+
+/// Addresses of a trunk that are written as numbers: their requests are not challenged.
+fn addresses_of(trunk: &crate::config::Trunk) -> Vec<IpAddr> {
+    trunk.servers.iter().filter_map(|server| server.host.parse().ok()).collect()
 }
 
 fn new_call_id() -> CallId {

@@ -5,7 +5,7 @@
 
 use super::writer;
 use crate::{
-    api::model::{GatewayView, SNAPSHOT_SCHEMA, SessionView, Snapshot, StreamItem},
+    api::model::{GatewayView, SNAPSHOT_SCHEMA, SessionView, Snapshot, StreamItem, TrunkView, UserView},
     call::journal::Record,
     clock::{Instant, SystemClock},
     unit::CallId,
@@ -53,6 +53,12 @@ pub enum In {
     Snapshot(oneshot::Sender<Snapshot>),
     /// The writer's trouble, or its end.
     RecordingProblem(String),
+    /// How the trunks are.
+    Trunks(Vec<TrunkView>),
+    /// Who is registered.
+    Users(Vec<UserView>),
+    /// A text came in.
+    Text(Box<StreamItem>),
 }
 
 /// A way to reach the hub. Clones share it.
@@ -85,6 +91,21 @@ impl HubHandle {
         answer.await.ok()
     }
 
+    /// How the trunks are.
+    pub fn trunks(&self, views: Vec<TrunkView>) {
+        let _ = self.to.try_send(In::Trunks(views));
+    }
+
+    /// Who is registered.
+    pub fn users(&self, views: Vec<UserView>) {
+        let _ = self.to.try_send(In::Users(views));
+    }
+
+    /// A text came in.
+    pub fn text(&self, item: StreamItem) {
+        let _ = self.to.try_send(In::Text(Box::new(item)));
+    }
+
     /// The writer's trouble; an empty text says that it is over.
     pub fn recording_problem(&self, problem: String) {
         let _ = self.to.try_send(In::RecordingProblem(problem));
@@ -105,6 +126,8 @@ pub fn start(name: &str, listening: Vec<String>) -> HubHandle {
         subscribers: broadcast::Sender::new(LAG_MAX),
         counters: Arc::clone(&counters),
         problem: String::new(),
+        trunks: Vec::new(),
+        users: Vec::new(),
     };
     tokio::spawn(hub.run(from));
     HubHandle { to, counters }
@@ -119,6 +142,8 @@ struct Hub {
     subscribers: broadcast::Sender<Arc<StreamItem>>,
     counters: Arc<Counters>,
     problem: String,
+    trunks: Vec<TrunkView>,
+    users: Vec<UserView>,
 }
 
 impl Hub {
@@ -161,6 +186,9 @@ impl Hub {
                 let _ = reply.send(self.snapshot());
             }
             In::RecordingProblem(problem) => self.problem = problem,
+            In::Trunks(views) => self.trunks = views,
+            In::Users(views) => self.users = views,
+            In::Text(item) => self.publish(*item),
         }
     }
 
@@ -203,6 +231,8 @@ impl Hub {
             records_dropped_total: count(&self.counters.records_dropped),
             recording_problem: self.problem.clone(),
             listening: self.listening.clone(),
+            trunks: self.trunks.clone(),
+            users: self.users.clone(),
         }
     }
 }

@@ -8,9 +8,11 @@
 //!                                   hub (views, subscribers) ──▶ writer (files, one thread)
 //! ```
 
+pub mod bindings;
 pub mod engine;
 pub mod hub;
 pub mod session;
+pub mod trunks;
 pub mod worker;
 pub mod writer;
 

@@ -43,6 +43,18 @@ pub enum In {
     HangUp(String),
     /// Somebody sends digits.
     Press(String),
+    /// The far end took our change of the session.
+    Changed(Option<Vec<u8>>),
+    /// A digit in an INFO, and its length in milliseconds.
+    Digit(char, u32),
+    /// Something for the journal.
+    Note(Level, String),
+    /// A transfer needs a description of ours for the new far end.
+    OfferAgain(tokio::sync::oneshot::Sender<String>),
+    /// The new far end has answered: the session is on this leg now.
+    Moved(LegId, Option<Vec<u8>>),
+    /// It has not, with the reason; everything stays as it was.
+    NotMoved(String),
 }
 
 /// How the call begins.
@@ -212,6 +224,20 @@ impl Session {
             }
             In::HangUp(reason) => self.input(Input::HangUp(reason)).await,
             In::Press(digits) => self.input(Input::Press(&digits)).await,
+            In::Changed(sdp) => self.input(Input::Changed(sdp.as_deref())).await,
+            In::Digit(digit, duration_ms) => self.input(Input::InfoDigit(digit, duration_ms)).await,
+            In::Note(level, text) => self.input(Input::Note(level, text)).await,
+            In::OfferAgain(reply) => {
+                let _ = reply.send(self.pipeline.offer());
+            }
+            In::Moved(leg, sdp) => {
+                self.leg = leg;
+                self.input(Input::Changed(sdp.as_deref())).await;
+            }
+            In::NotMoved(text) => {
+                self.pipeline.withdraw_offer();
+                self.input(Input::Note(Level::Warn, text)).await;
+            }
         }
     }
 

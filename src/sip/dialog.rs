@@ -84,6 +84,12 @@ impl Dialog {
         }
     }
 
+    /// Goes on with the numbers of the early dialog that this one grew out of.
+    pub fn continues(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.remote_cseq = self.remote_cseq.max(early.remote_cseq);
+    }
+
     /// Where requests go first: the top route if there is one, else the target.
     #[must_use]
     pub fn next_hop(&self) -> Uri {

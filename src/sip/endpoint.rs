@@ -6,15 +6,24 @@
 //!
 //! Rule: after each call of [`Endpoint::handle`] or [`Endpoint::command`], drain [`Endpoint::poll`] to the end.
 
+mod ask;
 mod client;
+mod inside;
 mod leg;
+mod register;
+mod reliable;
 mod server;
+mod session_timer;
 
 use super::{
-    auth::Credentials,
+    auth::{
+        Credentials,
+        server::{Account, Gate},
+    },
     header::{CSeq, MAGIC_COOKIE},
     message::{Headers, Invalid, Message, Request, Response},
     method::{Method, allow},
+    registrar::{self, Registrar},
     tx::{
         Key, Path, Transaction, Transport,
         table::{Action, Event as TxEvent, Kind, State},
@@ -22,10 +31,16 @@ use super::{
     uri::Uri,
 };
 use crate::clock::Instant;
+pub use ask::{Ask, AskId, Reply};
 pub use client::label_of;
+pub use inside::{Text, sipfrag_status};
 use leg::Leg;
 pub use leg::{LegId, Role};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+pub use register::Authenticate;
+pub use reliable::Reliability;
+use server::is_open;
+pub use session_timer::TimerSettings;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
@@ -47,13 +62,48 @@ pub struct Settings {
     pub transactions_max: usize,
     /// Random bytes for tags and branches: nobody may guess them.
     pub seed: [u8; 32],
+    /// Realm of our challenges.
+    pub realm: String,
+    /// Who may register, and call if [`Self::authenticate`] says so.
+    pub accounts: Vec<Account>,
+    /// Whose requests are challenged.
+    pub authenticate: Authenticate,
+    /// Sources that are never challenged: trunks.
+    pub trusted: Vec<IpAddr>,
+    /// What the registrar agrees to.
+    pub registrar: registrar::Settings,
+    /// Session timers.
+    pub timers: TimerSettings,
+    /// When provisional responses are reliable.
+    pub reliability: Reliability,
+}
+
+impl Default for Settings {
+    /// An open endpoint without users; for tests and tools. The seed is not random.
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("voxgw/", env!("CARGO_PKG_VERSION")).to_owned(),
+            advertise: None,
+            transactions_max: 20_000,
+            seed: [1; 32],
+            realm: "voxgw".to_owned(),
+            accounts: Vec::new(),
+            authenticate: Authenticate::Register,
+            trusted: Vec::new(),
+            registrar: registrar::Settings::default(),
+            timers: TimerSettings::default(),
+            reliability: Reliability::Required,
+        }
+    }
 }
 
 /// Where an outgoing INVITE goes: resolved by the shell.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// Request-URI.
+    /// To, and the Request-URI unless `target` is another.
     pub to: Uri,
+    /// Request-URI, if it is not `to`: a registered Contact, a redirection.
+    pub target: Option<Uri>,
     /// Our address of record.
     pub from: Uri,
     /// Display name, may be empty.
@@ -85,6 +135,14 @@ pub enum Command {
     RefuseReinvite(LegId, u16),
     /// End it, whatever its state demands: CANCEL, a refusal or BYE.
     HangUp(LegId, Option<String>),
+    /// Change the session from our side: hold, resume, another codec.
+    Reinvite(LegId, String),
+    /// Ask the far end to call somebody else instead (REFER).
+    Transfer(LegId, Uri),
+    /// Tell the far end how the call is getting on that it asked for with REFER: a status of ours.
+    TellReferrer(LegId, u16),
+    /// A request outside of dialogs, or MESSAGE within one.
+    Ask(AskId, Box<Ask>),
 }
 
 /// A final refusal.
@@ -123,6 +181,8 @@ pub struct Offered {
     pub path: Path,
     /// All headers, for routing and for the agent.
     pub headers: Headers,
+    /// Whose credentials it carried.
+    pub user: Option<String>,
 }
 
 /// What happened.
@@ -140,6 +200,22 @@ pub enum Event {
     Answered(LegId, Option<Vec<u8>>),
     /// It is over; nothing more will come for this leg.
     Ended(LegId, Ended),
+    /// The far end took or refused our change of the session.
+    Changed(LegId, Result<Option<Vec<u8>>, u16>),
+    /// A digit in an INFO: which, and for how many milliseconds.
+    Digit(LegId, char, u32),
+    /// The far end asks us to call somebody else instead: Refer-To with its headers.
+    Referred(LegId, Uri),
+    /// How our REFER is getting on: a status; from 200 on it is the last.
+    Transfer(LegId, u16),
+    /// A text came in.
+    Text(Box<Text>),
+    /// The answer to an [`Command::Ask`].
+    Replied(AskId, Reply),
+    /// A user's bindings changed: how many there are now.
+    Bindings(String, usize),
+    /// Wrong credentials: the user that was tried, and from where.
+    WrongPassword(String, IpAddr),
 }
 
 /// How a leg ended.
@@ -218,6 +294,12 @@ pub struct Endpoint {
     calls: HashMap<String, LegId>,
     /// Whose our client transactions are.
     clients: HashMap<Key, LegId>,
+    gate: Gate,
+    registrar: Registrar,
+    /// Requests outside of calls that wait for their answers.
+    asks: HashMap<Key, ask::Asked>,
+    /// When the next binding runs out, as far as a timer was set for it.
+    bindings_due: Instant,
     timers: BinaryHeap<Reverse<(Instant, TimerOf)>>,
     next_leg: u64,
     outputs: VecDeque<Output>,
@@ -228,14 +310,22 @@ pub struct Endpoint {
 enum TimerOf {
     Transaction(String),
     Leg(u64),
+    Bindings,
 }
 
 impl Endpoint {
     /// An endpoint with nothing going on.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let mut random = StdRng::from_seed(settings.seed);
+        let mut secret = [0; 32];
+        random.fill_bytes(&mut secret);
         Self {
-            random: StdRng::from_seed(settings.seed),
+            random,
+            gate: Gate::new(&settings.realm, secret, settings.accounts.clone()),
+            registrar: Registrar::new(settings.registrar.clone()),
+            asks: HashMap::new(),
+            bindings_due: Instant::FAR_FUTURE,
             settings,
             transactions: HashMap::new(),
             legs: HashMap::new(),
@@ -309,6 +399,7 @@ impl Endpoint {
         for key in lost {
             self.drive(now, &key, TxEvent::EndTimer, None);
         }
+        self.registrar.connection_lost(connection);
     }
 
     /// Something is due.
@@ -325,6 +416,7 @@ impl Endpoint {
                     }
                 }
                 TimerOf::Leg(leg) => self.leg_timer(now, LegId(leg)),
+                TimerOf::Bindings => self.bindings_timer(now),
             }
         }
     }
@@ -339,6 +431,10 @@ impl Endpoint {
             Command::AnswerReinvite(leg, sdp) => self.answer_reinvite(now, leg, Ok(sdp)),
             Command::RefuseReinvite(leg, status) => self.answer_reinvite(now, leg, Err(status)),
             Command::HangUp(leg, reason) => self.hang_up(now, leg, reason.as_deref()),
+            Command::Reinvite(leg, sdp) => self.send_reinvite(now, leg, Some(sdp)),
+            Command::Transfer(leg, to) => self.send_refer(now, leg, &to),
+            Command::TellReferrer(leg, status) => self.tell_referrer(now, leg, status),
+            Command::Ask(id, ask) => self.ask(now, id, *ask),
         }
     }
 
@@ -382,13 +478,14 @@ impl Endpoint {
                         self.client_response(now, key, response);
                     }
                 }
-                Action::TimedOut => self.transaction_timed_out(key),
+                Action::TimedOut => self.transaction_timed_out(now, key),
                 Action::Retransmit(_) | Action::EndAfter(_) => {}
             }
         }
         if state == State::Terminated {
             self.transactions.remove(key);
             self.clients.remove(key);
+            self.asks.remove(key);
         } else {
             self.arm(key);
         }
@@ -461,8 +558,13 @@ impl Endpoint {
 
     /// Our Contact on a path.
     fn contact(&self, path: Path) -> String {
+        self.contact_as(path, "voxgw")
+    }
+
+    /// Our Contact under a user's name.
+    fn contact_as(&self, path: Path, user: &str) -> String {
         let host = self.host_of(path.local);
-        let mut uri = Uri::sip("voxgw", &host.ip().to_string(), Some(host.port()));
+        let mut uri = Uri::sip(user, &host.ip().to_string(), Some(host.port()));
         if path.transport == Transport::Tcp {
             uri.params.push(("transport".into(), Some("tcp".into())));
         }

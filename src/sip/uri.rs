@@ -80,6 +80,29 @@ impl Uri {
     }
 }
 
+impl Uri {
+    /// Whether both are the same address (RFC 3261 §19.1.4): users by case, the rest without; a port that is written
+    /// is not one that is not; of the parameters those count that both have, and `transport`, `user`, `method`,
+    /// `ttl`, `maddr` that only one has.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let one_sided = |left: &Self, right: &Self| {
+            left.params.iter().all(|(name, value)| match right.params.iter().find(|(known, _)| known == name) {
+                Some((_, theirs)) => {
+                    value.as_deref().unwrap_or_default().eq_ignore_ascii_case(theirs.as_deref().unwrap_or_default())
+                }
+                None => !["transport", "user", "method", "ttl", "maddr"].contains(&name.as_str()),
+            })
+        };
+        self.scheme == other.scheme
+            && self.user == other.user
+            && self.host.eq_ignore_ascii_case(&other.host)
+            && self.port == other.port
+            && one_sided(self, other)
+            && one_sided(other, self)
+    }
+}
+
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.scheme)?;
@@ -215,7 +238,9 @@ pub fn parse_params(text: &str) -> Vec<(String, Option<String>)> {
         .collect()
 }
 
-pub(super) fn find_param<'a>(params: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
+/// The value of the parameter called `name`, in lower case; an empty text for one without value.
+#[must_use]
+pub fn find_param<'a>(params: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
     params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_deref().unwrap_or_default())
 }
 

@@ -66,6 +66,10 @@ pub fn second(model: &Model, width: u16) -> Line<'static> {
             if totals.errors > 0 { theme.bad } else { theme.plain },
         ),
     ];
+    for trunk in gateway.trunks.iter().filter(|trunk| trunk.state == "down") {
+        let status = trunk.status.map_or_else(String::new, |status| format!(" {status}"));
+        pieces.push((format!("trunk {} down{status}", text::clean(&trunk.name)), theme.bad));
+    }
     if !gateway.recording_problem.is_empty() {
         pieces.push((format!("recording: {}", text::clean(&gateway.recording_problem)), theme.bad));
     }

@@ -342,6 +342,8 @@ impl Model {
             }
             StreamItem::Record { call, record } => self.record(call, &record),
             StreamItem::Gateway(gateway) => self.gateway = *gateway,
+            // Texts belong to no pane yet; those who want them read the stream.
+            StreamItem::Text { .. } => {}
             StreamItem::Dropped { count } => self.drops = self.drops.saturating_add(count),
         }
     }

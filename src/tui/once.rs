@@ -9,7 +9,8 @@ use super::{
     model::Totals,
     text,
 };
-use crate::api::model::{SessionView, Snapshot};
+use crate::api::model::{SessionView, Snapshot, TrunkView};
+use std::fmt::Write as _;
 
 /// Columns of the text, in this order.
 const TEXT_COLUMNS: &[&str] =
@@ -59,9 +60,26 @@ pub fn once_text(
         text::with_unit(totals.loss_percent, 1, "%"),
         text::with_unit(totals.p95_ms, 0, " ms"),
     ));
+    lines.extend(snapshot.gateway.trunks.iter().map(trunk_line));
     let mut table: String = lines.iter().map(|line| text::fit(line, limit)).collect::<Vec<_>>().join("\n");
     table.push('\n');
     Ok(table)
+}
+
+/// `trunk carrier up · sip:sip.example.org · registered for 423 s · ping 12 ms`
+fn trunk_line(trunk: &TrunkView) -> String {
+    let mut text = format!("trunk {} {}", text::clean(&trunk.name), text::clean(&trunk.state));
+    if let Some(status) = trunk.status {
+        let _ = write!(text, " ({status})");
+    }
+    let _ = write!(text, " · {}", text::clean(&trunk.server));
+    if let Some(seconds) = trunk.registered_for_s {
+        let _ = write!(text, " · registered for {seconds} s");
+    }
+    if let Some(ping_ms) = trunk.ping_ms {
+        let _ = write!(text, " · ping {}", text::with_unit(Some(ping_ms), 0, " ms"));
+    }
+    text
 }
 
 /// The table with every column as CSV (RFC 4180, line ends `\n`).

@@ -67,11 +67,8 @@ impl Pipeline {
                 }
                 inbound::Out::Digit(heard) => {
                     let clock_khz = 8;
-                    let duration_ms = u32::from(heard.duration) / clock_khz;
-                    self.digits.push(heard.digit);
-                    self.record(now, Body::Dtmf(Digit { direction: Direction::In, digit: heard.digit, duration_ms }));
-                    self.call.handle(now, CallInput::Digit(heard.digit));
-                    self.tell(now, Told::Digit(heard.digit));
+                    self.digits_in_rtp = true;
+                    self.digit(now, heard.digit, u32::from(heard.duration) / clock_khz);
                 }
                 inbound::Out::Latched(source) => self.latched(now, source),
                 inbound::Out::NewSource(_) => {
@@ -82,6 +79,20 @@ impl Pipeline {
             }
         }
         self.samples = samples;
+    }
+
+    /// A digit in an INFO. Some telephones send both kinds for one key.
+    pub(super) fn info_digit(&mut self, now: Instant, digit: char, duration_ms: u32) {
+        if !self.digits_in_rtp {
+            self.digit(now, digit, duration_ms);
+        }
+    }
+
+    fn digit(&mut self, now: Instant, digit: char, duration_ms: u32) {
+        self.digits.push(digit);
+        self.record(now, Body::Dtmf(Digit { direction: Direction::In, digit, duration_ms }));
+        self.call.handle(now, CallInput::Digit(digit));
+        self.tell(now, Told::Digit(digit));
     }
 
     /// We are the caller and the far end began to speak: the silence that we heard is its gap.

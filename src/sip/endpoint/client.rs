@@ -2,10 +2,9 @@
 
 use super::{
     Ended, EndedBy, Endpoint, Event, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request, Response,
-    Role, TxEvent, leg::Stage, number_of,
+    Role, TxEvent, ask::strongest_challenge, leg::Stage, number_of,
 };
 use crate::sip::{
-    auth::Challenge,
     dialog::Dialog,
     header::{CSeq, MAGIC_COOKIE, Via},
     message::Message,
@@ -17,6 +16,9 @@ use crate::sip::{
     uri::NameAddr,
 };
 
+/// Extensions that our calls understand.
+const SUPPORTED_BY_CALLS: &str = "timer, 100rel";
+
 impl Endpoint {
     pub(super) fn invite(&mut self, now: Instant, id: LegId, outgoing: Outgoing) {
         let call_id = format!("{}@{}", self.token(), self.host_of(outgoing.path.local).ip());
@@ -25,10 +27,15 @@ impl Endpoint {
         leg.outgoing = Some(Box::new(outgoing));
         self.calls.insert(call_id, id);
         self.legs.insert(id, leg);
-        self.send_invite(now, id, 1, None);
+        self.send_invite(now, id, 1);
     }
 
-    fn send_invite(&mut self, now: Instant, id: LegId, cseq: u32, authorization: Option<(&'static str, String)>) {
+    fn send_invite(&mut self, now: Instant, id: LegId, cseq: u32) {
+        let authorization = self.authorization_of(id);
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.early.clear();
+            leg.described = leg.outgoing.as_ref().map(|outgoing| outgoing.sdp.clone());
+        }
         let Some(leg) = self.legs.get(&id) else { return };
         let Some(outgoing) = &leg.outgoing else { return };
         let from = NameAddr { display: outgoing.display.clone(), uri: outgoing.from.clone(), params: Vec::new() };
@@ -41,15 +48,20 @@ impl Endpoint {
         headers.push("Max-Forwards", "70");
         headers.push("Contact", self.contact(path));
         headers.push("Allow", super::allow());
+        headers.push("Supported", SUPPORTED_BY_CALLS);
+        for (name, value) in self.timer_wish(leg) {
+            headers.push(name, value);
+        }
         for (name, value) in &outgoing.headers {
             headers.push(name, value.clone());
         }
-        if let Some((name, value)) = authorization {
+        for (name, value) in authorization {
             headers.push(name, value);
         }
         headers.push("Content-Type", "application/sdp");
         let body = outgoing.sdp.clone().into_bytes();
-        let request = Request { method: Method::Invite, uri: outgoing.to.to_string(), headers, body };
+        let uri = outgoing.target.as_ref().unwrap_or(&outgoing.to).to_string();
+        let request = Request { method: Method::Invite, uri, headers, body };
         let key = self.send_request(now, request, path);
         self.clients.insert(key.clone(), id);
         if let Some(leg) = self.legs.get_mut(&id) {
@@ -79,14 +91,24 @@ impl Endpoint {
 
     /// A response that a client transaction passes up.
     pub(super) fn client_response(&mut self, now: Instant, key: &Key, response: &Response) {
+        if self.ask_answered(now, key, response) {
+            return;
+        }
         let Some(tx) = self.transactions.get(key) else { return };
+        let request = tx.request.clone();
         if tx.kind == Kind::OtherClient {
-            if tx.request.method == Method::Bye && response.status >= 200 {
-                self.closed(key);
+            let Some(id) = self.clients.get(key).copied().filter(|_| response.status >= 200) else { return };
+            if matches!(response.status, 401 | 407) && self.proves_itself(now, id, &request, response) {
+                return;
+            }
+            match request.method {
+                Method::Bye => self.closed(key),
+                Method::Update => self.refresh_answered(now, id, response),
+                Method::Refer => self.refer_answered(id, response),
+                _ => {}
             }
             return;
         }
-        let request = tx.request.clone();
         let Some(id) = self.clients.get(key).copied().filter(|id| self.legs.contains_key(id)) else {
             // The leg is gone (we cancelled): a late 2xx must still be acknowledged and ended.
             match response.status {
@@ -96,15 +118,26 @@ impl Endpoint {
             }
             return;
         };
+        self.note_allowed(id, &response.headers);
+        if self.legs.get(&id).is_some_and(|leg| leg.reinvite.as_ref() == Some(key)) {
+            self.reinvite_answered(now, id, &request, response);
+            return;
+        }
         match response.status {
             100 => {}
             101..=199 => {
-                if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early) {
+                if self.early(now, id, &request, response)
+                    && self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early)
+                {
                     self.event(Event::Progress(id, response.status, response.sdp().map(<[u8]>::to_vec)));
                 }
             }
             200..=299 => self.accepted(now, key, id, &request, response),
             401 | 407 if self.challenged(now, id, &request, response) => {}
+            422 if self.legs.get_mut(&id).and_then(|leg| Self::longer_interval(leg, response)).is_some() => {
+                self.send_invite(now, id, number_of(&request.headers) + 1);
+            }
+            300..=399 if self.redirected(now, id, &request, response) => {}
             status => {
                 let said = response.headers.first("Reason").or_else(|| response.headers.first("Warning"));
                 let reason =
@@ -137,7 +170,7 @@ impl Endpoint {
             }
             None => {}
         }
-        let Some(dialog) = Dialog::of_client(request, response) else {
+        let Some(mut dialog) = Dialog::of_client(request, response) else {
             self.end(
                 id,
                 Ended {
@@ -149,7 +182,11 @@ impl Endpoint {
             );
             return;
         };
+        if let Some(early) = self.take_early(id, &dialog.key()) {
+            dialog.continues(&early);
+        }
         self.dialogs.insert(dialog.key(), id);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         let closing = leg.stage == Stage::Closing;
         leg.stage = Stage::Confirmed;
         leg.dialog = Some(dialog);
@@ -159,6 +196,7 @@ impl Endpoint {
             self.hang_up(now, id, None);
             return;
         }
+        self.timer_agreed(now, id, response);
         self.event(Event::Answered(id, response.sdp().map(<[u8]>::to_vec)));
     }
 
@@ -209,32 +247,148 @@ impl Endpoint {
         self.transmit(leg, path, ack.to_bytes(), false);
     }
 
-    /// Answers a challenge once; true if a new INVITE went out.
+    /// Answers a challenge; true if a new INVITE went out. A proxy and the far end may ask one after the other, and a
+    /// nonce that is stale may be replaced once.
     fn challenged(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
-        let (asks, answers) = if response.status == 401 {
-            ("WWW-Authenticate", "Authorization")
-        } else {
-            ("Proxy-Authenticate", "Proxy-Authorization")
-        };
+        let Some((challenge, name)) = strongest_challenge(response) else { return false };
+        let Some(leg) = self.legs.get_mut(&id) else { return false };
+        let can = leg.stage == Stage::Early && leg.outgoing.as_ref().is_some_and(|to| to.credentials.is_some());
+        let tried = leg.challenges.iter().position(|(_, known, _)| *known == name);
+        if !can || tried.is_some_and(|at| !challenge.stale || leg.challenges[at].0.stale) {
+            return false;
+        }
+        if let Some(at) = tried {
+            leg.challenges.remove(at);
+        }
+        leg.challenges.push((challenge, name, 0));
+        self.send_invite(now, id, number_of(&request.headers) + 1);
+        true
+    }
+
+    /// The answers to all challenges that our INVITE has met, each counted.
+    fn authorization_of(&mut self, id: LegId) -> Vec<(&'static str, String)> {
+        let cnonce = self.token();
+        let Some(leg) = self.legs.get_mut(&id) else { return Vec::new() };
+        let Some(outgoing) = &leg.outgoing else { return Vec::new() };
+        let Some(credentials) = &outgoing.credentials else { return Vec::new() };
+        let uri = outgoing.target.as_ref().unwrap_or(&outgoing.to).to_string();
+        leg.challenges
+            .iter_mut()
+            .map(|(challenge, name, count)| {
+                *count += 1;
+                (*name, challenge.answer(credentials, "INVITE", &uri, &cnonce, *count))
+            })
+            .collect()
+    }
+
+    /// A request within the dialog was challenged: sends it again with credentials, once. True if it did.
+    fn proves_itself(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
+        let Some((challenge, name)) = strongest_challenge(response) else { return false };
         let cnonce = self.token();
         let Some(leg) = self.legs.get_mut(&id) else { return false };
-        if leg.stage != Stage::Early {
+        let credentials = leg.outgoing.as_ref().and_then(|outgoing| outgoing.credentials.clone());
+        let (Some(credentials), Some(dialog)) = (credentials, leg.dialog.as_mut()) else { return false };
+        if leg.proven.contains(&number_of(&request.headers)) {
             return false;
         }
-        let Some(credentials) = leg.outgoing.as_ref().and_then(|outgoing| outgoing.credentials.clone()) else {
-            return false;
-        };
-        let mut challenges: Vec<Challenge> = response.headers.all(asks).filter_map(Challenge::parse).collect();
-        // The strongest first (RFC 8760 §2.4 leaves the choice to the client).
-        challenges.sort_by_key(|challenge| !challenge.is_sha256());
-        let Some(challenge) = challenges.into_iter().next() else { return false };
-        if leg.answered_challenge && !challenge.stale {
-            return false;
+        let mut again = dialog.request(request.method.clone(), None);
+        let ours = number_of(&again.headers);
+        leg.proven.push(ours);
+        for (header, value) in request.headers.iter() {
+            let made =
+                again.headers.first(header).is_some() || ["Via", "User-Agent", "Content-Length"].contains(&header);
+            if !made && header != name {
+                again.headers.push(header, value);
+            }
         }
-        leg.answered_challenge = true;
-        let value = challenge.answer(&credentials, "INVITE", &request.uri, &cnonce);
-        self.send_invite(now, id, number_of(&request.headers) + 1, Some((answers, value)));
+        again.headers.push(name, challenge.answer(&credentials, again.method.token(), &again.uri, &cnonce, 1));
+        again.body.clone_from(&request.body);
+        let Some(leg) = self.legs.get(&id) else { return false };
+        let path = Self::dialog_path(leg);
+        let invite = again.method == Method::Invite;
+        let key = self.send_request(now, again, path);
+        self.clients.insert(key.clone(), id);
+        if let Some(leg) = self.legs.get_mut(&id).filter(|_| invite) {
+            leg.invite = Some(key.clone());
+            leg.reinvite = Some(key);
+        }
         true
+    }
+
+    /// 3xx: tries the first Contact that we can reach without asking a name server; true if it did (§8.1.3.4).
+    fn redirected(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
+        let Some(leg) = self.legs.get_mut(&id) else { return false };
+        // Five hops, as others do: a ring of redirections must end.
+        if leg.stage != Stage::Early || leg.redirections >= 5 {
+            return false;
+        }
+        let target = response
+            .headers
+            .all("Contact")
+            .filter_map(|contact| NameAddr::parse(contact).ok())
+            .find(|contact| contact.uri.is_sip() && contact.uri.host.parse::<std::net::IpAddr>().is_ok());
+        let (Some(target), Some(outgoing)) = (target, leg.outgoing.as_mut()) else { return false };
+        outgoing.path = Self::path_to(&target.uri, Path { connection: None, ..outgoing.path });
+        outgoing.target = Some(target.uri);
+        leg.path = outgoing.path;
+        leg.redirections += 1;
+        self.send_invite(now, id, number_of(&request.headers) + 1);
+        true
+    }
+
+    /// Our re-INVITE: with a new description, or with the one that stands (a refresh).
+    pub(super) fn send_reinvite(&mut self, now: Instant, id: LegId, sdp: Option<String>) {
+        let Some(leg) = self.legs.get(&id) else { return };
+        let pending = leg.invite.as_ref().and_then(|key| self.transactions.get(key)).is_some_and(super::is_open);
+        let (up, timer) = (leg.stage == Stage::Confirmed && leg.update.is_none(), leg.timer);
+        let Some(sdp) = sdp.or_else(|| leg.described.clone()) else { return };
+        let request = if up && !pending { self.request_within(id, Method::Invite) } else { None };
+        let Some((mut invite, path)) = request else {
+            self.event(Event::Changed(id, Err(491)));
+            return;
+        };
+        invite.headers.push("Contact", self.contact(path));
+        invite.headers.push("Allow", super::allow());
+        invite.headers.push("Supported", SUPPORTED_BY_CALLS);
+        if let Some(timer) = timer {
+            // §7.4: who refreshes goes on refreshing; in this request we are the uac.
+            let who = if timer.ours { "uac" } else { "uas" };
+            invite.headers.push("Session-Expires", format!("{};refresher={who}", timer.interval.as_secs()));
+        }
+        invite.headers.push("Content-Type", "application/sdp");
+        invite.body = sdp.clone().into_bytes();
+        let key = self.send_request(now, invite, path);
+        self.clients.insert(key.clone(), id);
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.described = Some(sdp);
+            leg.invite = Some(key.clone());
+            leg.reinvite = Some(key);
+        }
+    }
+
+    fn reinvite_answered(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) {
+        if response.status < 200 {
+            return;
+        }
+        if matches!(response.status, 401 | 407) && self.proves_itself(now, id, request, response) {
+            return;
+        }
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.reinvite = None;
+        match response.status {
+            200..=299 => {
+                if let Some(dialog) = &mut leg.dialog {
+                    dialog.refresh_target(&response.headers);
+                }
+                self.send_ack(id, number_of(&request.headers));
+                self.timer_agreed(now, id, response);
+                self.event(Event::Changed(id, Ok(response.sdp().map(<[u8]>::to_vec))));
+            }
+            408 | 481 => {
+                self.hang_up(now, id, Some("SIP;cause=481;text=\"the session is gone\""));
+            }
+            status => self.event(Event::Changed(id, Err(status))),
+        }
     }
 
     pub(super) fn hang_up(&mut self, now: Instant, id: LegId, reason: Option<&str>) {
@@ -342,7 +496,8 @@ impl Endpoint {
         self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: true });
     }
 
-    pub(super) fn transaction_timed_out(&mut self, key: &Key) {
+    pub(super) fn transaction_timed_out(&mut self, now: Instant, key: &Key) {
+        self.ask_timed_out(key);
         let Some(tx) = self.transactions.get(key) else { return };
         let Some(id) = self.clients.get(key).copied() else { return };
         let (kind, method) = (tx.kind, tx.request.method.clone());
@@ -352,6 +507,16 @@ impl Endpoint {
                 let reason = "no answer to our INVITE within 32 s".to_owned();
                 self.end(id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
             }
+            // RFC 5057: nobody answers in the dialog any more.
+            Kind::InviteClient => {
+                if leg.reinvite.as_ref() == Some(key) {
+                    self.hang_up(now, id, Some("SIP;cause=408;text=\"no answer to our re-INVITE\""));
+                }
+            }
+            Kind::OtherClient if method == Method::Update => {
+                self.hang_up(now, id, Some("SIP;cause=408;text=\"no answer to our UPDATE\""));
+            }
+            Kind::OtherClient if method == Method::Refer => self.event(Event::Transfer(id, 408)),
             Kind::OtherClient if method == Method::Bye => {
                 let reason = "no answer to our BYE within 32 s".to_owned();
                 self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: false });

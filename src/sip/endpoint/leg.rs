@@ -1,7 +1,11 @@
 //! What the endpoint keeps of one INVITE session.
 
-use super::{Instant, Key, Outgoing, Path};
-use crate::sip::dialog::Dialog;
+use super::{
+    Instant, Key, Outgoing, Path,
+    reliable::{Early, Provisional},
+    session_timer::SessionTimer,
+};
+use crate::sip::{auth::Challenge, dialog::Dialog};
 
 /// Names a leg within its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,9 +54,35 @@ pub(super) struct Leg {
     pub(super) last_ack: Option<Vec<u8>>,
     /// What we asked for, to ask again with credentials.
     pub(super) outgoing: Option<Box<Outgoing>>,
-    pub(super) answered_challenge: bool,
+    /// Challenges that our INVITE has answered, the header that answers each, and how often.
+    pub(super) challenges: Vec<(Challenge, &'static str, u32)>,
+    /// Requests within the dialog that have answered a challenge once: their CSeq numbers.
+    pub(super) proven: Vec<u32>,
     /// The reason given with our hang-up.
     pub(super) reason: Option<String>,
+    /// A provisional response of ours that waits for PRACK.
+    pub(super) provisional: Option<Provisional>,
+    /// The newest `RSeq` of ours.
+    pub(super) rseq: u32,
+    /// Branches of our INVITE that answered provisionally.
+    pub(super) early: Vec<Early>,
+    /// An UPDATE with an offer that waits for the engine's answer.
+    pub(super) update: Option<Key>,
+    /// Our re-INVITE that waits for an answer.
+    pub(super) reinvite: Option<Key>,
+    /// Our description as it stands: what a refreshing re-INVITE repeats.
+    pub(super) described: Option<String>,
+    pub(super) timer: Option<SessionTimer>,
+    /// The far end's `Min-SE`, from a 422.
+    pub(super) min_se: std::time::Duration,
+    /// The far end's Allow has UPDATE.
+    pub(super) takes_update: bool,
+    /// The far end has sent REFER and hears of its progress.
+    pub(super) referred: bool,
+    /// How often a 3xx was followed.
+    pub(super) redirections: u8,
+    /// We have sent REFER and wait for its end.
+    pub(super) refers: bool,
 }
 
 /// A 200 that is repeated until ACK (§13.3.1.4).
@@ -81,8 +111,21 @@ impl Leg {
             hang_up_when_acknowledged: false,
             last_ack: None,
             outgoing: None,
-            answered_challenge: false,
+            challenges: Vec::new(),
+            proven: Vec::new(),
             reason: None,
+            provisional: None,
+            rseq: 0,
+            early: Vec::new(),
+            update: None,
+            reinvite: None,
+            described: None,
+            timer: None,
+            min_se: std::time::Duration::ZERO,
+            takes_update: false,
+            referred: false,
+            redirections: 0,
+            refers: false,
         }
     }
 
@@ -91,5 +134,11 @@ impl Leg {
             .as_ref()
             .map_or(Instant::FAR_FUTURE, |waiting| waiting.next_at.min(waiting.give_up_at))
             .min(self.trying_at)
+            .min(
+                self.provisional
+                    .as_ref()
+                    .map_or(Instant::FAR_FUTURE, |waiting| waiting.next_at.min(waiting.give_up_at)),
+            )
+            .min(self.timer.map_or(Instant::FAR_FUTURE, |timer| timer.at))
     }
 }

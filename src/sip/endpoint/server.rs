@@ -1,8 +1,8 @@
 //! Requests that come in, and what the engine answers to them.
 
 use super::{
-    Ended, EndedBy, Endpoint, Event, Instant, Key, Kind, Leg, LegId, Method, Offered, Path, Refusal, Request, Response,
-    Role, TRYING_AFTER, TimerOf, TxEvent,
+    Ended, EndedBy, Endpoint, Event, Instant, Key, Kind, Leg, LegId, Method, Offered, Path, Refusal, Reliability,
+    Request, Response, Role, TRYING_AFTER, TimerOf, TxEvent,
     leg::{Stage, Unacknowledged},
     number_of, reply_path,
 };
@@ -42,32 +42,56 @@ impl Endpoint {
             return;
         }
         let kind = if request.method == Method::Invite { Kind::InviteServer } else { Kind::OtherServer };
+        let refusal = self.refusal_of(&request);
         self.begin(now, key.clone(), kind, request.clone(), reply, Vec::new());
-        if new_call && self.refusal_of(&request).is_some() {
-            self.trace(None, false, path, bytes.to_vec(), false);
-        }
-        if let Some((status, headers)) = self.refusal_of(&request) {
-            self.counters.refused += 1;
-            let mut response = self.dressed(&request, status);
-            for (name, value) in headers {
-                response.headers.push(name, value);
+        let judged = match refusal {
+            Some((status, headers)) => {
+                self.counters.refused += 1;
+                let mut response = self.dressed(&request, status);
+                for (name, value) in headers {
+                    response.headers.push(name, value);
+                }
+                Err(Box::new(response))
             }
-            self.respond(now, &key, &response);
-            return;
-        }
+            None => self.authenticated(now, path, &request),
+        };
+        let user = match judged {
+            Ok(user) => user,
+            Err(response) => {
+                if new_call {
+                    self.trace(None, false, path, bytes.to_vec(), false);
+                }
+                self.respond(now, &key, &response);
+                return;
+            }
+        };
+        let inside = request.headers.to().is_ok_and(|to| to.tag().is_some());
         match request.method {
             Method::Invite if self.leg_of(&request).is_some() => self.reinvite(now, key, &request),
-            Method::Invite => self.new_call(now, key, path, reply, &request, bytes),
+            Method::Invite => self.new_call(now, key, path, reply, &request, bytes, user),
             Method::Bye => self.bye(now, &key, &request),
             Method::Cancel => self.cancel(now, &key, &request),
+            Method::Register => self.register(now, &key, path, &request, user.as_deref().unwrap_or_default()),
+            Method::Prack => self.prack(now, &key, &request),
+            Method::Message if !inside => self.text(now, &key, None, &request, user),
+            Method::Info | Method::Update | Method::Refer | Method::Notify | Method::Message => {
+                self.inside(now, key, &request);
+            }
             _ => {
                 let mut response = self.dressed(&request, 200);
                 response.headers.push("Allow", super::allow());
-                response.headers.push("Accept", "application/sdp");
-                response.headers.push("Supported", "");
+                response.headers.push("Accept", "application/sdp, application/dtmf-relay, text/plain");
+                response.headers.push("Supported", SUPPORTED.join(", "));
                 self.respond(now, &key, &response);
             }
         }
+    }
+
+    /// Whether an option that a request requires is one that it may require here.
+    fn understands(&self, request: &Request, option: &str) -> bool {
+        SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(option))
+            && (!option.eq_ignore_ascii_case("100rel") || self.settings.reliability != Reliability::Off)
+            && (!option.eq_ignore_ascii_case("path") || request.method == Method::Register)
     }
 
     /// What is refused here, without asking the engine (§8.2).
@@ -87,7 +111,7 @@ impl Endpoint {
             .all("Require")
             .flat_map(|list| list.split(','))
             .map(str::trim)
-            .filter(|option| !option.is_empty())
+            .filter(|option| !option.is_empty() && !self.understands(request, option))
             .collect();
         if !unknown.is_empty() && request.method != Method::Cancel {
             return Some((420, vec![("Unsupported", unknown.join(", "))]));
@@ -102,7 +126,8 @@ impl Endpoint {
         if request.method == Method::Invite && !in_dialog && self.is_merged(request) {
             return Some((482, Vec::new()));
         }
-        if request.method == Method::Invite && !request.body.is_empty() && request.sdp().is_none() {
+        let describes = matches!(request.method, Method::Invite | Method::Update);
+        if describes && !request.body.is_empty() && request.sdp().is_none() {
             return Some((415, vec![("Accept", "application/sdp".to_owned())]));
         }
         None
@@ -121,13 +146,23 @@ impl Endpoint {
         })
     }
 
-    fn leg_of(&self, request: &Request) -> Option<LegId> {
+    pub(super) fn leg_of(&self, request: &Request) -> Option<LegId> {
         let ours = request.headers.to().ok()?.tag()?.to_owned();
         let theirs = request.headers.from().ok()?.tag().unwrap_or_default().to_owned();
         self.dialogs.get(&(request.headers.call_id().to_owned(), ours, theirs)).copied()
     }
 
-    fn new_call(&mut self, now: Instant, key: Key, path: Path, reply: Path, request: &Request, bytes: &[u8]) {
+    #[expect(clippy::too_many_arguments, reason = "one INVITE and how it came")]
+    fn new_call(
+        &mut self,
+        now: Instant,
+        key: Key,
+        path: Path,
+        reply: Path,
+        request: &Request,
+        bytes: &[u8],
+        user: Option<String>,
+    ) {
         let tag = self.token();
         let Some(dialog) = Dialog::of_server(request, &tag) else {
             self.trace(None, false, path, bytes.to_vec(), false);
@@ -137,6 +172,16 @@ impl Endpoint {
             return;
         };
         let id = self.new_leg();
+        // No leg has this number yet, so this only judges the wish; the timer starts with the 200.
+        if let Err((status, headers)) = self.agree_on_timer(now, id, request) {
+            self.trace(None, false, path, bytes.to_vec(), false);
+            let mut response = self.dressed(request, status);
+            for (name, value) in headers {
+                response.headers.push(name, value);
+            }
+            self.respond(now, &key, &response);
+            return;
+        }
         let mut leg = Leg::new(Role::Server, &dialog.call_id, &tag, reply);
         // Requests go back the way the INVITE came unless a proxy or another Contact says otherwise.
         leg.path = path;
@@ -148,6 +193,7 @@ impl Endpoint {
         let to = request.headers.to().map(|to| to.uri).unwrap_or_default();
         leg.dialog = Some(dialog);
         self.legs.insert(id, leg);
+        self.note_allowed(id, &request.headers);
         self.arm_leg(id);
         self.trace(Some(id), false, path, bytes.to_vec(), false);
         self.event(Event::Invite(
@@ -161,6 +207,7 @@ impl Endpoint {
                 sdp: request.sdp().map(<[u8]>::to_vec),
                 path,
                 headers: request.headers.clone(),
+                user,
             }),
         ));
     }
@@ -183,15 +230,21 @@ impl Endpoint {
         } else {
             None
         };
-        if let Some(status) = status {
+        let refusal = match status {
+            Some(500) => Some((500, vec![("Retry-After", (now.as_nanos() % 10).to_string())])),
+            Some(status) => Some((status, Vec::new())),
+            None => self.agree_on_timer(now, id, request).err(),
+        };
+        if let Some((status, headers)) = refusal {
             let mut response = self.dressed(request, status);
-            if status == 500 {
-                let seconds = now.as_nanos() % 10;
-                response.headers.push("Retry-After", seconds.to_string());
+            for (name, value) in headers {
+                response.headers.push(name, value);
             }
             self.respond(now, &key, &response);
             return;
         }
+        self.note_allowed(id, &request.headers);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         if let Some(dialog) = &mut leg.dialog {
             dialog.refresh_target(&request.headers);
         }
@@ -209,6 +262,7 @@ impl Endpoint {
             response.body = sdp.into_bytes();
         }
         self.quiet_trying(id);
+        self.make_reliable(now, id, &key, &mut response);
         self.respond(now, &key, &response);
     }
 
@@ -216,7 +270,14 @@ impl Endpoint {
         self.success(now, id, sdp);
     }
 
+    /// Answers a re-INVITE, or an UPDATE with an offer: whichever is pending.
     pub(super) fn answer_reinvite(&mut self, now: Instant, id: LegId, answer: Result<String, u16>) {
+        if let (Ok(sdp), Some(leg)) = (&answer, self.legs.get_mut(&id)) {
+            leg.described = Some(sdp.clone());
+        }
+        if self.answer_update(now, id, &answer) {
+            return;
+        }
         match answer {
             Ok(sdp) => self.success(now, id, sdp),
             Err(status) => {
@@ -231,7 +292,14 @@ impl Endpoint {
     /// 200 with a description, repeated until ACK.
     fn success(&mut self, now: Instant, id: LegId, sdp: String) {
         let Some((key, mut response)) = self.invite_response(id, 200) else { return };
+        let request = self.transactions.get(&key).map(|tx| tx.request.clone());
+        // It was judged when it came in: this starts the timer.
+        for (name, value) in request.and_then(|request| self.agree_on_timer(now, id, &request).ok()).unwrap_or_default()
+        {
+            response.headers.push(name, value);
+        }
         response.headers.push("Allow", super::allow());
+        response.headers.push("Supported", SUPPORTED.join(", "));
         response.headers.push("Content-Type", "application/sdp");
         response.body = sdp.into_bytes();
         self.quiet_trying(id);
@@ -241,6 +309,8 @@ impl Endpoint {
             if leg.stage == Stage::Early {
                 leg.stage = Stage::Unacknowledged;
             }
+            leg.provisional = None;
+            leg.described = Some(String::from_utf8_lossy(&response.body).into_owned());
             leg.unacknowledged = Some(Unacknowledged {
                 bytes: response.to_bytes(),
                 path,
@@ -368,6 +438,8 @@ impl Endpoint {
                 self.respond(now, &key, &response);
             }
         }
+        self.provisional_timer(now, id);
+        self.session_timer_due(now, id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let mut given_up = false;
         let mut again = None;
@@ -422,14 +494,25 @@ impl Endpoint {
     /// through NAT, back where the INVITE came from.
     pub(super) fn dialog_path(leg: &Leg) -> Path {
         let Some(dialog) = &leg.dialog else { return leg.path };
-        // Over TCP the connection is used while it lives; this is where to connect when it does not.
-        let hop = dialog.next_hop();
-        let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return leg.path };
-        let behind_nat = dialog.route_set.is_empty() && is_private(ip) && ip != leg.path.remote.ip();
-        if behind_nat || ip.is_unspecified() {
+        if dialog.route_set.is_empty()
+            && let Ok(ip) = dialog.remote_target.host.parse()
+            && is_private(ip)
+            && ip != leg.path.remote.ip()
+        {
             return leg.path;
         }
-        Path { remote: std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060)), ..leg.path }
+        Self::path_to(&dialog.next_hop(), leg.path)
+    }
+
+    /// `path` with the hop's address, if it is a number. Over a stream the connection is used while it lives; this is
+    /// where to connect when it does not.
+    pub(super) fn path_to(hop: &Uri, path: Path) -> Path {
+        match hop.host.parse::<std::net::IpAddr>() {
+            Ok(ip) if !ip.is_unspecified() => {
+                Path { remote: std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060)), ..path }
+            }
+            _ => path,
+        }
     }
 
     /// Forgets a leg and tells the engine.
@@ -446,8 +529,11 @@ impl Endpoint {
     }
 }
 
+/// Extensions that we know (RFC 4028, 3262, 3327, 3891): what `Supported` lists and `Require` may name.
+pub(super) const SUPPORTED: &[&str] = &["timer", "100rel", "path"];
+
 /// Whether no final response was sent yet.
-const fn is_open(tx: &crate::sip::tx::Transaction) -> bool {
+pub(super) const fn is_open(tx: &crate::sip::tx::Transaction) -> bool {
     matches!(tx.state, crate::sip::tx::table::State::Trying | crate::sip::tx::table::State::Proceeding)
 }
 

@@ -41,6 +41,12 @@ impl Transport {
         }
     }
 
+    /// The one with this [`lower_name`](Self::lower_name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp].into_iter().find(|transport| transport.lower_name() == name)
+    }
+
     /// In a URI parameter, a log, a journal.
     #[must_use]
     pub const fn lower_name(self) -> &'static str {

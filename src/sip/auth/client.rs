@@ -1,9 +1,7 @@
-//! Digest authentication as a client (RFC 3261 §22, RFC 7616, RFC 8760): answers one challenge.
+//! Digest as a client: answers one challenge.
 
-use super::uri::{find_param, split_outside_quotes};
-use crate::redact::Secret;
-use md5::{Digest as _, Md5};
-use sha2::Sha256;
+use super::{Algorithm, params_of};
+use crate::{redact::Secret, sip::uri::find_param};
 use std::fmt::Write as _;
 
 /// Who we say we are.
@@ -21,8 +19,9 @@ pub struct Challenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
-    sha256: bool,
-    algorithm: Option<String>,
+    algorithm: Algorithm,
+    /// As written, if it was.
+    algorithm_text: Option<String>,
     qop_auth: bool,
     /// The nonce was too old: the same credentials may be tried again.
     pub stale: bool,
@@ -32,23 +31,10 @@ impl Challenge {
     /// Reads a `WWW-Authenticate` or `Proxy-Authenticate`; none if it is no digest that we know.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.trim();
-        let (scheme, rest) = rest.split_once(char::is_whitespace)?;
-        if !scheme.eq_ignore_ascii_case("digest") {
-            return None;
-        }
-        let params: Vec<(String, Option<String>)> = split_outside_quotes(rest, ',')
-            .into_iter()
-            .filter_map(|part| part.split_once('='))
-            .map(|(name, value)| (name.trim().to_ascii_lowercase(), Some(value.trim().trim_matches('"').to_owned())))
-            .collect();
+        let params = params_of(text)?;
         let param = |name: &str| find_param(&params, name).map(str::to_owned);
-        let algorithm = param("algorithm");
-        let sha256 = match algorithm.as_deref().map(str::to_ascii_uppercase).as_deref() {
-            None | Some("MD5") => false,
-            Some("SHA-256") => true,
-            Some(_) => return None,
-        };
+        let algorithm_text = param("algorithm");
+        let algorithm = Algorithm::named(algorithm_text.as_deref())?;
         let qop = param("qop");
         let qop_auth = qop.as_deref().is_some_and(|list| list.split(',').any(|qop| qop.trim() == "auth"));
         if qop.is_some() && !qop_auth {
@@ -58,8 +44,8 @@ impl Challenge {
             realm: param("realm")?,
             nonce: param("nonce")?,
             opaque: param("opaque"),
-            sha256,
             algorithm,
+            algorithm_text,
             qop_auth,
             stale: param("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
         })
@@ -67,42 +53,36 @@ impl Challenge {
 
     /// Whether it asks for SHA-256.
     #[must_use]
-    pub const fn is_sha256(&self) -> bool {
-        self.sha256
+    pub fn is_sha256(&self) -> bool {
+        self.algorithm == Algorithm::Sha256
     }
 
-    /// The value of `Authorization` for a request; `cnonce` is random.
+    /// The value of `Authorization` for a request; `cnonce` is random, `count` says how often this nonce was answered
+    /// with this request.
     #[must_use]
-    pub fn answer(&self, credentials: &Credentials, method: &str, uri: &str, cnonce: &str) -> String {
-        let ha1 = self.hash(&format!("{}:{}:{}", credentials.user, self.realm, credentials.password.reveal()));
-        let ha2 = self.hash(&format!("{method}:{uri}"));
+    pub fn answer(&self, credentials: &Credentials, method: &str, uri: &str, cnonce: &str, count: u32) -> String {
+        let ha1 =
+            self.algorithm.hash(&format!("{}:{}:{}", credentials.user, self.realm, credentials.password.reveal()));
+        let ha2 = self.algorithm.hash(&format!("{method}:{uri}"));
         let response = if self.qop_auth {
-            self.hash(&format!("{ha1}:{}:00000001:{cnonce}:auth:{ha2}", self.nonce))
+            self.algorithm.hash(&format!("{ha1}:{}:{count:08x}:{cnonce}:auth:{ha2}", self.nonce))
         } else {
-            self.hash(&format!("{ha1}:{}:{ha2}", self.nonce))
+            self.algorithm.hash(&format!("{ha1}:{}:{ha2}", self.nonce))
         };
         let mut value = format!(
             "Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{uri}\", response=\"{response}\"",
             credentials.user, self.realm, self.nonce
         );
-        if let Some(algorithm) = &self.algorithm {
+        if let Some(algorithm) = &self.algorithm_text {
             let _ = write!(value, ", algorithm={algorithm}");
         }
         if self.qop_auth {
-            let _ = write!(value, ", qop=auth, nc=00000001, cnonce=\"{cnonce}\"");
+            let _ = write!(value, ", qop=auth, nc={count:08x}, cnonce=\"{cnonce}\"");
         }
         if let Some(opaque) = &self.opaque {
             let _ = write!(value, ", opaque=\"{opaque}\"");
         }
         value
-    }
-
-    fn hash(&self, text: &str) -> String {
-        let digest: Vec<u8> = if self.sha256 { Sha256::digest(text).to_vec() } else { Md5::digest(text).to_vec() };
-        digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
     }
 }
 
@@ -124,7 +104,7 @@ mod tests {
                  nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
             ))
             .unwrap();
-            let answer = challenge.answer(&credentials, "GET", "/dir/index.html", cnonce);
+            let answer = challenge.answer(&credentials, "GET", "/dir/index.html", cnonce, 1);
             assert!(answer.contains(&format!("response=\"{response}\"")), "{answer}");
         }
     }

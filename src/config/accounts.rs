@@ -1,0 +1,182 @@
+//! Users who register here, and trunks that we register at.
+
+use super::Reader;
+use crate::{
+    error::Result,
+    redact::Secret,
+    sip::{
+        auth::{Credentials, server::Account},
+        endpoint::{Authenticate, Reliability, TimerSettings},
+        registrar,
+        uri::Uri,
+    },
+    unit::parse_duration,
+};
+use std::{path::PathBuf, time::Duration};
+
+/// Everything about signalling that is not an address to listen on.
+#[derive(Clone, Debug)]
+pub struct Signalling {
+    /// Realm of our challenges.
+    pub realm: String,
+    /// Whose requests are challenged.
+    pub authenticate: Authenticate,
+    /// Session timers.
+    pub timers: TimerSettings,
+    /// When provisional responses are reliable.
+    pub reliability: Reliability,
+    /// What the registrar agrees to.
+    pub registrar: registrar::Settings,
+    /// Where bindings are kept between runs.
+    pub bindings_file: Option<PathBuf>,
+    /// Who may register.
+    pub users: Vec<Account>,
+    /// Upstreams.
+    pub trunks: Vec<Trunk>,
+}
+
+/// One upstream.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    /// Its name.
+    pub name: String,
+    /// Where it is, in order of preference; the next is tried when one fails.
+    pub servers: Vec<Uri>,
+    /// Our address there.
+    pub aor: Uri,
+    /// For its challenges.
+    pub credentials: Option<Credentials>,
+    /// Register there.
+    pub register: bool,
+    /// Asked for when registering.
+    pub expires: Duration,
+    /// OPTIONS this often; zero never.
+    pub ping: Duration,
+}
+
+/// Fields that are never shown.
+pub(super) const SECRET_FIELDS: [&str; 3] = ["password", "ha1", "ha1_sha256"];
+
+/// Whether a key's value must not be shown.
+#[must_use]
+pub fn is_secret(key: &str) -> bool {
+    key.rsplit('.').next().is_some_and(|field| SECRET_FIELDS.contains(&field))
+}
+
+impl Reader<'_> {
+    pub(super) fn signalling(&self) -> Result<Signalling> {
+        let realm = self.text("sip.realm")?;
+        if realm.is_empty() || realm.contains(['"', '\\']) {
+            return Err(self.wrong("sip.realm", "must be a name without quotes"));
+        }
+        Ok(Signalling {
+            authenticate: match self.one_of("sip.authenticate", &["register", "users", "all"])?.as_str() {
+                "users" => Authenticate::Users,
+                "all" => Authenticate::All,
+                _ => Authenticate::Register,
+            },
+            timers: TimerSettings {
+                expires: self.span("sip.session_expires")?,
+                min: self.parsed("sip.session_expires_min", |text| {
+                    // RFC 4028 §5.
+                    parse_duration(text).and_then(|span| {
+                        if span >= Duration::from_secs(90) { Ok(span) } else { Err("must be 90s or more".to_owned()) }
+                    })
+                })?,
+            },
+            reliability: match self.one_of("sip.reliable_provisional", &["off", "required", "supported"])?.as_str() {
+                "off" => Reliability::Off,
+                "supported" => Reliability::Supported,
+                _ => Reliability::Required,
+            },
+            registrar: registrar::Settings {
+                expires_default: self.span("registrar.expires_default")?,
+                expires_min: self.span("registrar.expires_min")?,
+                expires_max: self.span("registrar.expires_max")?,
+                contacts_max: self.count("registrar.contacts_max")?,
+                service_route: self
+                    .optional("registrar.service_route", |text| Ok(text.to_owned()))?
+                    .unwrap_or_default(),
+            },
+            bindings_file: self.optional("registrar.file", |text| Ok(PathBuf::from(text)))?,
+            users: self
+                .layers
+                .names_under("users")
+                .iter()
+                .map(|name| self.user(name, &realm))
+                .collect::<Result<_>>()?,
+            trunks: self.layers.names_under("trunks").iter().map(|name| self.trunk(name)).collect::<Result<_>>()?,
+            realm,
+        })
+    }
+
+    fn user(&self, name: &str, realm: &str) -> Result<Account> {
+        let key = |field: &str| format!("users.{name}.{field}");
+        let hash = |field: &str, length: usize| {
+            self.optional(&key(field), |text| {
+                let good = text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if good {
+                    Ok(Secret::new(&text.to_ascii_lowercase()))
+                } else {
+                    Err(format!("must be {length} hexadecimal digits"))
+                }
+            })
+        };
+        let (md5, sha256) = (hash("ha1", 32)?, hash("ha1_sha256", 64)?);
+        if let Some(password) = self.optional(&key("password"), |text| Ok(Secret::new(text)))? {
+            return Ok(Account::of_password(name, realm, &password));
+        }
+        if md5.is_none() && sha256.is_none() {
+            return Err(self.wrong(&key("password"), "a user needs password, ha1 or ha1_sha256"));
+        }
+        Ok(Account { name: name.to_owned(), md5, sha256 })
+    }
+
+    fn trunk(&self, name: &str) -> Result<Trunk> {
+        let key = |field: &str| format!("trunks.{name}.{field}");
+        let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
+        let span = |field: &str, otherwise: Duration| {
+            self.optional(&key(field), parse_duration).map(|span| span.unwrap_or(otherwise))
+        };
+        let servers = self.layers.value(&key("server")).map(|(value, _)| value.items()).unwrap_or_default();
+        if servers.is_empty() {
+            return Err(self.wrong(&key("server"), "a trunk needs a server, like sip:sip.example.org"));
+        }
+        let uri = |text: &str| {
+            let text =
+                if text.contains(':') && text.starts_with("sip") { text.to_owned() } else { format!("sip:{text}") };
+            Uri::parse(&text).ok().filter(Uri::is_sip).ok_or_else(|| "is no SIP address, like sip:host:5060".to_owned())
+        };
+        let servers: Vec<Uri> = servers
+            .iter()
+            .map(|text| uri(text))
+            .collect::<Result<_, String>>()
+            .map_err(|problem| self.wrong(&key("server"), &problem))?;
+        let user = text("user")?;
+        let domain = text("domain")?.unwrap_or_else(|| servers[0].host.clone());
+        let register = self
+            .optional(&key("register"), |text| text.parse().map_err(|_| "must be true or false".to_owned()))?
+            .unwrap_or(false);
+        if register && user.is_none() {
+            return Err(self.wrong(&key("user"), "a trunk that we register at needs a user"));
+        }
+        let password = text("password")?;
+        let login = text("login")?.or_else(|| user.clone());
+        Ok(Trunk {
+            name: name.to_owned(),
+            aor: Uri {
+                scheme: "sip".into(),
+                user: user.unwrap_or_else(|| "voxgw".into()),
+                host: domain,
+                ..Uri::default()
+            },
+            credentials: login
+                .zip(password)
+                .map(|(user, password)| Credentials { user, password: Secret::new(&password) }),
+            servers,
+            register,
+            expires: span("expires", Duration::from_mins(10))?,
+            ping: span("ping", Duration::from_secs(30))?,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! What the engine does besides calls: trunks, texts, registered users.
+
+use super::{AskId, AskedFor, Command, Engine, Errand, Reply, Request, Transport, Writing, printable, resolve};
+use crate::{
+    api::model::{StreamItem, UserView},
+    clock::SystemClock,
+    error::Result,
+    redact::Pii,
+    sip::{endpoint, method::Method},
+};
+use rand::RngExt as _;
+use std::net::SocketAddr;
+use tokio::sync::oneshot;
+
+impl Engine {
+    /// Sends off what trunks want asked; names are looked up beside the engine.
+    pub(super) fn run_errands(&mut self) {
+        let now = SystemClock::now();
+        while let Some(errand) = self.trunks.poll(now) {
+            let to = self.requests_to.clone();
+            tokio::spawn(async move {
+                let found = resolve(&errand.server).await;
+                if let Some(to) = to.upgrade() {
+                    let _ = to.send(Request::Errand(Box::new(errand), found)).await;
+                }
+            });
+        }
+    }
+
+    /// The server's address was found, or not.
+    pub(super) fn errand(&mut self, errand: Errand, found: Result<SocketAddr>) {
+        let path = found.and_then(|remote| self.path_towards(&errand.server, remote));
+        let path = match path {
+            Ok(path) => path,
+            Err(problem) => {
+                let reply = Reply { status: 503, reason: problem.to_string(), headers: Default::default(), cseq: 0 };
+                self.trunk_answered(errand.trunk, errand.wish, &reply);
+                return;
+            }
+        };
+        // The registrar's own address without a user (RFC 3261 §10.2).
+        let mut uri = errand.server.clone();
+        uri.user.clear();
+        let ask = endpoint::Ask {
+            to: if errand.method == Method::Register { errand.aor.clone() } else { uri.clone() },
+            method: errand.method,
+            uri,
+            from: errand.aor,
+            path,
+            sequence: errand.sequence,
+            headers: errand.headers,
+            body: None,
+            credentials: errand.credentials,
+        };
+        self.ask(AskedFor::Trunk(errand.trunk, errand.wish), ask);
+    }
+
+    fn ask(&mut self, what_for: AskedFor, ask: endpoint::Ask) {
+        let id = AskId(self.next_ask);
+        self.next_ask += 1;
+        self.asked.insert(id, what_for);
+        self.endpoint.command(SystemClock::now(), Command::Ask(id, Box::new(ask)));
+    }
+
+    pub(super) fn replied(&mut self, id: AskId, reply: Reply) {
+        match self.asked.remove(&id) {
+            Some(AskedFor::Trunk(trunk, wish)) => self.trunk_answered(trunk, wish, &reply),
+            Some(AskedFor::Text(waiting)) => {
+                tracing::info!(target: "sip", event = "sip.text_sent", status = reply.status);
+                let _ = waiting.send(reply);
+            }
+            None => {}
+        }
+    }
+
+    fn trunk_answered(&mut self, trunk: usize, wish: crate::sip::trunk::Wish, reply: &Reply) {
+        let now = SystemClock::now();
+        if let Some(text) = self.trunks.answered(now, trunk, wish, reply, rand::rng().random::<f64>()) {
+            if reply.status < 300 {
+                tracing::info!(target: "sip", event = "sip.trunk", "{text}");
+            } else {
+                tracing::warn!(target: "sip", event = "sip.trunk", "{text}");
+            }
+        }
+        self.sink.hub.trunks(self.trunks.views(now));
+    }
+
+    // Texts
+
+    pub(super) fn text(&self, text: endpoint::Text) {
+        tracing::info!(
+            target: "sip", event = "sip.text", from = %printable(text.from.number()), to = %printable(text.to.number()),
+            content_type = %printable(&text.content_type), length = text.body.len()
+        );
+        self.sink.hub.text(StreamItem::Text {
+            at: SystemClock::wall().rfc3339(),
+            call: text.leg.and_then(|leg| self.sessions.get(&leg)).map(|known| known.call),
+            from: Pii(text.from.number().to_owned()),
+            to: Pii(text.to.number().to_owned()),
+            user: text.user,
+            content_type: text.content_type,
+            text: Pii(text.body),
+        });
+    }
+
+    /// Sends a text. If no socket of ours reaches there, the waiting end is dropped.
+    pub(super) fn write(&mut self, writing: Writing, remote: SocketAddr, waiting: oneshot::Sender<Reply>) {
+        let Ok(mut path) = self.path_towards(&writing.to, remote) else { return };
+        let body = writing.text.into_bytes();
+        // RFC 3261 §18.1.1: too long for a datagram that must not be cut.
+        if body.len() > 1_000 && path.transport == Transport::Udp && !self.tcp_bound.is_empty() {
+            path.transport = Transport::Tcp;
+        }
+        let ask = endpoint::Ask {
+            method: Method::Message,
+            uri: writing.to.clone(),
+            to: writing.to,
+            from: writing.from,
+            path,
+            sequence: None,
+            headers: Vec::new(),
+            body: Some(("text/plain;charset=UTF-8".to_owned(), body)),
+            credentials: writing.credentials,
+        };
+        self.ask(AskedFor::Text(waiting), ask);
+    }
+
+    // Users
+
+    pub(super) fn show_users(&self) {
+        let now = SystemClock::now();
+        let registrar = self.endpoint.registrar();
+        let view = |(user, _): (&str, _)| UserView {
+            name: user.to_owned(),
+            contacts: registrar.bindings(now, user).map(|binding| binding.contact.to_string()).collect(),
+        };
+        self.sink.hub.users(registrar.users().map(view).collect());
+    }
+
+    pub(super) fn keep_bindings(&self) {
+        let Some(path) = &self.config.signalling.bindings_file else { return };
+        let saved = self.endpoint.registrar().save(SystemClock::now());
+        if let Err(problem) = super::bindings::write(path, saved) {
+            tracing::error!(target: "sip", event = "sip.bindings_unwritten", "{}: {problem}", path.display());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Transfers (RFC 3515, RFC 5589): the far end sends us elsewhere, or we send it.
+
+use super::{Command, Engine, Move, Request, printable, resolve};
+use crate::{
+    call::journal::Level,
+    clock::SystemClock,
+    error::Result,
+    gateway::session::In,
+    sip::{
+        endpoint::{Ended, LegId, Outgoing},
+        uri::Uri,
+    },
+};
+use std::net::SocketAddr;
+use tokio::sync::oneshot;
+
+impl Engine {
+    /// The far end asks us to call somebody else: the session goes on with them, if they answer.
+    pub(super) fn referred(&mut self, leg: LegId, to: Uri) {
+        self.tell(leg, In::Note(Level::Info, format!("the far end transfers us to {}", printable(&to.to_string()))));
+        let requests = self.requests_to.clone();
+        tokio::spawn(async move {
+            let found = resolve(&to).await;
+            if let Some(requests) = requests.upgrade() {
+                let _ = requests.send(Request::Referral(leg, to, found)).await;
+            }
+        });
+    }
+
+    pub(super) async fn follow(&mut self, leg: LegId, mut to: Uri, found: Result<SocketAddr>) {
+        let path = found.and_then(|remote| self.path_towards(&to, remote));
+        let offer = match (&path, self.sessions.get(&leg)) {
+            (Ok(_), Some(known)) => {
+                let (reply, offer) = oneshot::channel();
+                let _ = known.to.try_send(In::OfferAgain(reply));
+                offer.await.ok()
+            }
+            _ => None,
+        };
+        let (Ok(path), Some(sdp)) = (path, offer) else {
+            self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 503));
+            return;
+        };
+        // Headers in a Refer-To are headers of the INVITE: Replaces, of an attended transfer (RFC 3891 §3).
+        let headers = headers_of(&std::mem::take(&mut to.headers));
+        let (user, host) = ("voxgw".to_owned(), path.local.ip().to_string());
+        let new = self.endpoint.new_leg();
+        let outgoing = Outgoing {
+            to,
+            target: None,
+            from: Uri::sip(&user, &host, Some(path.local.port())),
+            display: String::new(),
+            path,
+            sdp,
+            headers,
+            credentials: None,
+        };
+        self.moves.insert(new, Move { from: leg, ended: None });
+        self.endpoint.command(SystemClock::now(), Command::Invite(new, Box::new(outgoing)));
+    }
+
+    /// The new far end has answered: the session is theirs.
+    pub(super) fn moved(&mut self, new: LegId, moving: &Move, sdp: Option<Vec<u8>>) {
+        let now = SystemClock::now();
+        self.endpoint.command(now, Command::TellReferrer(moving.from, 200));
+        let Some(known) = self.sessions.remove(&moving.from) else {
+            self.endpoint.command(now, Command::HangUp(new, None));
+            return;
+        };
+        let _ = known.to.try_send(In::Moved(new, sdp));
+        self.sessions.insert(new, known);
+        self.endpoint.command(now, Command::HangUp(moving.from, Some("SIP;cause=200;text=\"transferred\"".into())));
+    }
+
+    /// A leg is over: its session's end, unless the session is on its way to another leg.
+    pub(super) fn ended(&mut self, leg: LegId, ended: Ended) {
+        if let Some(moving) = self.moves.remove(&leg) {
+            let status = ended.status.filter(|status| *status >= 300).unwrap_or(503);
+            self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status));
+            let text = format!("the transfer failed with {status}: {}", printable(&ended.reason));
+            self.tell(moving.from, In::NotMoved(text));
+            if let Some(ended) = moving.ended {
+                self.tell(moving.from, In::Ended(ended));
+            }
+            return;
+        }
+        // Many hang up as soon as they know that we call: the session waits for what comes of that.
+        if let Some(moving) = self.moves.values_mut().find(|moving| moving.from == leg) {
+            moving.ended = Some(ended);
+            return;
+        }
+        self.tell(leg, In::Ended(ended));
+    }
+
+    /// How our own REFER gets on. Only a call that was answered lets the old one go.
+    pub(super) fn transferred(&mut self, leg: LegId, status: u16) {
+        let level = if status < 300 { Level::Info } else { Level::Warn };
+        let what = match status {
+            100..=199 => "in progress",
+            200..=299 => "done",
+            _ => "failed; the call goes on",
+        };
+        self.tell(leg, In::Note(level, format!("transfer {what}: {status}")));
+        if (200..300).contains(&status) {
+            self.tell(leg, In::HangUp("transferred".to_owned()));
+        }
+    }
+}
+
+/// `Replaces=a%40b%3Bto-tag%3D1&X=y` as headers.
+fn headers_of(text: &str) -> Vec<(String, String)> {
+    text.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (unescaped(name), unescaped(value)))
+        // What a stranger's URI may put into our INVITE (RFC 3261 §19.1.5).
+        .filter(|(name, _)| ["Replaces", "Require", "Subject"].iter().any(|known| known.eq_ignore_ascii_case(name)))
+        .collect()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match escaped.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refer_to_may_bring_replaces_and_little_else() {
+        let headers = headers_of("Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2&Route=%3Csip:evil%3E&Body=x%");
+        assert_eq!(headers, [("Replaces".to_owned(), "a@b;to-tag=1;from-tag=2".to_owned())]);
+        assert_eq!(unescaped("100%"), "100%");
+    }
+}

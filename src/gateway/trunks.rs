@@ -1,0 +1,180 @@
+//! The trunks of this gateway: their machines, and what is asked of their servers.
+//!
+//! Owns a [`trunk::Trunk`] for each upstream of the config. Called by `gateway::engine`, which resolves names and sends.
+
+use crate::{
+    api::model::TrunkView,
+    clock::Instant,
+    config::Trunk as Upstream,
+    sip::{
+        endpoint::Reply,
+        message::Headers,
+        method::Method,
+        trunk::{self, Answer, State, Wish},
+        uri::{NameAddr, Uri, find_param},
+    },
+};
+use std::time::Duration;
+
+/// All trunks.
+#[derive(Debug)]
+pub struct Trunks {
+    all: Vec<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    upstream: Upstream,
+    machine: trunk::Trunk,
+    /// Call-ID and number of its registrations: one sequence for the process's life (RFC 3261 §10.2.4).
+    sequence: (String, u32),
+}
+
+/// What to ask of whom.
+#[derive(Debug)]
+pub struct Errand {
+    /// Which trunk.
+    pub trunk: usize,
+    /// What for.
+    pub wish: Wish,
+    /// REGISTER or OPTIONS.
+    pub method: Method,
+    /// The server.
+    pub server: Uri,
+    /// Our address there.
+    pub aor: Uri,
+    /// `Expires` of a REGISTER.
+    pub headers: Vec<(String, String)>,
+    /// Call-ID and number of a REGISTER.
+    pub sequence: Option<(String, u32)>,
+    /// For a challenge.
+    pub credentials: Option<crate::sip::auth::Credentials>,
+}
+
+impl Trunks {
+    /// The config's trunks at `now`; `id` is random and names their registrations.
+    #[must_use]
+    pub fn new(now: Instant, upstreams: &[Upstream], id: u64) -> Self {
+        let kept = |(at, upstream): (usize, &Upstream)| Kept {
+            machine: trunk::Trunk::new(
+                now,
+                trunk::Settings {
+                    servers: upstream.servers.len(),
+                    register: upstream.register,
+                    expires: upstream.expires,
+                    ping: upstream.ping,
+                },
+            ),
+            upstream: upstream.clone(),
+            sequence: (format!("{id:016x}-{at}"), 0),
+        };
+        Self { all: upstreams.iter().enumerate().map(kept).collect() }
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn timeout(&self) -> Instant {
+        self.all.iter().map(|kept| kept.machine.timeout()).min().unwrap_or(Instant::FAR_FUTURE)
+    }
+
+    /// The next errand that is due.
+    pub fn poll(&mut self, now: Instant) -> Option<Errand> {
+        self.all.iter_mut().enumerate().find_map(|(at, kept)| {
+            let wish = kept.machine.poll(now)?;
+            let (server, expires) = match wish {
+                Wish::Register(server, expires) => (server, Some(expires)),
+                Wish::Ping(server) => (server, None),
+            };
+            let server = kept.upstream.servers.get(server)?.clone();
+            let sequence = expires.map(|_| {
+                kept.sequence.1 += 1;
+                kept.sequence.clone()
+            });
+            Some(Errand {
+                trunk: at,
+                wish,
+                method: if expires.is_some() { Method::Register } else { Method::Options },
+                server,
+                aor: kept.upstream.aor.clone(),
+                headers: expires.map(|expires| ("Expires".into(), expires.as_secs().to_string())).into_iter().collect(),
+                sequence,
+                credentials: kept.upstream.credentials.clone(),
+            })
+        })
+    }
+
+    /// Takes an errand's answer; says in words what changed, if it is worth a line in the log.
+    pub fn answered(&mut self, now: Instant, trunk: usize, wish: Wish, reply: &Reply, random: f64) -> Option<String> {
+        let kept = self.all.get_mut(trunk)?;
+        if matches!(wish, Wish::Register(..)) {
+            kept.sequence.1 = kept.sequence.1.max(reply.cseq);
+        }
+        let answer = Answer {
+            status: reply.status,
+            expires: granted(&reply.headers, &kept.upstream.aor.user),
+            min_expires: seconds(&reply.headers, "Min-Expires"),
+            retry_after: seconds(&reply.headers, "Retry-After"),
+        };
+        kept.machine.answered(now, wish, answer, random).then(|| {
+            let what = if matches!(wish, Wish::Register(..)) { "REGISTER" } else { "OPTIONS" };
+            format!(
+                "trunk {} is {}: {what} was answered with {} {}",
+                kept.upstream.name,
+                name_of(kept.machine.state()),
+                reply.status,
+                reply.reason
+            )
+        })
+    }
+
+    /// Takes all registrations back.
+    pub fn leave(&mut self, now: Instant) {
+        for kept in &mut self.all {
+            kept.machine.leave(now);
+        }
+    }
+
+    /// Whether a registration still holds somewhere.
+    #[must_use]
+    pub fn is_registered(&self, now: Instant) -> bool {
+        self.all.iter().any(|kept| kept.machine.registered_for(now).is_some())
+    }
+
+    /// What the operator sees.
+    #[must_use]
+    pub fn views(&self, now: Instant) -> Vec<TrunkView> {
+        let view = |kept: &Kept| TrunkView {
+            name: kept.upstream.name.clone(),
+            server: kept.upstream.servers.get(kept.machine.server()).map(ToString::to_string).unwrap_or_default(),
+            state: name_of(kept.machine.state()).to_owned(),
+            status: match kept.machine.state() {
+                State::Down(status) => Some(status),
+                _ => None,
+            },
+            registered_for_s: kept.machine.registered_for(now).map(|left| left.as_secs()),
+            ping_ms: kept.machine.round_trip().map(|span| crate::call::journal::rounded(span.as_secs_f64() * 1_000.0)),
+        };
+        self.all.iter().map(view).collect()
+    }
+}
+
+const fn name_of(state: State) -> &'static str {
+    match state {
+        State::Trying => "trying",
+        State::Up => "up",
+        State::Unwatched => "unwatched",
+        State::Down(_) => "down",
+    }
+}
+
+fn seconds(headers: &Headers, name: &str) -> Option<Duration> {
+    let digits: String = headers.first(name)?.trim().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().map(Duration::from_secs)
+}
+
+/// For how long our own Contact was taken: its parameter, else the header.
+fn granted(headers: &Headers, user: &str) -> Option<Duration> {
+    let ours = headers.all("Contact").filter_map(|contact| NameAddr::parse(contact).ok()).find(|c| c.uri.user == user);
+    ours.and_then(|contact| find_param(&contact.params, "expires")?.parse().ok().map(Duration::from_secs))
+        .or_else(|| seconds(headers, "Expires"))
+}

@@ -1,0 +1,148 @@
+//! Who is challenged, and REGISTER (RFC 3261 §10.3, §22).
+
+use super::{Endpoint, Event, Instant, Key, Method, Path, Request, Response, Reverse, TimerOf};
+use crate::sip::{
+    auth::server::Verdict,
+    registrar::{Registrar, Saved},
+};
+use std::time::Duration;
+
+/// Whose requests are challenged, besides those of everybody who registers. Trunks never are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authenticate {
+    /// Nobody's.
+    #[default]
+    Register,
+    /// INVITE, MESSAGE and REFER of those who say in From that they are one of our users.
+    Users,
+    /// All INVITE, MESSAGE and REFER.
+    All,
+}
+
+impl Endpoint {
+    /// The registrar, for those who look for a user.
+    #[must_use]
+    pub const fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// Takes back the bindings of an earlier run.
+    pub fn restore_bindings(&mut self, now: Instant, ago: Duration, saved: Vec<Saved>) {
+        self.registrar.restore(now, ago, saved);
+        self.arm_bindings();
+    }
+
+    /// The user that a request proves to be, if it must or does; else the response that refuses or challenges it.
+    pub(super) fn authenticated(
+        &mut self,
+        now: Instant,
+        path: Path,
+        request: &Request,
+    ) -> Result<Option<String>, Box<Response>> {
+        let registers = request.method == Method::Register;
+        let may_be_asked = registers || matches!(request.method, Method::Invite | Method::Message | Method::Refer);
+        let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        if !may_be_asked || (in_dialog && !registers) {
+            return Ok(None);
+        }
+        if registers && self.gate.is_empty() {
+            let mut response = self.dressed(request, 403);
+            response.headers.push("Warning", "399 voxgw \"no users are configured here\"");
+            return Err(Box::new(response));
+        }
+        let given = |request: &Request| {
+            let values = request.headers.all("Authorization").chain(request.headers.all("Proxy-Authorization"));
+            values.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let claims = request.headers.from().is_ok_and(|from| self.gate.knows(from.uri.number()));
+        let must = registers
+            || (!self.settings.trusted.contains(&path.remote.ip())
+                && match self.settings.authenticate {
+                    Authenticate::Register => false,
+                    Authenticate::Users => claims,
+                    Authenticate::All => true,
+                });
+        let values = given(request);
+        if !must && values.is_empty() {
+            return Ok(None);
+        }
+        let verdict = self.gate.check(now, request.method.token(), &request.uri, values.iter().map(String::as_str));
+        let stale = match verdict {
+            Verdict::Known(user) => return Ok(Some(user)),
+            Verdict::Challenge { .. } | Verdict::Wrong { .. } if !must => return Ok(None),
+            Verdict::Challenge { stale } => stale,
+            Verdict::Wrong { user } => {
+                self.event(Event::WrongPassword(user, path.remote.ip()));
+                false
+            }
+            Verdict::Malformed(reason) => {
+                let mut response = self.dressed(request, 400);
+                reason.clone_into(&mut response.reason);
+                return Err(Box::new(response));
+            }
+        };
+        let mut response = self.dressed(request, 401);
+        for challenge in self.gate.challenges(now, stale) {
+            response.headers.push("WWW-Authenticate", challenge);
+        }
+        Err(Box::new(response))
+    }
+
+    pub(super) fn register(&mut self, now: Instant, key: &Key, path: Path, request: &Request, user: &str) {
+        let response = match request.headers.to().map(|to| to.uri.number().to_owned()) {
+            Ok(aor) if aor != user => {
+                let mut response = self.dressed(request, 403);
+                response.headers.push("Warning", "399 voxgw \"these credentials are another user's\"");
+                response
+            }
+            Err(reason) => {
+                let mut response = self.dressed(request, 400);
+                reason.clone_into(&mut response.reason);
+                response
+            }
+            Ok(aor) => match self.registrar.register(now, &aor, request, path) {
+                Ok(headers) => {
+                    let mut response = self.dressed(request, 200);
+                    for (name, value) in headers {
+                        response.headers.push(name, value);
+                    }
+                    let count = self.registrar.bindings(now, &aor).count();
+                    self.arm_bindings();
+                    self.event(Event::Bindings(aor, count));
+                    response
+                }
+                Err(refused) => {
+                    let mut response = self.dressed(request, refused.status);
+                    refused.reason.clone_into(&mut response.reason);
+                    for (name, value) in refused.headers {
+                        response.headers.push(name, value);
+                    }
+                    response
+                }
+            },
+        };
+        self.respond(now, key, &response);
+    }
+
+    pub(super) fn bindings_timer(&mut self, now: Instant) {
+        self.bindings_due = Instant::FAR_FUTURE;
+        let before: Vec<String> = self.registrar.users().map(|(user, _)| user.to_owned()).collect();
+        if self.registrar.expire(now) {
+            for user in before {
+                let count = self.registrar.bindings(now, &user).count();
+                if count == 0 {
+                    self.event(Event::Bindings(user, 0));
+                }
+            }
+        }
+        self.arm_bindings();
+    }
+
+    fn arm_bindings(&mut self) {
+        let at = self.registrar.timeout();
+        if at < self.bindings_due {
+            self.bindings_due = at;
+            self.timers.push(Reverse((at, TimerOf::Bindings)));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Reliable provisional responses (RFC 3262), both roles.
+//!
+//! As a server: 180 or 183 with `RSeq` is repeated until PRACK. As a client: such a response gets its PRACK, within
+//! the early dialog that it belongs to; each branch of a fork has its own.
+
+use super::{Endpoint, Instant, Key, LegId, Method, Path, Refusal, Request, Response, number_of};
+use crate::sip::{
+    dialog::Dialog,
+    tx::{T1, T1_64},
+};
+use std::time::Duration;
+
+/// When we send provisional responses reliably.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reliability {
+    /// Never; callers that require it are refused with 420.
+    Off,
+    /// When the caller requires it.
+    #[default]
+    Required,
+    /// When the caller supports it.
+    Supported,
+}
+
+/// A provisional response that waits for its PRACK.
+#[derive(Debug)]
+pub(super) struct Provisional {
+    pub(super) bytes: Vec<u8>,
+    pub(super) path: Path,
+    pub(super) rseq: u32,
+    pub(super) cseq: u32,
+    pub(super) interval: Duration,
+    pub(super) next_at: Instant,
+    pub(super) give_up_at: Instant,
+}
+
+/// One branch that answered our INVITE provisionally.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub(super) dialog: Dialog,
+    /// The newest `RSeq` that was acknowledged.
+    rseq: Option<u32>,
+}
+
+/// Whether a list header names an option.
+pub(super) fn names_option(headers: &super::Headers, header: &str, option: &str) -> bool {
+    headers.all(header).flat_map(|list| list.split(',')).any(|known| known.trim().eq_ignore_ascii_case(option))
+}
+
+impl Endpoint {
+    /// Makes a provisional response reliable if the caller wants that.
+    pub(super) fn make_reliable(&mut self, now: Instant, id: LegId, key: &Key, response: &mut Response) {
+        let wanted = |request: &Request, header: &str| names_option(&request.headers, header, "100rel");
+        let Some(tx) = self.transactions.get(key) else { return };
+        let wants = match self.settings.reliability {
+            Reliability::Off => false,
+            Reliability::Required => wanted(&tx.request, "Require"),
+            Reliability::Supported => wanted(&tx.request, "Require") || wanted(&tx.request, "Supported"),
+        };
+        let (path, cseq) = (tx.path, number_of(&tx.request.headers));
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        // One at a time (§3): the next must wait for this one's PRACK.
+        if !wants || leg.provisional.is_some() {
+            return;
+        }
+        leg.rseq += 1;
+        response.headers.push("Require", "100rel");
+        response.headers.push("RSeq", leg.rseq.to_string());
+        leg.provisional = Some(Provisional {
+            bytes: response.to_bytes(),
+            path,
+            rseq: leg.rseq,
+            cseq,
+            interval: T1,
+            next_at: now + T1,
+            give_up_at: now + T1_64,
+        });
+        self.arm_leg(id);
+    }
+
+    /// A PRACK came in.
+    pub(super) fn prack(&mut self, now: Instant, key: &Key, request: &Request) {
+        let leg = self.leg_of(request);
+        let rack = request.headers.first("RAck").and_then(|rack| {
+            let mut words = rack.split_whitespace();
+            Some((words.next()?.parse::<u32>().ok()?, words.next()?.parse::<u32>().ok()?, words.next()? == "INVITE"))
+        });
+        let waited = leg.and_then(|id| self.legs.get_mut(&id)).is_some_and(|leg| {
+            let matches =
+                leg.provisional.as_ref().is_some_and(|waiting| rack == Some((waiting.rseq, waiting.cseq, true)));
+            if matches {
+                leg.provisional = None;
+                if let (Some(dialog), Ok(cseq)) = (&mut leg.dialog, request.headers.cseq()) {
+                    dialog.accepts(&cseq);
+                }
+            }
+            matches
+        });
+        let response = self.dressed(request, if waited { 200 } else { 481 });
+        self.respond(now, key, &response);
+    }
+
+    /// Repeats the provisional response, or gives up.
+    pub(super) fn provisional_timer(&mut self, now: Instant, id: LegId) {
+        let Some(waiting) = self.legs.get_mut(&id).and_then(|leg| leg.provisional.as_mut()) else { return };
+        if now >= waiting.give_up_at {
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.provisional = None;
+            }
+            // §3: the INVITE is refused.
+            let warning = ("Warning".to_owned(), "399 voxgw \"no PRACK within 32 s\"".to_owned());
+            self.refuse(now, id, &Refusal { status: 504, headers: vec![warning] });
+        } else if now >= waiting.next_at {
+            waiting.interval *= 2;
+            waiting.next_at = now + waiting.interval;
+            let (path, bytes) = (waiting.path, waiting.bytes.clone());
+            self.transmit(Some(id), path, bytes, true);
+        }
+    }
+
+    /// A provisional response to our INVITE: remembers its branch, acknowledges it if it is reliable. False if it is
+    /// a repetition that was acknowledged before.
+    pub(super) fn early(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
+        let Some(dialog) = Dialog::of_client(request, response) else { return true };
+        let Some(leg) = self.legs.get_mut(&id) else { return true };
+        let at = match leg.early.iter().position(|early| early.dialog.key() == dialog.key()) {
+            Some(at) => at,
+            None => {
+                leg.early.push(Early { dialog: dialog.clone(), rseq: None });
+                leg.early.len() - 1
+            }
+        };
+        let early = &mut leg.early[at];
+        let reliable = names_option(&response.headers, "Require", "100rel");
+        let rseq = response.headers.first("RSeq").and_then(|text| text.trim().parse::<u32>().ok());
+        let (true, Some(rseq)) = (reliable, rseq) else { return true };
+        // §4: only the next in order counts; others are repeated by the far end.
+        if early.rseq.is_some_and(|known| rseq != known.wrapping_add(1)) {
+            return false;
+        }
+        early.rseq = Some(rseq);
+        let mut prack = early.dialog.request(Method::Prack, None);
+        prack.headers.push("RAck", format!("{rseq} {} INVITE", number_of(&request.headers)));
+        let hop = early.dialog.next_hop();
+        let path = leg.path;
+        let key = self.send_request(now, prack, Self::path_to(&hop, path));
+        self.clients.insert(key, id);
+        true
+    }
+
+    /// Our reliable-response bookkeeping is over: the call was answered.
+    pub(super) fn take_early(&mut self, id: LegId, key: &(String, String, String)) -> Option<Dialog> {
+        let leg = self.legs.get_mut(&id)?;
+        let at = leg.early.iter().position(|early| early.dialog.key() == *key)?;
+        let dialog = leg.early.swap_remove(at).dialog;
+        leg.early.clear();
+        Some(dialog)
+    }
+}

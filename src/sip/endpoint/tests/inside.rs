@@ -1,0 +1,279 @@
+//! Registration, reliable provisional responses, session timers, UPDATE, INFO, REFER, texts: two endpoints in virtual
+//! time.
+
+use super::*;
+use crate::{
+    redact::Secret,
+    sip::{
+        auth::{Credentials, server::Account},
+        endpoint::{Ask, AskId, Reliability, Reply, TimerSettings},
+    },
+};
+
+fn account(password: &str) -> Vec<Account> {
+    vec![Account::of_password("alice", "voxgw", &Secret::new(password))]
+}
+
+fn ask(pair: &Pair, method: Method, password: &str) -> Ask {
+    Ask {
+        method,
+        uri: Uri::parse("sip:192.0.2.2").unwrap(),
+        to: Uri::parse("sip:alice@192.0.2.2").unwrap(),
+        from: Uri::parse("sip:alice@192.0.2.2").unwrap(),
+        path: pair.path(0),
+        sequence: None,
+        headers: vec![("Expires".into(), "600".into())],
+        body: None,
+        credentials: Some(Credentials { user: "alice".into(), password: Secret::new(password) }),
+    }
+}
+
+impl Pair {
+    fn with(change: impl Fn(usize, &mut Settings)) -> Self {
+        let mut pair = Self::new();
+        for side in 0..2 {
+            let mut settings = Settings { transactions_max: 1_000, seed: [side as u8 + 1; 32], ..Settings::default() };
+            change(side, &mut settings);
+            pair.ends[side] = Endpoint::new(settings);
+        }
+        pair
+    }
+
+    fn up(&mut self) -> (LegId, LegId) {
+        let ours = self.call();
+        let theirs = self.their_leg();
+        self.command(1, Command::Ring(theirs, None));
+        self.command(1, Command::Answer(theirs, "v=0 answer".into()));
+        self.run(Duration::from_millis(100));
+        (ours, theirs)
+    }
+
+    fn reply(&self) -> Option<&Reply> {
+        self.events[0].iter().find_map(|event| if let Event::Replied(_, reply) = event { Some(reply) } else { None })
+    }
+
+    fn count(&self, side: usize, label: &str) -> usize {
+        self.labels(side).iter().filter(|known| known.starts_with(label)).count()
+    }
+}
+
+#[test]
+fn a_telephone_registers_with_its_password_and_not_without() {
+    let mut pair = Pair::with(|_, settings| settings.accounts = account("rabbit"));
+    let right = ask(&pair, Method::Register, "rabbit");
+    pair.command(0, Command::Ask(AskId(1), Box::new(right)));
+    let reply = pair.reply().unwrap();
+    assert_eq!((reply.status, reply.cseq), (200, 2));
+    assert!(reply.headers.first("Contact").unwrap().ends_with(";expires=600"));
+    assert_eq!(pair.labels(1), ["401 Unauthorized", "200 OK"]);
+    let bindings: Vec<_> = pair.ends[1].registrar().bindings(pair.now, "alice").collect();
+    assert_eq!(bindings[0].contact.to_string(), "sip:alice@192.0.2.1:5060");
+    assert!(pair.events[1].iter().any(|event| matches!(event, Event::Bindings(user, 1) if user == "alice")));
+
+    pair.events[0].clear();
+    let wrong = ask(&pair, Method::Register, "hatter");
+    pair.command(0, Command::Ask(AskId(2), Box::new(wrong)));
+    assert_eq!(pair.reply().unwrap().status, 401);
+    assert!(pair.events[1].iter().any(|event| matches!(event, Event::WrongPassword(user, _) if user == "alice")));
+    // It runs out by itself.
+    pair.run(Duration::from_secs(700));
+    assert!(pair.events[1].iter().any(|event| matches!(event, Event::Bindings(user, 0) if user == "alice")));
+    pair.assert_clean();
+}
+
+#[test]
+fn without_users_nobody_registers_and_another_users_name_is_refused() {
+    let mut pair = Pair::new();
+    let right = ask(&pair, Method::Register, "rabbit");
+    pair.command(0, Command::Ask(AskId(1), Box::new(right)));
+    assert_eq!(pair.reply().unwrap().status, 403);
+    let mut pair = Pair::with(|_, settings| settings.accounts = account("rabbit"));
+    let mut bobs = ask(&pair, Method::Register, "rabbit");
+    bobs.to = Uri::parse("sip:bob@192.0.2.2").unwrap();
+    pair.command(0, Command::Ask(AskId(1), Box::new(bobs)));
+    assert_eq!(pair.reply().unwrap().status, 403);
+    assert_eq!(pair.ends[1].registrar().users().count(), 0);
+}
+
+#[test]
+fn calls_are_challenged_if_the_gateway_says_so() {
+    for (authenticate, from, challenged) in [
+        (Authenticate::Register, "alice", false),
+        (Authenticate::Users, "alice", true),
+        (Authenticate::Users, "stranger", false),
+        (Authenticate::All, "stranger", true),
+    ] {
+        let mut pair = Pair::with(|_, settings| {
+            settings.accounts = account("rabbit");
+            settings.authenticate = authenticate;
+        });
+        let leg = pair.ends[0].new_leg();
+        let outgoing = Outgoing {
+            to: Uri::parse("sip:bob@192.0.2.2").unwrap(),
+            target: None,
+            from: Uri::parse(&format!("sip:{from}@192.0.2.1")).unwrap(),
+            display: String::new(),
+            path: pair.path(0),
+            sdp: "v=0 offer".into(),
+            headers: vec![],
+            credentials: Some(Credentials { user: "alice".into(), password: Secret::new("rabbit") }),
+        };
+        pair.command(0, Command::Invite(leg, Box::new(outgoing)));
+        assert_eq!(pair.count(1, "401"), usize::from(challenged), "{authenticate:?} {from}");
+        let user = pair.events[1].iter().find_map(|event| match event {
+            Event::Invite(_, offered) => Some(offered.user.clone()),
+            _ => None,
+        });
+        assert_eq!(user, Some(challenged.then(|| "alice".to_owned())));
+    }
+}
+
+#[test]
+fn a_reliable_180_is_repeated_until_prack() {
+    let mut pair = Pair::with(|_, settings| settings.reliability = Reliability::Supported);
+    // The first two PRACKs are lost.
+    pair.lose = |_, label| label == "PRACK";
+    pair.call();
+    let theirs = pair.their_leg();
+    pair.command(1, Command::Ring(theirs, None));
+    pair.run(Duration::from_secs(3));
+    assert!(pair.count(1, "180") >= 2, "{:?}", pair.labels(1));
+    pair.lose = |_, _| false;
+    pair.run(Duration::from_secs(5));
+    let ringing = pair.count(1, "180");
+    pair.run(Duration::from_secs(10));
+    assert_eq!(pair.count(1, "180"), ringing, "acknowledged");
+    pair.command(1, Command::Answer(theirs, "v=0 answer".into()));
+    pair.run(Duration::from_secs(1));
+    assert!(pair.events[0].iter().any(|event| matches!(event, Event::Answered(..))));
+    // CSeq goes on after the PRACK: the BYE is in order.
+    let ours = LegId(1);
+    pair.command(0, Command::HangUp(ours, None));
+    assert_eq!(pair.labels(1).last(), Some(&"200 OK"));
+    pair.assert_clean();
+}
+
+#[test]
+fn a_reliable_180_that_nobody_acknowledges_refuses_the_call() {
+    let mut pair = Pair::with(|_, settings| settings.reliability = Reliability::Supported);
+    pair.lose = |_, label| label == "PRACK";
+    pair.call();
+    let theirs = pair.their_leg();
+    pair.command(1, Command::Ring(theirs, None));
+    pair.run(Duration::from_secs(40));
+    assert_eq!(pair.ended(0).unwrap().status, Some(504));
+    pair.assert_clean();
+}
+
+#[test]
+fn sessions_are_refreshed_by_update_and_end_when_nobody_does() {
+    let mut pair = Pair::new();
+    pair.up();
+    pair.run(Duration::from_secs(3 * 1_800));
+    let updates = pair.count(0, "UPDATE");
+    assert!((5..=6).contains(&updates), "{updates}");
+    assert!(pair.ended(0).is_none() && pair.ended(1).is_none());
+    // The caller dies without a word.
+    pair.lose = |side, _| side == 0;
+    pair.run(Duration::from_secs(1_800));
+    let ended = pair.ended(1).unwrap();
+    assert!(ended.by == EndedBy::Network && ended.reason.contains("did not refresh"), "{ended:?}");
+    assert!(pair.count(1, "BYE") >= 1);
+}
+
+#[test]
+fn a_refresh_that_nobody_answers_ends_the_call() {
+    let mut pair = Pair::new();
+    pair.up();
+    pair.lose = |side, _| side == 1;
+    pair.run(Duration::from_secs(1_000));
+    assert!(pair.ended(0).is_some());
+    pair.lose = |_, _| false;
+    pair.assert_clean();
+}
+
+#[test]
+fn a_session_timer_too_short_is_refused_and_asked_for_again_longer() {
+    let mut pair = Pair::with(|side, settings| {
+        let (expires, min) = if side == 0 { (100, 90) } else { (1_800, 600) };
+        settings.timers = TimerSettings { expires: Duration::from_secs(expires), min: Duration::from_secs(min) };
+    });
+    pair.up();
+    assert_eq!(pair.count(1, "422"), 1);
+    assert!(pair.events[0].iter().any(|event| matches!(event, Event::Answered(..))));
+    pair.run(Duration::from_secs(310));
+    assert_eq!(pair.count(0, "UPDATE"), 1, "half of 600 s");
+}
+
+#[test]
+fn a_peer_without_update_is_refreshed_by_reinvite() {
+    let mut pair = Pair::new();
+    let (ours, theirs) = pair.up();
+    pair.ends[0].legs.get_mut(&ours).unwrap().takes_update = false;
+    pair.run(Duration::from_secs(901));
+    let offered = pair.events[1].iter().rev().find_map(|event| match event {
+        Event::Reinvite(_, sdp) => sdp.clone(),
+        _ => None,
+    });
+    assert_eq!(offered.as_deref(), Some(b"v=0 offer".as_slice()));
+    pair.command(1, Command::AnswerReinvite(theirs, "v=0 answer".into()));
+    assert!(matches!(pair.events[0].last(), Some(Event::Changed(_, Ok(Some(_))))));
+    pair.run(Duration::from_secs(60));
+    assert_eq!(pair.labels(0).last(), Some(&"ACK"));
+}
+
+#[test]
+fn both_changing_at_once_is_glare() {
+    let mut pair = Pair::new();
+    let (ours, theirs) = pair.up();
+    pair.lose = |_, label| label == "INVITE";
+    pair.command(0, Command::Reinvite(ours, "v=0 hold".into()));
+    pair.lose = |_, _| false;
+    pair.command(1, Command::Reinvite(theirs, "v=0 other".into()));
+    assert!(pair.events[1].iter().any(|event| matches!(event, Event::Changed(_, Err(491)))));
+}
+
+#[test]
+fn a_transfer_tells_the_one_who_asked_how_it_went() {
+    let mut pair = Pair::new();
+    let (ours, theirs) = pair.up();
+    let target = Uri::parse("sip:carol@192.0.2.9").unwrap();
+    pair.command(0, Command::Transfer(ours, target.clone()));
+    assert!(
+        pair.events[1].iter().any(|event| matches!(event, Event::Referred(leg, to) if *leg == theirs && *to == target))
+    );
+    assert!(matches!(pair.events[0].last(), Some(Event::Transfer(_, 100))));
+    pair.command(1, Command::TellReferrer(theirs, 180));
+    pair.command(1, Command::TellReferrer(theirs, 486));
+    assert!(matches!(pair.events[0].last(), Some(Event::Transfer(_, 486))));
+    let told = pair.count(1, "NOTIFY");
+    pair.command(1, Command::TellReferrer(theirs, 200));
+    assert_eq!(pair.count(1, "NOTIFY"), told, "the subscription is over");
+    // A NOTIFY that nobody asked for.
+    pair.command(0, Command::Transfer(ours, target));
+    pair.command(1, Command::TellReferrer(theirs, 200));
+    assert!(matches!(pair.events[0].last(), Some(Event::Transfer(_, 200))));
+    pair.assert_clean_after_hang_up(ours);
+}
+
+#[test]
+fn texts_arrive_inside_and_outside() {
+    let mut pair = Pair::new();
+    let mut text = ask(&pair, Method::Message, "");
+    text.body = Some(("text/plain".into(), b"good evening".to_vec()));
+    pair.command(0, Command::Ask(AskId(9), Box::new(text.clone())));
+    assert_eq!(pair.reply().unwrap().status, 200);
+    let Some(Event::Text(got)) = pair.events[1].last() else { panic!("{:?}", pair.events[1]) };
+    assert_eq!((got.body.as_str(), got.leg, got.from.user.as_str()), ("good evening", None, "alice"));
+    pair.events[0].clear();
+    text.body = Some(("image/png".into(), vec![0; 9]));
+    pair.command(0, Command::Ask(AskId(10), Box::new(text)));
+    assert_eq!(pair.reply().unwrap().status, 415);
+}
+
+impl Pair {
+    fn assert_clean_after_hang_up(&mut self, leg: LegId) {
+        self.command(0, Command::HangUp(leg, None));
+        self.assert_clean();
+    }
+}
