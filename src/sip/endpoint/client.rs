@@ -39,7 +39,7 @@ impl Endpoint {
         headers.push("Call-ID", leg.call_id.clone());
         headers.push("CSeq", CSeq { number: cseq, method: Method::Invite }.to_string());
         headers.push("Max-Forwards", "70");
-        headers.push("Contact", self.contact(path));
+        headers.push("Contact", self.contact(path, &outgoing.to.to_string()));
         headers.push("Allow", super::allow());
         for (name, value) in &outgoing.headers {
             headers.push(name, value.clone());

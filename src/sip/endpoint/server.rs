@@ -9,7 +9,7 @@ use super::{
 use crate::sip::{
     dialog::Dialog,
     method::METHODS,
-    tx::{T1, T1_64, T2},
+    tx::{T1, T1_64, T2, Transport},
     uri::Uri,
 };
 use std::cmp::Reverse;
@@ -288,7 +288,7 @@ impl Endpoint {
         for route in request.headers.all("Record-Route") {
             response.headers.push("Record-Route", route);
         }
-        response.headers.push("Contact", self.contact(path));
+        response.headers.push("Contact", self.contact(path, &request.uri));
         Some((key, response))
     }
 
@@ -422,14 +422,17 @@ impl Endpoint {
     /// through NAT, back where the INVITE came from.
     pub(super) fn dialog_path(leg: &Leg) -> Path {
         let Some(dialog) = &leg.dialog else { return leg.path };
-        // Over TCP the connection is used while it lives; this is where to connect when it does not.
+        // A connection is used while it lives; this is where to connect when it does not.
         let hop = dialog.next_hop();
         let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return leg.path };
         let behind_nat = dialog.route_set.is_empty() && is_private(ip) && ip != leg.path.remote.ip();
         if behind_nat || ip.is_unspecified() {
             return leg.path;
         }
-        Path { remote: std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060)), ..leg.path }
+        let remote = std::net::SocketAddr::new(ip, hop.port.unwrap_or(leg.path.transport.default_port()));
+        // Our calls over plain TCP go where the Contact says, as over UDP. TLS stays: another address has no name to check.
+        let stays = leg.role == Role::Server || leg.path.transport != Transport::Tcp || remote == leg.path.remote;
+        Path { remote, connection: leg.path.connection.filter(|_| stays), ..leg.path }
     }
 
     /// Forgets a leg and tells the engine.

@@ -1,7 +1,7 @@
 //! Flows in virtual time: two endpoints, or one against written messages.
 
 use super::*;
-use crate::sip::tx::T1_64;
+use crate::sip::tx::{T1_64, Transport};
 
 struct Pair {
     now: Instant,
