@@ -306,7 +306,8 @@ pub(super) fn explain(problem: &std::io::Error) -> String {
         return problem.to_string();
     };
     let cure = match tls {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // A bad signature is a CA that was made anew under its old name.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             return "its certificate is signed by nobody whom we trust; name its CA's file in sip.tls.ca".to_owned();
         }
         rustls::Error::InvalidCertificate(
