@@ -113,3 +113,40 @@ impl Connections {
         Ok(path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_are_told_apart_by_transport_address_and_checked_name() {
+        let there = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let remote = there.local_addr().unwrap();
+        let (events, _received) = mpsc::channel(64);
+        let mut connections = Connections::new(tls::Client::new(crate::config::Tls::default()).unwrap(), events);
+        let mut id = |transport, name| connections.to(transport, remote, name).unwrap().connection;
+        let (tcp, tls, ws) = (id(Transport::Tcp, "a"), id(Transport::Tls, "a"), id(Transport::Ws, "a"));
+        assert!(tcp != tls && tls != ws && ws != tcp);
+        assert_eq!((id(Transport::Tcp, "b"), id(Transport::Tls, "a")), (tcp, tls), "used again");
+        assert_ne!(id(Transport::Tls, "b"), tls, "its certificate was checked for another name");
+        connections.closed(tcp.unwrap());
+        assert_ne!(connections.to(Transport::Tcp, remote, "a").unwrap().connection, tcp);
+    }
+
+    #[tokio::test]
+    async fn messages_take_their_own_connection_and_who_came_by_websocket_is_not_called_back() {
+        let (events, _received) = mpsc::channel(64);
+        let mut connections = Connections::new(tls::Client::new(crate::config::Tls::default()).unwrap(), events);
+        let remote = "192.0.2.1:40000".parse().unwrap();
+        let local = "127.0.0.1:80".parse().unwrap();
+        let path = Path { transport: Transport::Ws, remote, local, connection: Some(7) };
+        let (writer, mut written) = mpsc::channel(4);
+        connections.opened(7, path, writer);
+        // The Contact is another address; the connection is what counts.
+        connections.send(Path { remote: "192.0.2.9:5060".parse().unwrap(), ..path }, b"1".to_vec()).unwrap();
+        connections.send(Path { connection: None, ..path }, b"2".to_vec()).unwrap();
+        assert_eq!((written.try_recv(), written.try_recv()), (Ok(b"1".to_vec()), Ok(b"2".to_vec())));
+        connections.closed(7);
+        assert!(connections.send(path, b"3".to_vec()).unwrap_err().to_string().contains("is closed"));
+    }
+}

@@ -1,8 +1,8 @@
 //! Connections that carry SIP: taking them in, their limits, and the loop that reads and writes their messages.
 //!
-//! One task per connection, whatever it is made of: a [`Line`] is a connection after its handshakes. TCP and TLS share
-//! the loop here (RFC 3261 §18.3, keep-alives of RFC 5626 §3.5.1); that of WebSocket is in [`super::ws`]. Which
-//! connection a message takes is the business of [`super::connections`].
+//! One task per connection, whatever it is made of: a `Line` is a connection after its handshakes. TCP and TLS share the
+//! loop here (RFC 3261 §18.3, keep-alives of RFC 5626 §3.5.1); that of WebSocket is in `ws`. Which connection a message
+//! takes is the business of [`super::connections`].
 
 use super::{tls, udp::Received, ws};
 use crate::sip::{
@@ -283,4 +283,47 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> bool {
 
 fn not_read() -> String {
     "the far end does not read".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex};
+
+    const ONE: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+
+    /// A connection's loop, the far end of it, what comes of it, and a way to write.
+    fn running() -> (tokio::task::JoinHandle<String>, DuplexStream, mpsc::Receiver<Event>, mpsc::Sender<Vec<u8>>) {
+        let (near, far) = duplex(4_096);
+        let ((to, events), (writer, mut to_write)) = (mpsc::channel(8), mpsc::channel(8));
+        let any = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let path = Path { transport: Transport::Tls, remote: any, local: any, connection: Some(1) };
+        let task = tokio::spawn(async move { framed(near, path, &to, &mut to_write).await });
+        (task, far, events, writer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_or_half_a_message_is_closed_after_32_seconds() {
+        for said in [&b""[..], &ONE[..10], &[ONE, &ONE[..10]].concat()] {
+            let begin = tokio::time::Instant::now();
+            let (task, mut far, _events, _writer) = running();
+            far.write_all(said).await.unwrap();
+            assert_eq!(task.await.unwrap(), "no message came in time");
+            assert_eq!(begin.elapsed().as_secs(), MESSAGE_WITHIN.as_secs());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_connection_outlives_a_call() {
+        let (task, mut far, mut events, writer) = running();
+        far.write_all(ONE).await.unwrap();
+        assert!(matches!(events.recv().await, Some(Event::Received(received)) if received.bytes == ONE));
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        writer.send(b"BYE".to_vec()).await.unwrap();
+        let mut said = [0; 3];
+        far.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"BYE");
+        drop(far);
+        assert_eq!(task.await.unwrap(), "closed by the far end");
+    }
 }
