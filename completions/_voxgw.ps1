@@ -47,7 +47,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;serve' {
-            [CompletionResult]::new('--sip', '--sip', [CompletionResultType]::ParameterName, 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]')
+            [CompletionResult]::new('--sip', '--sip', [CompletionResultType]::ParameterName, 'Listen here: udp:, tcp:, tls:, ws: or wss:; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]')
             [CompletionResult]::new('--rtp-ports', '--rtp-ports', [CompletionResultType]::ParameterName, 'Ports for RTP and RTCP [default: 10000-20000]')
             [CompletionResult]::new('--advertise', '--advertise', [CompletionResultType]::ParameterName, 'The address that others reach us at, or auto')
             [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config')

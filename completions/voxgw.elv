@@ -43,7 +43,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'voxgw;serve'= {
-            cand --sip 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]'
+            cand --sip 'Listen here: udp:, tcp:, tls:, ws: or wss:; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]'
             cand --rtp-ports 'Ports for RTP and RTCP [default: 10000-20000]'
             cand --advertise 'The address that others reach us at, or auto'
             cand --agent 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config'

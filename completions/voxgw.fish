@@ -43,7 +43,7 @@ complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "config" -d 'Look at the
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l sip -d 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l sip -d 'Listen here: udp:, tcp:, tls:, ws: or wss:; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l rtp-ports -d 'Ports for RTP and RTCP [default: 10000-20000]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l advertise -d 'The address that others reach us at, or auto' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l agent -d 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config' -r

@@ -253,6 +253,7 @@ const ENDPOINT: &[(&str, Outcome)] = &[
     ("intmeth", Status(405)),
     ("esc02", Status(405)),
     ("mpart01", Status(200)),
+    ("mpart01", Status(200)),
     ("regaut01", Status(403)),
     // Good calls.
     ("esc01", Call),

@@ -138,7 +138,7 @@ pub enum Format {
 /// `voxgw serve`
 #[derive(Args, Clone, Debug, Default)]
 pub struct Serve {
-    /// Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]
+    /// Listen here: udp:, tcp:, tls:, ws: or wss:; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]
     #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
     pub sip: Vec<String>,
     /// Ports for RTP and RTCP [default: 10000-20000]

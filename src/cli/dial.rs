@@ -17,7 +17,7 @@ use crate::{
     gateway::{Engine, Handle, Originate},
     redact::Secret,
     report,
-    sip::{auth::Credentials, uri::Uri},
+    sip::{auth::Credentials, tx::Transport, uri::Uri},
     unit::{CallId, parse_duration},
 };
 use indicatif::ProgressBar;
@@ -72,18 +72,15 @@ fn target(text: &str) -> Result<Uri> {
     let uri = Uri::parse(&spelled).map_err(|problem| {
         Error::usage(format!("'{text}' is no target: {problem}")).hint("write sip:NAME@HOST or sip:HOST:PORT")
     })?;
-    if uri.scheme == "sips" {
-        return Err(Error::usage("sips: is not there yet").hint("use sip:"));
-    }
     Ok(uri)
 }
 
 fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) -> Result<Config> {
     let mut layers = layers(global)?;
     let any = if target.host.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
-    // Over TCP the far end must be able to reach our Contact.
-    let over_tcp = |uri: &str| uri.to_ascii_lowercase().contains("transport=tcp");
-    let tcp = over_tcp(&arguments.target) || arguments.proxy.as_deref().is_some_and(over_tcp);
+    // Over TCP the far end must be able to reach our Contact; over TLS and WebSocket it has our connection.
+    let proxy = arguments.proxy.as_deref().and_then(|text| Uri::parse(text).ok());
+    let tcp = proxy.as_ref().unwrap_or(target).transport() == Some(Transport::Tcp);
     let listen = match &arguments.sip[..] {
         [] if tcp => format!("udp:{any},tcp:{any}"),
         [] => format!("udp:{any}"),
@@ -451,7 +448,7 @@ async fn ended_by(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
 async fn anybody_there(template: &Template) -> Result<()> {
     let hop = template.proxy.as_ref().unwrap_or(&template.to);
     let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return Ok(()) };
-    if hop.param("transport").is_some_and(|transport| !transport.eq_ignore_ascii_case("udp")) {
+    if hop.transport() != Some(Transport::Udp) {
         return Ok(());
     }
     let any: std::net::SocketAddr = if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
@@ -660,6 +657,7 @@ mod tests {
         assert_eq!(target("127.0.0.1").unwrap().to_string(), "sip:127.0.0.1");
         assert_eq!(target("bob@example.org:5070").unwrap().to_string(), "sip:bob@example.org:5070");
         assert_eq!(target("sip:bob@[::1];transport=tcp").unwrap().param("transport"), Some("tcp"));
+        assert_eq!(target("sips:bob@example.org").unwrap().transport(), Some(Transport::Tls));
         assert!(target("tel:+49").is_err() && target("").is_err());
     }
 

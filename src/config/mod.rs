@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     media::codec::{self, Codec},
     redact::Secret,
+    sip::tx::Transport,
     unit::{Ptime, parse_duration, parse_size},
 };
 use std::{
@@ -44,6 +45,8 @@ pub struct Config {
     pub workers: usize,
     /// Where SIP listens.
     pub listen: Vec<Listen>,
+    /// Certificates of SIP.
+    pub tls: Tls,
     /// The address that others reach us at.
     pub advertise: Option<IpAddr>,
     /// Users, trunks, timers: the rest of SIP.
@@ -81,8 +84,8 @@ pub struct Config {
 /// One listening address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// UDP or TCP.
-    pub transport: crate::sip::tx::Transport,
+    /// What is spoken there.
+    pub transport: Transport,
     /// Address and port.
     pub address: SocketAddr,
 }
@@ -91,17 +94,11 @@ impl std::str::FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no SIP address; write udp:0.0.0.0:5060 or tcp:[::]:5060");
+        let wrong = || format!("'{text}' is no SIP address; write udp:0.0.0.0:5060, tcp:[::]:5060, tls:, ws: or wss:");
         let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
-        let transport = match transport {
-            "udp" => crate::sip::tx::Transport::Udp,
-            "tcp" => crate::sip::tx::Transport::Tcp,
-            "tls" | "ws" | "wss" => return Err(format!("{transport}: is not there yet; use udp: or tcp:")),
-            _ => return Err(wrong()),
-        };
-        let address = address
-            .parse()
-            .or_else(|_| address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 5060)).map_err(|_| wrong()))?;
+        let transport = Transport::from_name(transport).ok_or_else(wrong)?;
+        let bare = |ip| SocketAddr::new(ip, transport.default_port());
+        let address = address.parse().or_else(|_| address.parse::<IpAddr>().map(bare).map_err(|_| wrong()))?;
         Ok(Self { transport, address })
     }
 }
@@ -109,6 +106,39 @@ impl std::str::FromStr for Listen {
 impl std::fmt::Display for Listen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.transport.lower_name(), self.address)
+    }
+}
+
+/// Certificates of SIP over TLS and secure WebSocket, all as PEM files.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Ours as a server, with its chain.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// The CAs that we trust; none is the system's.
+    pub ca: Option<PathBuf>,
+    /// Those who connect must show a certificate.
+    pub verify_client: bool,
+    /// The certificates of those whom we connect to are checked.
+    pub verify_server: bool,
+    /// Ours as a client.
+    pub client_certificate: Option<PathBuf>,
+    /// Its key.
+    pub client_key: Option<PathBuf>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            ca: None,
+            verify_client: false,
+            verify_server: true,
+            client_certificate: None,
+            client_key: None,
+        }
     }
 }
 
@@ -200,6 +230,7 @@ impl Config {
             drain: reader.span("gateway.drain")?,
             workers: reader.count("gateway.workers")?,
             listen: reader.listen()?,
+            tls: reader.tls()?,
             advertise: reader
                 .optional("sip.advertise", |text| {
                     if text == "auto" {
@@ -228,6 +259,12 @@ impl Config {
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
             agents: reader.agents()?,
         };
+        if let Some(listen) = config.listen.iter().find(|listen| listen.transport.is_secure())
+            && config.tls.certificate.is_none()
+        {
+            return Err(Error::usage(format!("sip.listen has {listen}, but there is no certificate"))
+                .hint("set sip.tls.certificate and sip.tls.key to PEM files"));
+        }
         Ok(config)
     }
 
@@ -324,6 +361,29 @@ impl Reader<'_> {
             .collect::<Result<_, String>>()
             .map_err(|problem| self.wrong("sip.listen", &problem))?;
         if all.is_empty() { Err(self.wrong("sip.listen", "needs at least one address")) } else { Ok(all) }
+    }
+
+    fn tls(&self) -> Result<Tls> {
+        let file = |key: &str| self.optional(key, |text| Ok(PathBuf::from(text)));
+        let pair = |certificate: &str, key: &str| {
+            let both = (file(certificate)?, file(key)?);
+            match &both {
+                (Some(_), None) => Err(Error::usage(format!("{certificate} is set, {key} is not")).hint("set both")),
+                (None, Some(_)) => Err(Error::usage(format!("{key} is set, {certificate} is not")).hint("set both")),
+                _ => Ok(both),
+            }
+        };
+        let (certificate, key) = pair("sip.tls.certificate", "sip.tls.key")?;
+        let (client_certificate, client_key) = pair("sip.tls.client_certificate", "sip.tls.client_key")?;
+        Ok(Tls {
+            certificate,
+            key,
+            ca: file("sip.tls.ca")?,
+            verify_client: self.flag("sip.tls.verify_client")?,
+            verify_server: self.flag("sip.tls.verify_server")?,
+            client_certificate,
+            client_key,
+        })
     }
 
     fn codecs(&self) -> Result<Vec<&'static Codec>> {
@@ -485,11 +545,28 @@ mod tests {
         assert!(unknown.hint_text().unwrap().contains("gateway.max_calls"));
         let wrong = error("[gateway]\ndrain = '5'").to_string();
         assert!(wrong.contains("gateway.drain = 5 (from voxgw.toml") && wrong.contains("5s or 5ms"), "{wrong}");
-        assert!(error("[sip]\nlisten = ['tls:0.0.0.0:5061']").to_string().contains("not there yet"));
+        let tls = error("[sip]\nlisten = ['tls:0.0.0.0:5061']");
+        assert!(tls.to_string().contains("tls:0.0.0.0:5061, but there is no certificate"), "{tls}");
+        assert!(tls.hint_text().unwrap().contains("sip.tls.key"));
+        assert!(error("[sip.tls]\ncertificate = 'a.pem'").to_string().contains("sip.tls.key is not"));
         assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini"));
         assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
         assert!(error("gateway = ").to_string().contains("voxgw.toml"));
         assert!(config("", &[("VOXGW__GATEWAY__NAM", "x")], &[]).is_err());
+    }
+
+    #[test]
+    fn addresses_without_a_port_have_the_transports_own() {
+        for (text, full) in [
+            ("udp:127.0.0.1", "udp:127.0.0.1:5060"),
+            ("tls:127.0.0.1", "tls:127.0.0.1:5061"),
+            ("ws:0.0.0.0", "ws:0.0.0.0:80"),
+            ("wss:::1", "wss:[::1]:443"),
+            ("tls:[::]:5071", "tls:[::]:5071"),
+        ] {
+            assert_eq!(text.parse::<Listen>().map(|listen| listen.to_string()), Ok(full.to_owned()));
+        }
+        assert!("sctp:127.0.0.1".parse::<Listen>().is_err() && "tls:host:5061".parse::<Listen>().is_err());
     }
 
     #[test]

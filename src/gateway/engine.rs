@@ -23,7 +23,13 @@ use crate::{
     clock::SystemClock,
     config::Config,
     error::{Error, Kind, Result},
-    net::{ports::Ports, tcp, udp},
+    net::{
+        connections::Connections,
+        ports::Ports,
+        resolve::{resolve, transport_of},
+        stream::{self, Door},
+        tcp, tls, udp,
+    },
     redact::{Pii, printable, sip_text},
     sip::{
         auth::Credentials,
@@ -219,11 +225,9 @@ pub struct Engine {
     plan: Option<Arc<Plan>>,
     endpoint: Endpoint,
     sockets: Vec<(SocketAddr, Arc<UdpSocket>)>,
-    /// Where TCP listens: what our Contact says on calls over TCP.
-    tcp_bound: Vec<SocketAddr>,
-    streams: HashMap<u64, mpsc::Sender<Vec<u8>>>,
-    streams_to: HashMap<SocketAddr, u64>,
-    tcp_events: mpsc::Sender<tcp::Event>,
+    /// Where streams are taken: what our Contact says on calls over them.
+    streams_bound: Vec<(Transport, SocketAddr)>,
+    connections: Connections,
     ports: Ports,
     workers: Workers,
     sink: Sink,
@@ -267,9 +271,10 @@ impl Engine {
     /// An address or port that cannot be bound, a folder that cannot be made.
     pub fn start(config: Arc<Config>, plan: Option<Arc<Plan>>) -> Result<Handle> {
         let (packets_to, packets) = mpsc::channel(WAITING_MAX);
-        let (tcp_to, tcp_events) = mpsc::channel(WAITING_MAX);
+        let (streams_to, stream_events) = mpsc::channel(WAITING_MAX);
         let (mut sockets, mut listening, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
-        let mut tcp_bound = Vec::new();
+        let mut streams_bound = Vec::new();
+        let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone());
         for listen in &config.listen {
             match listen.transport {
                 Transport::Udp => {
@@ -278,12 +283,13 @@ impl Engine {
                     listening.push(format!("udp:{bound}"));
                     sockets.push((bound, socket));
                 }
-                Transport::Tcp => {
+                transport => {
+                    let tls = transport.is_secure().then(|| tls::acceptor(&config.tls)).transpose()?;
                     let listener = tcp::bind(*listen)?;
                     let bound = listener.local_addr().unwrap_or(listen.address);
-                    listening.push(format!("tcp:{bound}"));
-                    tcp_bound.push(bound);
-                    listeners.push(listener);
+                    listening.push(format!("{}:{bound}", transport.lower_name()));
+                    streams_bound.push((transport, bound));
+                    listeners.push((listener, Door { transport, tls }));
                 }
             }
         }
@@ -296,8 +302,8 @@ impl Engine {
         for (_, socket) in &sockets {
             tokio::spawn(udp::receive(Arc::clone(socket), packets_to.clone()));
         }
-        for listener in listeners {
-            tokio::spawn(tcp::accept(listener, tcp_to.clone()));
+        for (listener, door) in listeners {
+            tokio::spawn(stream::accept(listener, door, streams_to.clone()));
         }
         let workers = Workers::start(config.workers)?;
         let (sessions_to, from_sessions) = mpsc::channel(WAITING_MAX);
@@ -332,10 +338,8 @@ impl Engine {
             config,
             plan,
             sockets,
-            tcp_bound,
-            streams: HashMap::new(),
-            streams_to: HashMap::new(),
-            tcp_events: tcp_to,
+            streams_bound,
+            connections,
             workers: workers.clone(),
             sink: Sink { hub: hub.clone(), writer: writer.clone() },
             sessions: HashMap::new(),
@@ -346,14 +350,14 @@ impl Engine {
             waiting_trace: None,
             refused_before: 0,
         };
-        tokio::spawn(engine.run(packets, tcp_events, from_sessions, requests));
+        tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
         Ok(Handle { to, hub, writer, listening, workers })
     }
 
     async fn run(
         mut self,
         mut packets: mpsc::Receiver<udp::Received>,
-        mut tcp_events: mpsc::Receiver<tcp::Event>,
+        mut stream_events: mpsc::Receiver<stream::Event>,
         mut from_sessions: mpsc::Receiver<ToEngine>,
         mut requests: mpsc::Receiver<Request>,
     ) {
@@ -366,7 +370,7 @@ impl Engine {
                 Some(received) = packets.recv() => {
                     self.endpoint.handle(SystemClock::now(), received.path, &received.bytes);
                 }
-                Some(event) = tcp_events.recv() => self.stream(event),
+                Some(event) = stream_events.recv() => self.stream(event),
                 request = requests.recv() => match request {
                     Some(request) => self.request(request).await,
                     // Every handle is gone: the program ends.
@@ -420,33 +424,23 @@ impl Engine {
                     tracing::debug!(target: "sip", event = "sip.unsent", remote = %path.remote, "{problem}");
                 }
             }
-            Transport::Tcp => {
-                let known = path.connection.filter(|id| self.streams.contains_key(id));
-                let id = known.or_else(|| self.streams_to.get(&path.remote).copied());
-                if let Some(stream) = id.and_then(|id| self.streams.get(&id)) {
-                    // Full: the far end does not read; its connection will be closed.
-                    let _ = stream.try_send(bytes);
-                } else {
-                    let id = tcp::connect(path.remote, bytes, self.tcp_events.clone());
-                    self.streams_to.insert(path.remote, id);
+            _ => {
+                if let Err(problem) = self.connections.send(path, bytes) {
+                    self.endpoint.connection_lost(SystemClock::now(), path, &problem.to_string());
                 }
             }
         }
     }
 
-    fn stream(&mut self, event: tcp::Event) {
+    fn stream(&mut self, event: stream::Event) {
         match event {
-            tcp::Event::Opened { id, remote, writer } => {
-                self.streams.insert(id, writer);
-                self.streams_to.insert(remote, id);
-            }
-            tcp::Event::Received(received) => {
+            stream::Event::Opened { id, path, writer } => self.connections.opened(id, path, writer),
+            stream::Event::Received(received) => {
                 self.endpoint.handle(SystemClock::now(), received.path, &received.bytes);
             }
-            tcp::Event::Closed { id, remote } => {
-                self.streams.remove(&id);
-                self.streams_to.retain(|_, known| *known != id);
-                self.endpoint.connection_lost(SystemClock::now(), id, remote);
+            stream::Event::Closed { id, path, why } => {
+                self.connections.closed(id);
+                self.endpoint.connection_lost(SystemClock::now(), path, &why);
             }
         }
     }
@@ -721,25 +715,8 @@ impl Engine {
     }
 
     /// The way to an address: our socket of its kind and family.
-    fn path_towards(&self, hop: &Uri, remote: SocketAddr) -> Result<Path> {
-        let transport = match hop.param("transport").map(str::to_ascii_lowercase).as_deref() {
-            Some("tcp") => Transport::Tcp,
-            None | Some("udp") => Transport::Udp,
-            Some(other) => return Err(Error::usage(format!("transport={other} is not there yet; use udp or tcp"))),
-        };
-        let local_ip = crate::net::local_ip_towards(remote.ip());
-        let same_family = |bound: &SocketAddr| bound.is_ipv4() == remote.is_ipv4();
-        let port = match transport {
-            Transport::Udp => self.sockets.iter().map(|(bound, _)| *bound).find(same_family),
-            Transport::Tcp => self.tcp_bound.iter().copied().find(same_family),
-        }
-        .map_or(0, |bound| bound.port());
-        if transport == Transport::Udp && port == 0 {
-            return Err(
-                Error::usage(format!("no UDP socket of the family of {remote} is open")).hint("add --sip udp:[::]:0")
-            );
-        }
-        Ok(Path { transport, remote, local: SocketAddr::new(local_ip, port), connection: None })
+    fn path_towards(&mut self, hop: &Uri, remote: SocketAddr) -> Result<Path> {
+        self.path_to(hop, transport_of(hop)?, remote)
     }
 
     async fn originate(&mut self, originate: Originate, remote: SocketAddr) -> Result<CallId> {
@@ -787,6 +764,25 @@ impl Engine {
         };
         self.endpoint.command(SystemClock::now(), Command::Invite(leg, Box::new(outgoing)));
         Ok(call)
+    }
+
+    /// The way of a call: for streams the connection is there, or on its way. Our Contact is where we listen; where we
+    /// do not, the far end has our side of the connection.
+    fn path_to(&mut self, hop: &Uri, transport: Transport, remote: SocketAddr) -> Result<Path> {
+        let same_family = |bound: &SocketAddr| bound.is_ipv4() == remote.is_ipv4();
+        if transport.is_stream() {
+            let path = self.connections.to(transport, remote, &hop.host)?;
+            let mut bound = self.streams_bound.iter().filter(|(known, _)| *known == transport).map(|(_, bound)| *bound);
+            let port = bound.find(same_family).map_or(path.local.port(), |bound| bound.port());
+            return Ok(Path { local: SocketAddr::new(path.local.ip(), port), ..path });
+        }
+        let Some(bound) = self.sockets.iter().map(|(bound, _)| *bound).find(same_family) else {
+            return Err(
+                Error::usage(format!("no UDP socket of the family of {remote} is open")).hint("add --sip udp:[::]:0")
+            );
+        };
+        let local = SocketAddr::new(crate::net::local_ip_towards(remote.ip()), bound.port());
+        Ok(Path { transport, remote, local, connection: None })
     }
 
     // Draining
@@ -849,25 +845,5 @@ fn static_name(format: &str) -> String {
         "0" => "pcmu".into(),
         "8" => "pcma".into(),
         other => other.to_owned(),
-    }
-}
-
-/// Address of a URI's host: a number, or the first that the system's resolver gives.
-async fn resolve(uri: &Uri) -> Result<SocketAddr> {
-    let port = uri.port.unwrap_or(5060);
-    let host =
-        if uri.host.is_empty() { return Err(Error::usage(format!("{uri} has no host to call"))) } else { &uri.host };
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, port));
-    }
-    let looked_up = tokio::time::timeout(Duration::from_secs(5), tokio::net::lookup_host((host.as_str(), port))).await;
-    let unreachable = |what: String| {
-        Error::new(Kind::Unreachable, format!("could not find the host of {uri}: {what}"))
-            .hint("check the name, or give an address")
-    };
-    match looked_up {
-        Ok(Ok(mut found)) => found.next().ok_or_else(|| unreachable("it has no address".into())),
-        Ok(Err(problem)) => Err(unreachable(problem.to_string())),
-        Err(_) => Err(unreachable("no answer from the resolver within 5 s".into())),
     }
 }

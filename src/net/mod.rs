@@ -1,11 +1,16 @@
 //! Sockets: bytes with where they came from and which of our addresses they reached.
 //!
-//! Owns UDP and TCP for SIP, and the pool of RTP ports. Knows nothing of what the bytes mean but where a stream's
-//! messages end. Called by `gateway`.
+//! Owns UDP, TCP, TLS and WebSocket for SIP, and the pool of RTP ports. Knows nothing of what the bytes mean but where a
+//! stream's messages end. Called by `gateway`.
 
+pub mod connections;
 pub mod ports;
+pub mod resolve;
+pub mod stream;
 pub mod tcp;
+pub mod tls;
 pub mod udp;
+mod ws;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -25,7 +25,7 @@ use super::{
     method::{Method, allow},
     registrar::{self, Registrar},
     tx::{
-        Key, Path, Transaction, Transport,
+        Key, Path, Transaction,
         table::{Action, Event as TxEvent, Kind, State},
     },
     uri::Uri,
@@ -383,23 +383,32 @@ impl Endpoint {
         }
     }
 
-    /// A connection is gone, or could not be made: what waits for an answer on it will get none.
-    pub fn connection_lost(&mut self, now: Instant, connection: u64, remote: SocketAddr) {
-        let lost: Vec<Key> = self
+    /// A connection is gone, or could not be made, and why: what waits for an answer on it will get none.
+    pub fn connection_lost(&mut self, now: Instant, path: Path, why: &str) {
+        let lost: Vec<(Key, Kind)> = self
             .transactions
             .iter()
             .filter(|(_, tx)| {
-                tx.path.transport == Transport::Tcp
-                    && (tx.path.connection == Some(connection) || tx.path.remote == remote)
+                tx.path.transport == path.transport
+                    && (tx.path.remote == path.remote
+                        || path.connection.is_some_and(|id| tx.path.connection == Some(id)))
                     && matches!(tx.kind, Kind::InviteClient | Kind::OtherClient)
                     && matches!(tx.state, State::Trying)
             })
-            .map(|(key, _)| key.clone())
+            .map(|(key, tx)| (key.clone(), tx.kind))
             .collect();
-        for key in lost {
+        for (key, kind) in lost {
+            let leg = self.clients.get(&key).copied();
+            let unanswered = leg.filter(|id| self.legs.get(id).is_some_and(|leg| leg.dialog.is_none()));
+            if let Some(id) = unanswered.filter(|_| kind == Kind::InviteClient) {
+                let reason = why.to_owned();
+                self.end(id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
+            }
             self.drive(now, &key, TxEvent::EndTimer, None);
         }
-        self.registrar.connection_lost(connection);
+        if let Some(connection) = path.connection {
+            self.registrar.connection_lost(connection);
+        }
     }
 
     /// Something is due.
@@ -556,17 +565,21 @@ impl Endpoint {
         SocketAddr::new(self.settings.advertise.unwrap_or_else(|| local.ip()), local.port())
     }
 
-    /// Our Contact on a path.
-    fn contact(&self, path: Path) -> String {
-        self.contact_as(path, "voxgw")
+    /// Our Contact on a path; `sips` if the request was to such a URI (§12.1.1, §8.1.1.8).
+    fn contact(&self, path: Path, request_uri: &str) -> String {
+        self.contact_as(path, request_uri, "voxgw")
     }
 
     /// Our Contact under a user's name.
-    fn contact_as(&self, path: Path, user: &str) -> String {
+    fn contact_as(&self, path: Path, request_uri: &str, user: &str) -> String {
         let host = self.host_of(path.local);
         let mut uri = Uri::sip(user, &host.ip().to_string(), Some(host.port()));
-        if path.transport == Transport::Tcp {
-            uri.params.push(("transport".into(), Some("tcp".into())));
+        if path.transport.is_secure() && request_uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
+        {
+            uri.scheme = "sips".into();
+        }
+        if let Some(name) = path.transport.uri_param() {
+            uri.params.push(("transport".into(), Some(name.into())));
         }
         format!("<{uri}>")
     }
@@ -604,7 +617,7 @@ fn stamp_source(request: &mut Request, remote: SocketAddr) {
 
 /// Where a response goes (§18.2.2, RFC 3581 §4).
 fn reply_path(request: &Request, path: Path) -> Path {
-    if path.transport == Transport::Tcp {
+    if path.transport.is_stream() {
         return path;
     }
     let Ok(via) = request.headers.via() else { return path };

@@ -502,7 +502,7 @@ mod tests {
             "--b1\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b1--";
         let mut headers = Headers::default();
         headers.push("Content-Type", "multipart/mixed;boundary=\"b1\"");
-        assert_eq!(sdp_of(&headers, body.as_bytes()), Some(&b"v=0\r\n"[..]));
+        assert_eq!(part_of(&headers, body.as_bytes(), "application/sdp"), Some(&b"v=0\r\n"[..]));
     }
 
     #[test]

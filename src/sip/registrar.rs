@@ -322,7 +322,7 @@ impl Registrar {
         for binding in saved {
             let left = Duration::from_secs(binding.expires_in).saturating_sub(ago);
             let (Ok(contact), Some(transport)) =
-                (Uri::parse(&binding.contact), super::tx::Transport::named(&binding.transport))
+                (Uri::parse(&binding.contact), super::tx::Transport::from_name(&binding.transport))
             else {
                 continue;
             };

@@ -2,6 +2,9 @@
 
 use super::message::MESSAGE_MAX;
 
+/// The first byte of a client that wants TLS; no message begins with it, and without an answer it would wait.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// One connection's bytes on their way to messages.
 #[derive(Debug, Default)]
 pub struct Framer {
@@ -37,6 +40,9 @@ impl Framer {
 
     /// The next thing in the stream.
     pub fn cut(&mut self) -> Cut {
+        if self.buffer.first() == Some(&TLS_HANDSHAKE) {
+            return Cut::Broken("this is TLS, and plain TCP is spoken here");
+        }
         if self.buffer.starts_with(b"\r\n\r\n") {
             self.searched = 0;
             self.buffer.drain(..4);
@@ -126,6 +132,9 @@ mod tests {
             framer.push(format!("OPTIONS sip:a SIP/2.0\r\n{bad}\r\n\r\n").as_bytes());
             assert!(matches!(framer.cut(), Cut::Broken(_)), "{bad}");
         }
+        let mut tls = Framer::default();
+        tls.push(&[0x16, 3, 1]);
+        assert!(matches!(tls.cut(), Cut::Broken(_)));
         let mut endless = Framer::default();
         endless.push(&vec![b'a'; MESSAGE_MAX + 1]);
         assert!(matches!(endless.cut(), Cut::Broken(_)));

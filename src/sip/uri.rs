@@ -1,5 +1,6 @@
 //! URIs and name-addrs (RFC 3261 §19.1, §20.10; RFC 3966 for tel): lenient in, exact out.
 
+use super::tx::Transport;
 use std::fmt;
 
 /// A SIP, SIPS, tel or any other URI. Parts that are not understood are kept as they came.
@@ -71,6 +72,20 @@ impl Uri {
     pub fn number(&self) -> &str {
         let user = self.user.split(':').next().unwrap_or_default();
         if user.is_empty() { &self.host } else { user.split(';').next().unwrap_or(user) }
+    }
+
+    /// What carries requests to this URI (RFC 3263 §4.1 without NAPTR, RFC 7118 §5.5): `sips` is TLS, whatever else it
+    /// names. None if the URI asks for something that we do not speak.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        let named = self.param("transport").map(|name| Transport::from_name(name).ok_or(())).transpose().ok()?;
+        match (self.scheme.as_str(), named) {
+            ("sips", None | Some(Transport::Tcp | Transport::Tls)) => Some(Transport::Tls),
+            ("sips", Some(Transport::Ws | Transport::Wss)) => Some(Transport::Wss),
+            // DTLS.
+            ("sips", Some(Transport::Udp)) => None,
+            (_, named) => Some(named.unwrap_or(Transport::Udp)),
+        }
     }
 
     /// Whether this is `sip` or `sips`.
@@ -337,6 +352,24 @@ mod tests {
     #[test]
     fn lists_are_split_outside_quotes_only() {
         assert_eq!(split_outside_quotes(r#"<sip:a,b@c>, "x,y" <sip:d>"#, ','), ["<sip:a,b@c>", r#" "x,y" <sip:d>"#]);
+    }
+
+    #[test]
+    fn the_transport_follows_from_scheme_and_parameter() {
+        let of = |text: &str| Uri::parse(text).unwrap().transport();
+        for (text, transport) in [
+            ("sip:a", Transport::Udp),
+            ("sip:a;transport=TCP", Transport::Tcp),
+            ("sip:a;transport=tls", Transport::Tls),
+            ("sip:a;transport=ws", Transport::Ws),
+            ("sip:a;transport=wss", Transport::Wss),
+            ("sips:a", Transport::Tls),
+            ("sips:a;transport=tcp", Transport::Tls),
+            ("sips:a;transport=ws", Transport::Wss),
+        ] {
+            assert_eq!(of(text), Some(transport), "{text}");
+        }
+        assert_eq!((of("sip:a;transport=sctp"), of("sips:a;transport=udp")), (None, None));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::{
     gateway::{Dial, Gateway},
     process::{Running, free_ports, own, text_of, wait_for_udp},
 };
-use std::{fs, process::Command, time::Duration};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 use tempfile::TempDir;
 
 /// A tone of which lost packets cannot hide in whole periods.
@@ -25,25 +26,45 @@ struct Baresip {
 impl Baresip {
     /// One that says something to a port and hangs up by itself after some seconds.
     fn calling(port: u16, said: &[f32], law: Law, seconds: u32) -> Self {
-        Self::start(said, law, "", &["-e", &format!("d sip:echo@127.0.0.1:{port}"), "-t", &seconds.to_string()])
+        let target = format!("d sip:echo@127.0.0.1:{port}");
+        Self::start(said, law, None, "", &["-e", &target, "-t", &seconds.to_string()])
     }
 
-    /// One that answers at once and says something.
-    fn answering(said: &[f32], law: Law) -> Self {
-        let mut phone = Self::start(said, law, ";answermode=auto", &["-t", "60"]);
+    /// The same over TLS.
+    fn calling_over_tls(papers: &Papers, port: u16, said: &[f32], law: Law, seconds: u32) -> Self {
+        let target = format!("d sip:echo@127.0.0.1:{port};transport=tls");
+        Self::start(said, law, Some(papers), "", &["-e", &target, "-t", &seconds.to_string()])
+    }
+
+    /// One that answers at once and says something, over TLS on the port after its own.
+    fn answering_over_tls(papers: &Papers, said: &[f32], law: Law) -> Self {
+        let mut phone = Self::start(said, law, Some(papers), ";answermode=auto", &["-t", "60"]);
         wait_for_udp(phone.sip, &mut phone.running);
         phone
     }
 
-    fn start(said: &[f32], law: Law, answer: &str, flags: &[&str]) -> Self {
+    /// One that answers at once and says something.
+    fn answering(said: &[f32], law: Law) -> Self {
+        let mut phone = Self::start(said, law, None, ";answermode=auto", &["-t", "60"]);
+        wait_for_udp(phone.sip, &mut phone.running);
+        phone
+    }
+
+    fn start(said: &[f32], law: Law, papers: Option<&Papers>, answer: &str, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-baresip-").expect("a temporary folder");
         let (sip, rtp) = (free_ports(2), free_ports(RTP_PORTS));
         let place = folder.path().display().to_string();
+        let tls = papers.map_or_else(String::new, |papers| {
+            let papers = papers.folder.path().display();
+            format!("sip_certificate {papers}/phone.pem\nsip_cafile {papers}/ca.pem")
+        });
         for name in ["config", "accounts"] {
             let text = text_of(&own("baresip").join(name))
                 .replace("@SIP@", &sip.to_string())
                 .replace("@RTP@", &format!("{rtp}-{}", rtp + RTP_PORTS - 1))
                 .replace("@DIR@", &place)
+                .replace("@TLS@", &tls)
+                .replace("@TRANSPORT@", if papers.is_some() { "tls" } else { "udp" })
                 .replace("@LAW@", &law.name().to_lowercase())
                 .replace("@ANSWER@", answer);
             fs::write(folder.path().join(name), text).expect("a setting can be written");
@@ -81,6 +102,46 @@ impl Baresip {
 
     fn report(&self) -> String {
         self.running.report()
+    }
+}
+
+/// Certificates for both sides, and the gateway's config with its own.
+struct Papers {
+    folder: TempDir,
+}
+
+impl Papers {
+    fn new() -> Self {
+        let folder = TempDir::with_prefix("voxgw-papers-").expect("a temporary folder");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let ca = params.self_signed(&key).expect("a CA").pem();
+        let issuer = Issuer::new(params, key);
+        let write =
+            |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a certificate is written");
+        write("ca.pem", &ca);
+        for name in ["gateway", "phone"] {
+            let key = KeyPair::generate().expect("a key");
+            let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+            let signed =
+                CertificateParams::new(names).and_then(|params| params.signed_by(&key, &issuer)).expect("signed");
+            write(&format!("{name}.crt"), &signed.pem());
+            write(&format!("{name}.key"), &key.serialize_pem());
+            write(&format!("{name}.pem"), &(signed.pem() + &key.serialize_pem()));
+        }
+        let place = folder.path().display();
+        write(
+            "voxgw.toml",
+            &format!(
+                "[sip.tls]\ncertificate = '{place}/gateway.crt'\nkey = '{place}/gateway.key'\nca = '{place}/ca.pem'\n"
+            ),
+        );
+        Self { folder }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("voxgw.toml")
     }
 }
 
@@ -137,4 +198,33 @@ fn dial_and_baresip_hear_each_other_in_pcmu() {
 #[ignore = "needs baresip"]
 fn dial_and_baresip_hear_each_other_in_pcma() {
     dialled_call(Law::A);
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn a_voice_of_baresip_comes_back_over_tls() {
+    let (papers, said, port) = (Papers::new(), voice(5, 13), free_ports(2));
+    let mut gateway = Gateway::start_secure("echo:live", &papers.config(), port);
+    let mut phone = Baresip::calling_over_tls(&papers, port, &said, Law::A, 9);
+    phone.wait(Duration::from_secs(20));
+    let call = gateway.only_call();
+    call.assert_ended_well(Law::A.name());
+    gateway.stop();
+    assert!(call.of_kind("sip").all(|sip| sip["transport"] == "tls"), "all of it went over TLS");
+    assert_heard("sound at baresip", &said, &phone.heard());
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn dial_and_baresip_hear_each_other_over_tls() {
+    let (papers, here, there) = (Papers::new(), voice(5, 14), voice(5, 15));
+    let mut phone = Baresip::answering_over_tls(&papers, &there, Law::Mu);
+    let flags = ["--hangup-after", "silence:2s", "--max", "20s"];
+    let mut dial = Dial::start_secure(phone.sip + 1, &padded(&here, 1), &papers.config(), &flags);
+    dial.assert_ends_with(0, Duration::from_secs(30));
+    phone.stop();
+    let (sent, received) = dial.voices();
+    assert_heard("what dial sent", &here, &sent);
+    assert_heard("what dial heard", &there, &received);
+    assert_heard("sound at baresip", &here, &phone.heard());
 }

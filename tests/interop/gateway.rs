@@ -46,6 +46,12 @@ impl Gateway {
         Self::launch(agent, &["--config", &config.display().to_string()])
     }
 
+    /// Starts one with an agent and the certificates of a config file, for TLS on a port.
+    pub fn start_secure(agent: &str, config: &Path, port: u16) -> Self {
+        let listen = format!("tls:127.0.0.1:{port}");
+        Self::launch(agent, &["--config", &config.display().to_string(), "--sip", &listen])
+    }
+
     fn launch(agent: &str, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-interop-").expect("a temporary folder");
         let sip = free_ports(2);
@@ -198,13 +204,21 @@ pub struct Dial {
 impl Dial {
     /// Calls a port with something to say. The user is the only one whom our baresip knows; `SIPp` takes any.
     pub fn start(port: u16, said: &[f32], flags: &[&str]) -> Self {
+        Self::launch(&format!("sip:baresip@127.0.0.1:{port}"), said, &[&["--no-config"], flags].concat())
+    }
+
+    /// The same over TLS, with the certificates of a config file.
+    pub fn start_secure(port: u16, said: &[f32], config: &Path, flags: &[&str]) -> Self {
+        let config = config.display().to_string();
+        let target = format!("sip:baresip@127.0.0.1:{port};transport=tls");
+        Self::launch(&target, said, &[&["--config", &config], flags].concat())
+    }
+
+    fn launch(target: &str, said: &[f32], flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-dial-").expect("a temporary folder");
         audio::write_wav(&folder.path().join("said.wav"), said);
         let mut command = voxgw();
-        command
-            .args(["dial", &format!("sip:baresip@127.0.0.1:{port}"), "--no-config"])
-            .args(["--play", "said.wav", "--record", "out.wav", "-o", "json"])
-            .args(flags);
+        command.args(["dial", target]).args(["--play", "said.wav", "--record", "out.wav", "-o", "json"]).args(flags);
         let running = Running::start("voxgw-dial", &mut command, folder.path());
         Self { running, folder }
     }

@@ -405,7 +405,7 @@ fn text_of(path: &Path) -> String {
 }
 
 /// The number after a word.
-fn port_after(text: &str, word: &str) -> u16 {
+pub fn port_after(text: &str, word: &str) -> u16 {
     let (_, rest) = text.split_once(word).unwrap_or_else(|| panic!("no {word} in\n{text}"));
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().expect("a port")

@@ -108,7 +108,10 @@ impl Engine {
         let Ok(mut path) = self.path_towards(&writing.to, remote) else { return };
         let body = writing.text.into_bytes();
         // RFC 3261 §18.1.1: too long for a datagram that must not be cut.
-        if body.len() > 1_000 && path.transport == Transport::Udp && !self.tcp_bound.is_empty() {
+        if body.len() > 1_000
+            && path.transport == Transport::Udp
+            && self.streams_bound.iter().any(|(known, _)| *known == Transport::Tcp)
+        {
             path.transport = Transport::Tcp;
         }
         let ask = endpoint::Ask {

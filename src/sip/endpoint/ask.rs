@@ -77,7 +77,7 @@ impl Endpoint {
         headers.push("CSeq", CSeq { number: asked.cseq, method: ask.method.clone() }.to_string());
         headers.push("Max-Forwards", "70");
         if ask.method == Method::Register {
-            headers.push("Contact", self.contact_as(ask.path, &ask.to.user));
+            headers.push("Contact", self.contact_as(ask.path, &ask.uri.to_string(), &ask.to.user));
             headers.push("Allow", super::allow());
         }
         for (name, value) in &ask.headers {

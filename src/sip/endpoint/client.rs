@@ -46,7 +46,7 @@ impl Endpoint {
         headers.push("Call-ID", leg.call_id.clone());
         headers.push("CSeq", CSeq { number: cseq, method: Method::Invite }.to_string());
         headers.push("Max-Forwards", "70");
-        headers.push("Contact", self.contact(path));
+        headers.push("Contact", self.contact(path, &outgoing.to.to_string()));
         headers.push("Allow", super::allow());
         headers.push("Supported", SUPPORTED_BY_CALLS);
         for (name, value) in self.timer_wish(leg) {
@@ -347,7 +347,8 @@ impl Endpoint {
             self.event(Event::Changed(id, Err(491)));
             return;
         };
-        invite.headers.push("Contact", self.contact(path));
+        let contact = self.contact(path, &invite.uri);
+        invite.headers.push("Contact", contact);
         invite.headers.push("Allow", super::allow());
         invite.headers.push("Supported", SUPPORTED_BY_CALLS);
         if let Some(timer) = timer {

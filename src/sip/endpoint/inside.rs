@@ -130,7 +130,7 @@ impl Endpoint {
                 let mut response = self.dressed(request, 200);
                 let path = self.legs.get(&id).map(|leg| leg.path);
                 if let Some(path) = path {
-                    response.headers.push("Contact", self.contact(path));
+                    response.headers.push("Contact", self.contact(path, &request.uri));
                 }
                 for (name, value) in headers {
                     response.headers.push(name, value);
@@ -215,7 +215,7 @@ impl Endpoint {
         };
         let mut response = self.dressed(request, status);
         if let (202, Some(path)) = (status, self.legs.get(&id).map(|leg| leg.path)) {
-            response.headers.push("Contact", self.contact(path));
+            response.headers.push("Contact", self.contact(path, &request.uri));
         }
         self.respond(now, key, &response);
         if let (202, Some(target)) = (status, target) {
@@ -236,7 +236,8 @@ impl Endpoint {
         notify.headers.push("Event", "refer");
         let state = if status >= 200 { "terminated;reason=noresource" } else { "active;expires=60" };
         notify.headers.push("Subscription-State", state);
-        notify.headers.push("Contact", self.contact(path));
+        let contact = self.contact(path, &notify.uri);
+        notify.headers.push("Contact", contact);
         notify.headers.push("Content-Type", "message/sipfrag;version=2.0");
         notify.body = format!("SIP/2.0 {status} {}\r\n", reason_phrase(status)).into_bytes();
         if let Some(leg) = self.legs.get_mut(&id).filter(|_| status >= 200) {
@@ -290,7 +291,8 @@ impl Endpoint {
                 refer.headers.push("Referred-By", format!("<{}>", dialog.local.uri));
             }
         }
-        refer.headers.push("Contact", self.contact(path));
+        let contact = self.contact(path, &refer.uri);
+        refer.headers.push("Contact", contact);
         let key = self.send_request(now, refer, path);
         self.clients.insert(key, id);
     }

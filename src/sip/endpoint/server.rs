@@ -9,7 +9,7 @@ use super::{
 use crate::sip::{
     dialog::Dialog,
     method::METHODS,
-    tx::{T1, T1_64, T2},
+    tx::{T1, T1_64, T2, Transport},
     uri::Uri,
 };
 use std::cmp::Reverse;
@@ -358,7 +358,7 @@ impl Endpoint {
         for route in request.headers.all("Record-Route") {
             response.headers.push("Record-Route", route);
         }
-        response.headers.push("Contact", self.contact(path));
+        response.headers.push("Contact", self.contact(path, &request.uri));
         Some((key, response))
     }
 
@@ -494,23 +494,28 @@ impl Endpoint {
     /// through NAT, back where the INVITE came from.
     pub(super) fn dialog_path(leg: &Leg) -> Path {
         let Some(dialog) = &leg.dialog else { return leg.path };
+        let hop = dialog.next_hop();
         if dialog.route_set.is_empty()
-            && let Ok(ip) = dialog.remote_target.host.parse()
+            && let Ok(ip) = hop.host.parse()
             && is_private(ip)
             && ip != leg.path.remote.ip()
         {
             return leg.path;
         }
-        Self::path_to(&dialog.next_hop(), leg.path)
+        let path = Self::path_to(&hop, leg.path);
+        // Our calls over plain TCP go where the Contact says, as over UDP. TLS stays: another address has no name to check.
+        let stays = leg.role == Role::Server || leg.path.transport != Transport::Tcp || path.remote == leg.path.remote;
+        Path { connection: leg.path.connection.filter(|_| stays), ..path }
     }
 
-    /// `path` with the hop's address, if it is a number. Over a stream the connection is used while it lives; this is
-    /// where to connect when it does not.
+    /// `path` with the hop's address, if it is a number. A connection is used while it lives; this is where to connect
+    /// when it does not.
     pub(super) fn path_to(hop: &Uri, path: Path) -> Path {
         match hop.host.parse::<std::net::IpAddr>() {
-            Ok(ip) if !ip.is_unspecified() => {
-                Path { remote: std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060)), ..path }
-            }
+            Ok(ip) if !ip.is_unspecified() => Path {
+                remote: std::net::SocketAddr::new(ip, hop.port.unwrap_or(path.transport.default_port())),
+                ..path
+            },
             _ => path,
         }
     }

@@ -151,7 +151,8 @@ impl Endpoint {
     /// UPDATE without a description (§7.4).
     fn send_refresh(&mut self, now: Instant, id: LegId, interval: Duration) {
         let Some((mut update, path)) = self.request_within(id, Method::Update) else { return };
-        update.headers.push("Contact", self.contact(path));
+        let contact = self.contact(path, &update.uri);
+        update.headers.push("Contact", contact);
         update.headers.push("Supported", "timer");
         update.headers.push("Session-Expires", format!("{};refresher=uac", interval.as_secs()));
         let key = self.send_request(now, update, path);

@@ -3,7 +3,7 @@
 mod inside;
 
 use super::*;
-use crate::sip::tx::T1_64;
+use crate::sip::tx::{T1_64, Transport};
 
 struct Pair {
     now: Instant,
@@ -414,4 +414,68 @@ fn a_challenge_is_answered_once() {
     let third = send(&mut endpoint, Instant::from_millis(20), &refuse(&second[1]));
     assert_eq!(third.len(), 1, "only the ACK: wrong credentials are not tried again");
     assert_eq!(endpoint.alive().2, 0);
+}
+
+/// A call to `to` over a transport; gives the endpoint, the leg, its path and the INVITE.
+fn call_over(transport: Transport, to: &str) -> (Endpoint, LegId, Path, String) {
+    let mut caller = endpoint(1);
+    let path = Path {
+        transport,
+        local: "192.0.2.1:5061".parse().unwrap(),
+        remote: "192.0.2.2:5061".parse().unwrap(),
+        connection: Some(9),
+    };
+    let outgoing = Outgoing {
+        to: Uri::parse(to).unwrap(),
+        target: None,
+        from: Uri::parse("sip:alice@192.0.2.1").unwrap(),
+        display: String::new(),
+        path,
+        sdp: "v=0\r\n".into(),
+        headers: Vec::new(),
+        credentials: None,
+    };
+    let leg = caller.new_leg();
+    caller.command(Instant::ZERO, Command::Invite(leg, Box::new(outgoing)));
+    loop {
+        match caller.poll() {
+            Output::Transmit(_, bytes) => return (caller, leg, path, String::from_utf8(bytes).unwrap()),
+            Output::Timeout(_) => panic!("no INVITE"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn via_and_contact_name_the_transport() {
+    for (transport, to, via, contact) in [
+        (Transport::Tcp, "sip:bob@b", "SIP/2.0/TCP 192.0.2.1:5061", "<sip:voxgw@192.0.2.1:5061;transport=tcp>"),
+        (Transport::Tls, "sip:bob@b", "SIP/2.0/TLS 192.0.2.1:5061", "<sip:voxgw@192.0.2.1:5061;transport=tls>"),
+        (Transport::Tls, "sips:bob@b", "SIP/2.0/TLS 192.0.2.1:5061", "<sips:voxgw@192.0.2.1:5061;transport=tls>"),
+        (Transport::Ws, "sip:bob@b", "SIP/2.0/WS 192.0.2.1:5061", "<sip:voxgw@192.0.2.1:5061;transport=ws>"),
+        (Transport::Wss, "sip:bob@b", "SIP/2.0/WSS 192.0.2.1:5061", "<sip:voxgw@192.0.2.1:5061;transport=ws>"),
+    ] {
+        let (_, _, _, invite) = call_over(transport, to);
+        assert!(invite.contains(via) && invite.contains(contact), "{transport:?}: {invite}");
+    }
+}
+
+#[test]
+fn a_call_whose_connection_cannot_be_made_ends_at_once_and_says_why() {
+    let (mut caller, leg, path, _) = call_over(Transport::Tls, "sips:bob@b");
+    let other = Path { transport: Transport::Tcp, connection: None, ..path };
+    caller.connection_lost(Instant::ZERO, other, "another transport");
+    assert_eq!(caller.alive(), (1, 0, 1), "nothing of this call");
+    caller.connection_lost(Instant::ZERO, path, "could not connect");
+    let ended = std::iter::from_fn(|| match caller.poll() {
+        Output::Timeout(_) => None,
+        output => Some(output),
+    })
+    .find_map(|output| match output {
+        Output::Event(Event::Ended(of, ended)) if of == leg => Some(ended),
+        _ => None,
+    });
+    let ended = ended.expect("an end");
+    assert_eq!((ended.by, ended.status, ended.reason.as_str()), (EndedBy::Network, Some(408), "could not connect"));
+    assert_eq!(caller.alive(), (0, 0, 0), "nothing is left");
 }

@@ -29,30 +29,85 @@ pub enum Transport {
     Udp,
     /// A stream.
     Tcp,
+    /// A stream within TLS.
+    Tls,
+    /// WebSocket (RFC 7118).
+    Ws,
+    /// WebSocket within TLS.
+    Wss,
 }
 
 impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
     /// In a Via.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
     }
 
-    /// The one with this [`lower_name`](Self::lower_name).
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Udp, Self::Tcp].into_iter().find(|transport| transport.lower_name() == name)
-    }
-
-    /// In a URI parameter, a log, a journal.
+    /// In an address to listen on, a log, a journal.
     #[must_use]
     pub const fn lower_name(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    /// The transport with this lower name, in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| transport.lower_name().eq_ignore_ascii_case(name))
+    }
+
+    /// `;transport=` of our Contact: none for UDP; `ws` for both kinds of WebSocket (RFC 7118 §5.5).
+    #[must_use]
+    pub const fn uri_param(self) -> Option<&'static str> {
+        match self {
+            Self::Udp => None,
+            Self::Tcp => Some("tcp"),
+            Self::Tls => Some("tls"),
+            Self::Ws | Self::Wss => Some("ws"),
+        }
+    }
+
+    /// Messages go over a connection: nothing is repeated, and answers take the way the question came.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        !matches!(self, Self::Udp)
+    }
+
+    /// Certificates are in play.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Messages are WebSocket messages; such peers cannot be connected to (RFC 7118 §5.3: `.invalid` in their Via).
+    #[must_use]
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// The port of a URI without one.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
         }
     }
 }
@@ -60,13 +115,13 @@ impl Transport {
 /// Where a message goes and through which socket: what the shell needs to send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
-    /// UDP or TCP.
+    /// What carries it.
     pub transport: Transport,
     /// The other side.
     pub remote: SocketAddr,
     /// Our side: the socket's or connection's address as the other side can reach it.
     pub local: SocketAddr,
-    /// The connection it came on, for TCP; reused while it lives.
+    /// The connection it came on, for streams; reused while it lives.
     pub connection: Option<u64>,
 }
 
@@ -223,7 +278,7 @@ impl Transaction {
     }
 
     fn set_timer(&mut self, now: Instant, action: Action) {
-        let reliable = self.path.transport == Transport::Tcp;
+        let reliable = self.path.transport.is_stream();
         match action {
             Action::Retransmit(pace) => {
                 self.pace = pace;
@@ -296,9 +351,11 @@ mod tests {
 
     #[test]
     fn a_stream_does_not_repeat_requests() {
-        let mut transaction =
-            Transaction::new(Instant::ZERO, Kind::InviteClient, invite(), path(Transport::Tcp), vec![]);
-        assert_eq!(run(&mut transaction), [(32_000, Event::EndTimer)]);
+        for transport in Transport::ALL.into_iter().filter(|transport| transport.is_stream()) {
+            let mut transaction =
+                Transaction::new(Instant::ZERO, Kind::InviteClient, invite(), path(transport), vec![]);
+            assert_eq!(run(&mut transaction), [(32_000, Event::EndTimer)], "{transport:?}");
+        }
     }
 
     #[test]
