@@ -5,16 +5,19 @@
 
 mod keys;
 mod layers;
+mod routes;
 
-pub use keys::{KEYS, Key, template};
+pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
 
 use crate::{
     error::{Error, Result},
     media::codec::{self, Codec},
     redact::Secret,
+    route::Rule,
     unit::{Ptime, parse_duration, parse_size},
 };
+use jiff::tz::TimeZone;
 use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
@@ -72,6 +75,10 @@ pub struct Config {
     pub log_file: Option<PathBuf>,
     /// Agent profiles by name.
     pub agents: Vec<AgentProfile>,
+    /// Routing rules in order.
+    pub routes: Vec<Rule>,
+    /// Clock of the rules' times.
+    pub time_zone: TimeZone,
 }
 
 /// One listening address.
@@ -222,8 +229,17 @@ impl Config {
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
             agents: reader.agents()?,
+            routes: reader.routes()?,
+            time_zone: reader.parsed("call.time_zone", routes::zone)?,
         };
+        routes::check_agents(&config, &reader)?;
         Ok(config)
+    }
+
+    /// What is allowed but will not do what it seems to.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        routes::warnings(&self.routes)
     }
 
     /// The profile called `name`: from the config, or one of the built-in ones.
