@@ -4,6 +4,7 @@
 
 use super::{
     hub::{HubHandle, Sink},
+    router::{Denied, Router},
     session::{Begin, Captured, In, Start},
     worker::Workers,
     writer::WriterHandle,
@@ -171,7 +172,7 @@ struct Known {
 /// The engine.
 pub struct Engine {
     config: Arc<Config>,
-    plan: Option<Arc<Plan>>,
+    router: Router,
     endpoint: Endpoint,
     sockets: Vec<(SocketAddr, Arc<UdpSocket>)>,
     /// Where TCP listens: what our Contact says on calls over TCP.
@@ -194,11 +195,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Binds everything and starts; call it inside the runtime. `plan` answers incoming calls; without one they are refused.
+    /// Binds everything and starts; call it inside the runtime. `answering` takes incoming calls: the rules, one
+    /// agent, or nobody.
     ///
     /// # Errors
     /// An address or port that cannot be bound, a folder that cannot be made.
-    pub fn start(config: Arc<Config>, plan: Option<Arc<Plan>>) -> Result<Handle> {
+    pub fn start(config: Arc<Config>, answering: impl Into<Router>) -> Result<Handle> {
         let (packets_to, packets) = mpsc::channel(WAITING_MAX);
         let (tcp_to, tcp_events) = mpsc::channel(WAITING_MAX);
         let (mut sockets, mut listening, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
@@ -246,7 +248,7 @@ impl Engine {
             }),
             ports: Ports::new(config.rtp_ports.clone()),
             config,
-            plan,
+            router: answering.into(),
             sockets,
             tcp_bound,
             streams: HashMap::new(),
@@ -386,41 +388,25 @@ impl Engine {
         }
     }
 
-    /// Admission: draining, too many calls, no agent, no port.
+    /// Admission: draining, too many calls, the rules, no port.
     fn offered(&mut self, leg: LegId, offered: Offered) {
-        let refuse = |status: u16, why: &str| {
-            tracing::warn!(
-                target: "sip", event = "sip.refused", status, rule = why,
-                from = %crate::redact::printable(&offered.from.to_string()), source = %offered.path.remote
-            );
-            let mut refusal = Refusal::status(status);
-            if status == 503 {
-                refusal.headers.push(("Retry-After".into(), "5".into()));
-            }
-            refusal.headers.push(("Warning".into(), format!("399 voxgw \"{why}\"")));
-            Command::Refuse(leg, refusal)
+        let routed = if self.draining.is_some() {
+            Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
+        } else if self.sessions.len() >= self.config.max_calls {
+            let why = format!("gateway.max_calls = {} is reached", self.config.max_calls);
+            Err(Denied::by_key(503, "gateway.max_calls", why))
+        } else {
+            self.router.route(&offered, SystemClock::wall())
         };
-        let plan = match &self.plan {
-            _ if self.draining.is_some() => Err((503, "the gateway is draining".to_owned())),
-            _ if self.sessions.len() >= self.config.max_calls => {
-                Err((503, format!("gateway.max_calls = {} is reached", self.config.max_calls)))
-            }
-            None => Err((480, "no agent answers calls here".to_owned())),
-            Some(plan) => Ok(Arc::clone(plan)),
-        };
-        let admitted = plan.and_then(|plan| {
-            let pair = self.ports.bind(offered.path.local.ip()).map_err(|problem| (503, problem))?;
-            Ok((plan, pair))
+        let admitted = routed.and_then(|routed| {
+            let pair = self.ports.bind(offered.path.local.ip());
+            Ok((routed, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
         });
-        let (plan, ports) = match admitted {
+        let (routed, ports) = match admitted {
             Ok(admitted) => admitted,
-            Err((status, why)) => {
-                self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
-                let command = refuse(status, &why);
-                self.endpoint.command(SystemClock::now(), command);
-                return;
-            }
+            Err(denied) => return self.deny(leg, &offered, denied),
         };
+        let plan = routed.plan;
         self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
         let call = new_call_id();
         let header = Header {
@@ -428,17 +414,36 @@ impl Engine {
             call,
             gateway: self.config.name.clone(),
             direction: Direction::In,
-            from: Pii(offered.from.number().to_owned()),
-            to: Pii(offered.to.number().to_owned()),
+            from: Pii(routed.from),
+            to: Pii(routed.to),
             agent: plan.name.clone(),
             started: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: offered.call_id.clone(),
+            rule: routed.rule,
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
         let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), None);
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
+    }
+
+    /// Every refusal names what refused: in the log, and in `Warning` for the caller.
+    fn deny(&mut self, leg: LegId, offered: &Offered, denied: Denied) {
+        let Denied { status, rule, why, detail } = denied;
+        let printable = crate::redact::printable;
+        tracing::warn!(
+            target: "sip", event = "sip.refused", status, rule = rule.as_str(), reason = why, nearest = %printable(&detail),
+            from = %printable(&offered.from.to_string()), to = %printable(&offered.target.to_string()),
+            source = %offered.path.remote
+        );
+        self.sink.hub.counters.refuse(&rule);
+        let mut refusal = Refusal::status(status);
+        if status == 503 {
+            refusal.headers.push(("Retry-After".into(), "5".into()));
+        }
+        refusal.headers.push(("Warning".into(), format!("399 voxgw \"{why}\"")));
+        self.endpoint.command(SystemClock::now(), Command::Refuse(leg, refusal));
     }
 
     fn settings(&self, mut header: Header, plan: &Plan, rtp: SocketAddr, originate: Option<&Originate>) -> Settings {
@@ -641,6 +646,7 @@ impl Engine {
             started: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: String::new(),
+            rule: String::new(),
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);

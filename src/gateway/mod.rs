@@ -10,8 +10,10 @@
 
 pub mod engine;
 pub mod hub;
+pub mod router;
 pub mod session;
 pub mod worker;
 pub mod writer;
 
 pub use engine::{Engine, Handle, Originate};
+pub use router::Router;
