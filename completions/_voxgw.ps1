@@ -199,6 +199,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print every value with its origin, or one key with its meaning')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check a config file')
+            [CompletionResult]::new('route', 'route', [CompletionResultType]::ParameterValue, 'Say which routing rule takes a call, and why the others do not')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the commented template')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -240,6 +241,34 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'voxgw;config;route' {
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Called number')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Calling number')
+            [CompletionResult]::new('--source', '--source', [CompletionResultType]::ParameterName, 'Address that the call comes from')
+            [CompletionResult]::new('--trunk', '--trunk', [CompletionResultType]::ParameterName, 'Trunk that the call comes by')
+            [CompletionResult]::new('-H', '-H ', [CompletionResultType]::ParameterName, 'Header of the INVITE; repeatable')
+            [CompletionResult]::new('--header', '--header', [CompletionResultType]::ParameterName, 'Header of the INVITE; repeatable')
+            [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'Local time of the call [default: now]')
+            [CompletionResult]::new('--registered', '--registered', [CompletionResultType]::ParameterName, 'Registered user who calls')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'voxgw;config;init' {
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
@@ -263,6 +292,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
         'voxgw;config;help' {
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print every value with its origin, or one key with its meaning')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check a config file')
+            [CompletionResult]::new('route', 'route', [CompletionResultType]::ParameterValue, 'Say which routing rule takes a call, and why the others do not')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the commented template')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -271,6 +301,9 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;config;help;check' {
+            break
+        }
+        'voxgw;config;help;route' {
             break
         }
         'voxgw;config;help;init' {
@@ -342,6 +375,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
         'voxgw;help;config' {
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print every value with its origin, or one key with its meaning')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check a config file')
+            [CompletionResult]::new('route', 'route', [CompletionResultType]::ParameterValue, 'Say which routing rule takes a call, and why the others do not')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the commented template')
             break
         }
@@ -349,6 +383,9 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;help;config;check' {
+            break
+        }
+        'voxgw;help;config;route' {
             break
         }
         'voxgw;help;config;init' {

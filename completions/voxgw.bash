@@ -49,6 +49,9 @@ _voxgw() {
             voxgw__subcmd__config,init)
                 cmd="voxgw__subcmd__config__subcmd__init"
                 ;;
+            voxgw__subcmd__config,route)
+                cmd="voxgw__subcmd__config__subcmd__route"
+                ;;
             voxgw__subcmd__config,show)
                 cmd="voxgw__subcmd__config__subcmd__show"
                 ;;
@@ -60,6 +63,9 @@ _voxgw() {
                 ;;
             voxgw__subcmd__config__subcmd__help,init)
                 cmd="voxgw__subcmd__config__subcmd__help__subcmd__init"
+                ;;
+            voxgw__subcmd__config__subcmd__help,route)
+                cmd="voxgw__subcmd__config__subcmd__help__subcmd__route"
                 ;;
             voxgw__subcmd__config__subcmd__help,show)
                 cmd="voxgw__subcmd__config__subcmd__help__subcmd__show"
@@ -93,6 +99,9 @@ _voxgw() {
                 ;;
             voxgw__subcmd__help__subcmd__config,init)
                 cmd="voxgw__subcmd__help__subcmd__config__subcmd__init"
+                ;;
+            voxgw__subcmd__help__subcmd__config,route)
+                cmd="voxgw__subcmd__help__subcmd__config__subcmd__route"
                 ;;
             voxgw__subcmd__help__subcmd__config,show)
                 cmd="voxgw__subcmd__help__subcmd__config__subcmd__show"
@@ -172,7 +181,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__config)
-            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version show check init help"
+            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version show check route init help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -240,7 +249,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__config__subcmd__help)
-            opts="show check init help"
+            opts="show check route init help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -295,6 +304,20 @@ _voxgw() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        voxgw__subcmd__config__subcmd__help__subcmd__route)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         voxgw__subcmd__config__subcmd__help__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -316,6 +339,80 @@ _voxgw() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__config__subcmd__route)
+            opts="-H -o -c -q -v -h -V --to --from --source --trunk --header --at --registered --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trunk)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registered)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -540,7 +637,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__help__subcmd__config)
-            opts="show check init"
+            opts="show check route init"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -568,6 +665,20 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__help__subcmd__config__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__help__subcmd__config__subcmd__route)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -191,6 +191,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --version 'Print version'
             cand show 'Print every value with its origin, or one key with its meaning'
             cand check 'Check a config file'
+            cand route 'Say which routing rule takes a call, and why the others do not'
             cand init 'Write the commented template'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -229,6 +230,33 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'voxgw;config;route'= {
+            cand --to 'Called number'
+            cand --from 'Calling number'
+            cand --source 'Address that the call comes from'
+            cand --trunk 'Trunk that the call comes by'
+            cand -H 'Header of the INVITE; repeatable'
+            cand --header 'Header of the INVITE; repeatable'
+            cand --at 'Local time of the call [default: now]'
+            cand --registered 'Registered user who calls'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'voxgw;config;init'= {
             cand -c 'Use this config file, and no other'
             cand --config 'Use this config file, and no other'
@@ -251,12 +279,15 @@ set edit:completion:arg-completer[voxgw] = {|@words|
         &'voxgw;config;help'= {
             cand show 'Print every value with its origin, or one key with its meaning'
             cand check 'Check a config file'
+            cand route 'Say which routing rule takes a call, and why the others do not'
             cand init 'Write the commented template'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'voxgw;config;help;show'= {
         }
         &'voxgw;config;help;check'= {
+        }
+        &'voxgw;config;help;route'= {
         }
         &'voxgw;config;help;init'= {
         }
@@ -318,11 +349,14 @@ set edit:completion:arg-completer[voxgw] = {|@words|
         &'voxgw;help;config'= {
             cand show 'Print every value with its origin, or one key with its meaning'
             cand check 'Check a config file'
+            cand route 'Say which routing rule takes a call, and why the others do not'
             cand init 'Write the commented template'
         }
         &'voxgw;help;config;show'= {
         }
         &'voxgw;help;config;check'= {
+        }
+        &'voxgw;help;config;route'= {
         }
         &'voxgw;help;config;init'= {
         }

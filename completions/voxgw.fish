@@ -161,21 +161,22 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s v -l verbose -d 
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l no-progress -d 'Show no progress bars'
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s V -l version -d 'Print version'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s c -l config -d 'Use this config file, and no other' -r -F
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
 json\t''"
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l log-file -d 'Log into this file' -r -F
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l no-config -d 'Read no config file'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s q -l quiet -d 'Only results and errors; twice: only errors'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s v -l verbose -d 'Log more: debug; twice: trace'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -l no-progress -d 'Show no progress bars'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s h -l help -d 'Print help'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -s V -l version -d 'Print version'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "check" -d 'Check a config file'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "init" -d 'Write the commented template'
-complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check init help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -f -a "check" -d 'Check a config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -f -a "route" -d 'Say which routing rule takes a call, and why the others do not'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -f -a "init" -d 'Write the commented template'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'Log as text or json' -r -f -a "text\t''
@@ -199,6 +200,26 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subc
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -l no-progress -d 'Show no progress bars'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l to -d 'Called number' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l from -d 'Calling number' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l source -d 'Address that the call comes from' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l trunk -d 'Trunk that the call comes by' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -s H -l header -d 'Header of the INVITE; repeatable' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l at -d 'Local time of the call [default: now]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l registered -d 'Registered user who calls' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -s o -l output -d 'How to print the result' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from route" -s V -l version -d 'Print version'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -l log-format -d 'Log as text or json' -r -f -a "text\t''
@@ -214,6 +235,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subc
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from init" -s V -l version -d 'Print version'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check a config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "route" -d 'Say which routing rule takes a call, and why the others do not'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "init" -d 'Write the commented template'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand completions" -s c -l config -d 'Use this config file, and no other' -r -F
@@ -249,4 +271,5 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_su
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check a config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "route" -d 'Say which routing rule takes a call, and why the others do not'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "init" -d 'Write the commented template'

@@ -12,6 +12,7 @@ pub mod net;
 pub mod redact;
 pub mod replay;
 pub mod report;
+pub mod route;
 pub mod sip;
 pub mod tui;
 pub mod unit;

@@ -34,23 +34,24 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     // pure
     ("sip",           WORDS, &[]),
     ("media",         WORDS, &[]),
+    ("route",         BASE,  &[]),
     ("agent::event",  WORDS, &["media::dsp"]),
     ("agent::wire",   WORDS, &["agent::event"]),
     ("agent::local",  WORDS, &["agent::event", "agent::wire", "media::dsp"]),
     ("call",          WORDS, &["sip", "media", "agent::event", "agent::wire", "agent::local"]),
     // The config names what it configures; nothing pure may use it.
-    ("config",        WORDS, &["sip", "media::codec", "agent::wire", "call"]),
+    ("config",        WORDS, &["sip", "media::codec", "agent::wire", "call", "route"]),
     // shells
     ("net",           WORDS, &["config", "sip"]),
     ("agent",         WORDS, &["config", "media", "call"]),
     ("api::model",    WORDS, &["call"]),
-    ("gateway",       WORDS, &["config", "sip", "media", "call", "agent", "net", "api::model"]),
+    ("gateway",       WORDS, &["config", "route", "sip", "media", "call", "agent", "net", "api::model"]),
     ("replay",        WORDS, &["config", "sip", "media", "call", "agent", "net", "gateway"]),
     ("api",           WORDS, &["config", "sip", "media", "call", "agent", "net", "gateway", "replay"]),
     // faces
     ("report",        WORDS, &["call", "api::model", "replay"]),
     ("tui",           SEEN_BY_MONITOR, &[]),
-    ("cli",           WORDS, &["config", "sip", "media", "call", "agent", "net", "gateway", "replay", "api", "report", "tui"]),
+    ("cli",           WORDS, &["config", "route", "sip", "media", "call", "agent", "net", "gateway", "replay", "api", "report", "tui"]),
 ];
 
 /// The map and the door: they name everything.

@@ -13,7 +13,7 @@ use crate::{
     unit::{CallId, TurnId},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Schema of `GET /v1/sessions`.
 pub const SNAPSHOT_SCHEMA: &str = "voxgw.snapshot/1";
@@ -54,6 +54,9 @@ pub struct GatewayView {
     pub calls_total: u64,
     /// Calls refused since the start, with or without a session.
     pub refused_total: u64,
+    /// Of them, those that a routing rule or a limit refused, by its name; `none` is that no rule matched.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_by: BTreeMap<String, u64>,
     /// SIP messages dropped because they could not be answered.
     pub sip_dropped_total: u64,
     /// Journal records dropped because the disk was slower than the calls.
@@ -355,7 +358,6 @@ impl SessionView {
 
 /// One line of the event stream, `GET /v1/events`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "most items are records")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StreamItem {
     /// Always first.

@@ -2,9 +2,10 @@
 
 use super::model::StreamItem;
 use crate::{
-    error::{Error, Result},
-    gateway::Handle,
+    error::{Error, Kind, Result},
+    gateway::{Handle, Originate, Writing},
     redact::Secret,
+    sip::uri::Uri,
     unit::CallId,
 };
 use axum::{
@@ -21,6 +22,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     net::{TcpListener, UnixListener, UnixStream},
@@ -114,6 +116,9 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}", get(session).delete(hang_up_plain))
         .route("/v1/sessions/{call}/hangup", post(hang_up))
         .route("/v1/sessions/{call}/dtmf", post(press))
+        .route("/v1/sessions/{call}/transfer", post(transfer))
+        .route("/v1/calls", post(place))
+        .route("/v1/messages", post(write))
         .route("/v1/events", get(events))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such place; see docs/API.md") })
         .with_state(handle);
@@ -230,11 +235,9 @@ struct Press {
 }
 
 async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
-    let wish: Press = match serde_json::from_slice(&body) {
+    let wish: Press = match required(&body, "{\"digits\":\"12#\"}") {
         Ok(wish) => wish,
-        Err(wrong) => {
-            return problem(StatusCode::BAD_REQUEST, &format!("body must be {{\"digits\":\"12#\"}}: {wrong}"));
-        }
+        Err(problem) => return problem,
     };
     if wish.digits.is_empty() || !wish.digits.chars().all(|key| crate::media::rtp::dtmf::event_of(key).is_some()) {
         return problem(StatusCode::BAD_REQUEST, "digits are 0-9, *, # and A-D");
@@ -243,6 +246,115 @@ async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, b
         Ok(id) if handle.press(id, &wish.digits).await => StatusCode::ACCEPTED.into_response(),
         _ => unknown_call(&call),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Transfer {
+    to: String,
+}
+
+async fn transfer(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
+    let wish: Transfer = match required(&body, "{\"to\":\"sip:carol@example.org\"}") {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    let Some(to) = Uri::parse(&wish.to).ok().filter(|to| to.is_sip() && !to.host.is_empty()) else {
+        return problem(StatusCode::BAD_REQUEST, "to must be a whole SIP address, like sip:carol@example.org");
+    };
+    match call.parse::<CallId>() {
+        Ok(id) if handle.transfer(id, to).await => StatusCode::ACCEPTED.into_response(),
+        _ => unknown_call(&call),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    to: String,
+    agent: Option<String>,
+    from: Option<String>,
+}
+
+/// `alice` is a user who is registered here, `sip:…` anybody.
+fn whom(text: &str) -> Option<Uri> {
+    if text.contains(':') {
+        return Uri::parse(text).ok().filter(|uri| uri.is_sip() && !uri.host.is_empty());
+    }
+    let good = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-_.".contains(c));
+    good.then(|| Uri { scheme: "sip".into(), user: text.to_owned(), ..Uri::default() })
+}
+
+async fn place(State(handle): State<Handle>, body: Bytes) -> Response {
+    let wish: Place = match required(&body, "{\"to\":\"alice\",\"agent\":\"echo\"}") {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    let from = wish.from.as_deref().unwrap_or("sip:voxgw@voxgw.invalid");
+    let (Some(to), Ok(from)) = (whom(&wish.to), Uri::parse(from)) else {
+        return problem(StatusCode::BAD_REQUEST, "to and from are SIP addresses; to may be a registered user's name");
+    };
+    let Some(plan) = handle.plan(wish.agent.as_deref()).await else {
+        return problem(StatusCode::BAD_REQUEST, "this gateway was not started with that agent");
+    };
+    let originate = Originate {
+        to,
+        from,
+        proxy: None,
+        headers: Vec::new(),
+        credentials: None,
+        plan,
+        ring: Duration::from_mins(1),
+        max_duration: None,
+        hang_up_after_silence: None,
+        hang_up_after_turns: None,
+    };
+    match handle.originate(originate).await {
+        Ok(call) => (StatusCode::CREATED, Json(serde_json::json!({"call": call}))).into_response(),
+        Err(failed) => failure(&failed),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Write {
+    to: String,
+    from: String,
+    text: String,
+}
+
+/// Sends a text and waits for what the far end says to it.
+async fn write(State(handle): State<Handle>, body: Bytes) -> Response {
+    let wish: Write = match required(&body, "{\"to\":\"alice\",\"from\":\"sip:desk@example.org\",\"text\":\"…\"}") {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    let (Some(to), Some(from)) = (whom(&wish.to), Uri::parse(&wish.from).ok().filter(Uri::is_sip)) else {
+        return problem(StatusCode::BAD_REQUEST, "to and from are SIP addresses; to may be a registered user's name");
+    };
+    match handle.text(Writing { to, from, text: wish.text, credentials: None }).await {
+        Ok(reply) => {
+            let delivered = (200..300).contains(&reply.status);
+            let told = serde_json::json!({"delivered": delivered, "status": reply.status, "reason": reply.reason});
+            (if delivered { StatusCode::OK } else { StatusCode::BAD_GATEWAY }, Json(told)).into_response()
+        }
+        Err(failed) => failure(&failed),
+    }
+}
+
+fn failure(error: &Error) -> Response {
+    let status = match error.kind() {
+        Kind::Usage => StatusCode::BAD_REQUEST,
+        Kind::Unreachable => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    problem(status, &error.to_string())
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
+fn required<T: for<'de> Deserialize<'de>>(body: &[u8], example: &str) -> Result<T, Response> {
+    serde_json::from_slice(body)
+        .map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("body must be {example}: {wrong}")))
 }
 
 #[expect(clippy::result_large_err, reason = "the error is the answer")]

@@ -139,6 +139,9 @@ pub struct Header {
     /// SIP Call-ID, if there is one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sip_call_id: String,
+    /// Routing rule that brought the call here; empty without rules.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
 }
 
 /// A SIP message as it was on the wire.

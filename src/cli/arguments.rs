@@ -2,7 +2,8 @@
 
 use crate::unit::{CallId, parse_duration, parse_rate};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use jiff::civil::DateTime;
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// The gateway between the phone network and speech AI.
 #[derive(Debug, Parser)]
@@ -110,6 +111,13 @@ pub enum ConfigCommand {
         /// The file; else the one that would be used
         file: Option<PathBuf>,
     },
+    /// Say which routing rule takes a call, and why the others do not
+    ///
+    /// Exit code 0: an agent answers. 4: the call is refused, or no rule matches.
+    #[command(
+        after_help = "Examples:\n  voxgw config route --to +4930123456\n  voxgw config route --to 100 --source 10.0.0.7 --at 2026-11-21T09:00\n  voxgw config route --to 100 --header 'X-Tenant: acme' -o json"
+    )]
+    Route(RouteQuestion),
     /// Write the commented template
     Init {
         /// Print it instead
@@ -119,6 +127,35 @@ pub enum ConfigCommand {
         #[arg(long)]
         force: bool,
     },
+}
+
+/// `voxgw config route`: an invented call.
+#[derive(Args, Clone, Debug)]
+pub struct RouteQuestion {
+    /// Called number
+    #[arg(long, value_name = "NUMBER")]
+    pub to: String,
+    /// Calling number
+    #[arg(long, value_name = "NUMBER", default_value = "")]
+    pub from: String,
+    /// Address that the call comes from
+    #[arg(long, value_name = "IP")]
+    pub source: Option<IpAddr>,
+    /// Trunk that the call comes by
+    #[arg(long, value_name = "NAME")]
+    pub trunk: Option<String>,
+    /// Header of the INVITE; repeatable
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    pub header: Vec<String>,
+    /// Local time of the call [default: now]
+    #[arg(long, value_name = "DATETIME")]
+    pub at: Option<DateTime>,
+    /// Registered user who calls
+    #[arg(long, value_name = "NAME")]
+    pub registered: Option<String>,
+    /// How to print the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub output: String,
 }
 
 /// How results are printed.

@@ -1,8 +1,8 @@
-//! `voxgw config`: what is set, where from, and what may be.
+//! `voxgw config`: what is set, where from, what may be, and which rule takes a call.
 
-use super::{Global, Printer, arguments::ConfigCommand, layers};
+use super::{Global, Printer, arguments::ConfigCommand, layers, route};
 use crate::{
-    config::{Config, KEYS, Layers, Origin, template},
+    config::{Config, KEYS, Layers, Origin, row, template},
     error::{Error, Result, nearest},
 };
 use std::{fmt::Write as _, path::Path};
@@ -15,6 +15,7 @@ pub(super) fn run(global: &Global, command: &ConfigCommand, printer: &Printer) -
             Ok(0)
         }
         ConfigCommand::Check { file } => check(global, file.as_deref(), printer),
+        ConfigCommand::Route(question) => route::run(&Config::from_layers(&layers(global)?)?, question, printer),
         ConfigCommand::Init { print: true, .. } => {
             printer.result(&template());
             Ok(0)
@@ -32,10 +33,7 @@ fn show(layers: &Layers, changed: bool, printer: &Printer) {
 }
 
 fn show_one(layers: &Layers, key: &str, printer: &Printer) -> Result<u8> {
-    let generic = key.split('.').next().filter(|table| *table == "agents").and_then(|_| key.rsplit('.').next());
-    let row =
-        KEYS.iter().find(|row| row.path == key || generic.is_some_and(|field| row.path == format!("agents.*.{field}")));
-    let Some(row) = row else {
+    let Some(row) = row(key) else {
         let error = Error::usage(format!("there is no key {key}"));
         return Err(match nearest(key, KEYS.iter().map(|row| row.path)) {
             Some(near) => error.hint(format!("did you mean {near}?")),
@@ -61,6 +59,9 @@ fn check(global: &Global, file: Option<&Path>, printer: &Printer) -> Result<u8> 
     let config = Config::from_layers(&layers)?;
     if config.agent != "auto" {
         config.profile(&config.agent)?;
+    }
+    for warning in config.warnings() {
+        printer.note(&format!("warning: {warning}"));
     }
     printer.result("ok");
     Ok(0)

@@ -10,6 +10,7 @@ mod logging;
 mod monitor;
 mod printer;
 mod replay;
+mod route;
 mod serve;
 
 pub use arguments::{Arguments, Command};

@@ -9,7 +9,7 @@ use crate::{
     api,
     config::{Config, read_secret},
     error::{Error, Result},
-    gateway::Engine,
+    gateway::{Engine, Router},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,16 +17,31 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Result<u8> {
     let config = Arc::new(config(global, arguments)?);
     logging::start(&config, None)?;
-    let agent = default_agent(&config);
-    let plan = Arc::new(Plan::of(&config.profile(&agent)?, &environment)?);
-    warn_about_model(&plan, printer);
+    for warning in config.warnings() {
+        printer.note(&format!("warning: {warning}"));
+    }
+    let plan = |name: &str| {
+        let plan = Arc::new(Plan::of(&config.profile(name)?, &environment)?);
+        warn_about_model(&plan, printer);
+        Ok(plan)
+    };
+    let (router, agent) = if config.routes.is_empty() {
+        let agent = default_agent(&config);
+        (Router::from(Some(plan(&agent)?)), agent)
+    } else {
+        if let Some(agent) = &arguments.agent {
+            printer.note(&format!("warning: --agent {agent} answers nothing: the rules decide"));
+        }
+        let names: Vec<&str> = config.routes.iter().map(|rule| rule.name.as_str()).collect();
+        (Router::of(&config, plan)?, format!("by rule: {}", names.join(", ")))
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("gateway")
         .enable_all()
         .build()
         .map_err(|source| Error::machine(format!("could not start the runtime: {source}")))?;
-    runtime.block_on(serve(config, plan, &agent, arguments.check, printer))
+    runtime.block_on(serve(config, router, &agent, arguments.check, printer))
 }
 
 fn config(global: &Global, arguments: &Serve) -> Result<Config> {
@@ -65,11 +80,11 @@ fn warn_about_model(plan: &Plan, printer: &Printer) {
     }
 }
 
-async fn serve(config: Arc<Config>, plan: Arc<Plan>, agent: &str, check: bool, printer: &Printer) -> Result<u8> {
+async fn serve(config: Arc<Config>, router: Router, agent: &str, check: bool, printer: &Printer) -> Result<u8> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::machine(source.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| Error::machine(source.to_string()))?;
     let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
-    let handle = Engine::start(Arc::clone(&config), Some(plan))?;
+    let handle = Engine::start(Arc::clone(&config), router)?;
     let api = api::server::start(&config.api, token, handle.clone()).await?;
     let place = api.as_ref().map_or("off", |api| api.place.as_str());
     let kept =

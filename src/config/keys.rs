@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// One key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// Dotted path; `agents.*.x` is a field of every agent profile.
+    /// Dotted path; `agents.*.x` is a field of every agent profile, `routes.*.x` of every rule by its number.
     pub path: &'static str,
     /// Default as TOML text; empty for none.
     pub default: &'static str,
@@ -26,6 +26,11 @@ pub static KEYS: &[Key] = &[
     key("gateway.workers", "0", "Media workers, one thread each; 0 is one per core."),
     key("sip.listen", "[\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:5060\"]", "Where SIP listens: udp:, tcp:, tls:, ws: or wss:, address, port."),
     key("sip.advertise", "\"auto\"", "The address that others reach us at, for Via, Contact and SDP; auto is the interface's."),
+    key("sip.realm", "\"voxgw\"", "Realm of our digest challenges; a user's ha1 is made with it."),
+    key("sip.authenticate", "\"register\"", "Who is challenged: register (REGISTER only), users (also calls and texts From our users), all. Trunks never are."),
+    key("sip.session_expires", "\"30m\"", "Session timer that we ask for (RFC 4028); 0s asks for none."),
+    key("sip.session_expires_min", "\"90s\"", "Shorter session timers are refused with 422."),
+    key("sip.reliable_provisional", "\"required\"", "100rel (RFC 3262): off, required (if the caller requires it), supported."),
     key("sip.tls.certificate", "", "PEM file with the certificate of tls: and wss: addresses, then its chain; read anew when it changes."),
     key("sip.tls.key", "", "PEM file with its key."),
     key("sip.tls.ca", "", "PEM file with the CAs that are trusted; none is the system's, for servers."),
@@ -33,11 +38,6 @@ pub static KEYS: &[Key] = &[
     key("sip.tls.verify_server", "true", "Check the certificate of whom we connect to."),
     key("sip.tls.client_certificate", "", "PEM file with the certificate that we show where we connect."),
     key("sip.tls.client_key", "", "PEM file with its key."),
-    key("sip.realm", "\"voxgw\"", "Realm of our digest challenges; a user's ha1 is made with it."),
-    key("sip.authenticate", "\"register\"", "Who is challenged: register (REGISTER only), users (also calls and texts From our users), all. Trunks never are."),
-    key("sip.session_expires", "\"30m\"", "Session timer that we ask for (RFC 4028); 0s asks for none."),
-    key("sip.session_expires_min", "\"90s\"", "Shorter session timers are refused with 422."),
-    key("sip.reliable_provisional", "\"required\"", "100rel (RFC 3262): off, required (if the caller requires it), supported."),
     key("registrar.expires_default", "\"1h\"", "A binding's life when the telephone does not say."),
     key("registrar.expires_min", "\"60s\"", "Shorter wishes are refused with 423."),
     key("registrar.expires_max", "\"24h\"", "Longer wishes are cut."),
@@ -61,6 +61,7 @@ pub static KEYS: &[Key] = &[
     key("media.timeout", "\"30s\"", "A call ends when nothing arrives for so long (not while held); 0s never."),
     key("call.agent", "\"auto\"", "Agent profile that answers; auto is gemini with a key, else scripted."),
     key("call.max_duration", "\"60m\"", "Longest call."),
+    key("call.time_zone", "\"local\"", "Clock of the rules' times: local, UTC, +01:00, or a name that the system knows, like Europe/Berlin."),
     key("call.patience", "\"3s\"", "Ring this long at most while the agent connects, then answer."),
     key("recording.mode", "\"always\"", "always: journal and sound; journal: no sound; never."),
     key("recording.pcap", "\"off\"", "call.pcap of each call: off, sip or all."),
@@ -88,7 +89,42 @@ pub static KEYS: &[Key] = &[
     key("agents.*.end_of_speech", "", "gemini: silence that ends the caller's turn, like 500ms."),
     key("agents.*.barge_in", "", "Who decides that the caller interrupts: provider, local or off."),
     key("agents.*.prebuffer", "", "Sound gathered before a turn plays, like 60ms."),
+    key("routes.*.name", "", "Name of the rule, in logs, journals and refusals; each once."),
+    key("routes.*.to", "", "Called number: 100, +49*, *00 or /regex/; of a list any, as in every condition."),
+    key("routes.*.from", "", "Calling number, in the same words."),
+    key("routes.*.source", "", "Address that the call comes from: 192.0.2.1 or 10.0.0.0/8."),
+    key("routes.*.header", "", "Header of the INVITE, NAME: PATTERN; values of one name are alternatives, other names are all needed."),
+    key("routes.*.time", "", "When, by call.time_zone: Mon-Fri 08:00-18:00; a span over midnight belongs to the day it begins."),
+    key("routes.*.trunk", "", "Trunk that the call comes by. Trunks are not there yet: it never holds."),
+    key("routes.*.registered", "", "true, false, or the user who calls. Registration is not there yet: only false holds."),
+    key("routes.*.agent", "", "Target: this agent profile answers."),
+    key("routes.*.rewrite_to.strip", "", "Characters taken off the front of the called number."),
+    key("routes.*.rewrite_to.prefix", "", "What is then put before the called number."),
+    key("routes.*.rewrite_from.strip", "", "Characters taken off the front of the calling number."),
+    key("routes.*.rewrite_from.prefix", "", "What is then put before the calling number."),
+    key("routes.*.refuse", "", "Target: refuse with this status, 300 to 699."),
+    key("routes.*.reason", "", "Why it is refused, told to the caller in Warning."),
+    key("routes.*.user", "", "Target: a registered user. Not there yet: the call is refused with 501."),
+    key("routes.*.trunk_out", "", "Target: leave by this trunk. Not there yet: the call is refused with 501."),
 ];
+
+/// Keys that people look for and that say so.
+pub(super) static NOT_YET: &[(&str, &str)] =
+    &[("routes.*.ivr", "IVRs are not there yet; a scripted agent can play, listen for keys and hang up")];
+
+/// The row of a key: `agents.support.voice` is `agents.*.voice`.
+#[must_use]
+pub fn row(key: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|row| row.path == key || is_row(row.path, key))
+}
+
+/// Whether `key` is the row `path`, whose `*` stands for one name, of rules for a number.
+pub(super) fn is_row(path: &str, key: &str) -> bool {
+    let Some((table, field)) = path.split_once(".*.") else { return path == key };
+    key.strip_prefix(table)
+        .and_then(|rest| rest.strip_prefix('.')?.strip_suffix(field)?.strip_suffix('.'))
+        .is_some_and(|name| !name.is_empty() && (table != "routes" || name.parse::<usize>().is_ok()))
+}
 
 /// The commented config file: every key with its meaning and default. Lines that start with `#= ` are settings.
 #[must_use]
@@ -99,29 +135,54 @@ pub fn template() -> String {
     );
     let mut section = "";
     for key in KEYS {
-        let (table, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+        let (table, name) = match key.path.split_once("routes.*.") {
+            // A new rule for each target, for a rule has one.
+            Some((_, name @ ("refuse" | "user" | "trunk_out"))) => {
+                let _ = write!(text, "\n#= [[routes]]\n#= name = \"{name}\"\n");
+                ("routes.*", name)
+            }
+            Some((_, name)) => ("routes.*", name),
+            None => key.path.rsplit_once('.').unwrap_or(("", key.path)),
+        };
         if table != section {
             section = table;
-            let _ = write!(text, "\n#= [{}]\n", table.replace('*', "support"));
+            let header =
+                if table == "routes.*" { "[[routes]]".into() } else { format!("[{}]", table.replace('*', "support")) };
+            let _ = write!(text, "\n#= {header}\n");
         }
-        let sample = match key.path {
-            "users.*.password" => "\"wonderland\"",
-            "trunks.*.server" => "\"sip:sip.example.org\"",
-            "trunks.*.register" => "false",
-            "trunks.*.expires" => "\"10m\"",
-            "trunks.*.ping" => "\"30s\"",
-            "agents.*.kind" => "\"gemini\"",
-            "agents.*.live" => "false",
-            "agents.*.temperature" => "0.8",
-            "agents.*.api_version" => "\"v1beta\"",
-            "agents.*.model" => "\"gemini-3.8-live\"",
-            "agents.*.end_of_speech" => "\"500ms\"",
-            "agents.*.barge_in" => "\"provider\"",
-            "agents.*.prebuffer" => "\"0ms\"",
-            _ if key.default.is_empty() => "\"\"",
-            _ => key.default,
-        };
-        let _ = writeln!(text, "# {}\n#= {name} = {sample}", key.meaning);
+        let _ = writeln!(text, "# {}\n#= {name} = {}", key.meaning, sample(key));
     }
     text
+}
+
+/// A value for the template.
+fn sample(key: &Key) -> &'static str {
+    match key.path {
+        "agents.*.kind" => "\"gemini\"",
+        "agents.*.live" | "routes.*.registered" | "trunks.*.register" => "false",
+        "users.*.password" => "\"wonderland\"",
+        "trunks.*.server" => "\"sip:sip.example.org\"",
+        "trunks.*.expires" => "\"10m\"",
+        "trunks.*.ping" => "\"30s\"",
+        "agents.*.temperature" => "0.8",
+        "agents.*.api_version" => "\"v1beta\"",
+        "agents.*.model" => "\"gemini-3.8-live\"",
+        "agents.*.end_of_speech" => "\"500ms\"",
+        "agents.*.barge_in" => "\"provider\"",
+        "agents.*.prebuffer" => "\"0ms\"",
+        "routes.*.name" => "\"support by day\"",
+        "routes.*.to" => "[\"100\", \"+49*\"]",
+        "routes.*.from" | "routes.*.trunk" => "\"*\"",
+        "routes.*.source" => "[\"127.0.0.1\", \"10.0.0.0/8\"]",
+        "routes.*.header" => "[\"X-Tenant: acme*\"]",
+        "routes.*.time" => "[\"Mon-Fri 08:00-18:00\", \"Sat 09:00-12:00\"]",
+        "routes.*.agent" => "\"support\"",
+        "routes.*.rewrite_to.strip" | "routes.*.rewrite_from.strip" => "0",
+        "routes.*.refuse" => "403",
+        "routes.*.reason" => "\"closed\"",
+        "routes.*.user" => "\"alice\"",
+        "routes.*.trunk_out" => "\"carrier\"",
+        _ if key.default.is_empty() => "\"\"",
+        _ => key.default,
+    }
 }

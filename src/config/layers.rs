@@ -1,8 +1,12 @@
 //! The layers of a config and where each value came from.
 
-use super::KEYS;
+use super::{
+    KEYS,
+    keys::{NOT_YET, is_row, row},
+};
 use crate::error::{Error, Result, nearest};
 use std::{collections::BTreeMap, fmt, path::Path};
+use toml::de::{DeTable, DeValue};
 
 /// Keys whose flag is not called like the key's last word.
 const FLAGS: &[(&str, &str)] = &[
@@ -16,6 +20,9 @@ const FLAGS: &[(&str, &str)] = &[
     ("log.format", "log-format"),
     ("log.file", "log-file"),
 ];
+
+/// The one list of tables: `[[routes]]` is `routes.1`, `routes.2`, in the order of the file.
+const RULES: &str = "routes";
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,13 +111,21 @@ impl Layers {
             Error::usage(format!("{}: {}", path.display(), problem.to_string().trim_end()))
                 .hint("voxgw config init --print shows a complete file")
         })?;
+        if table
+            .get(RULES)
+            .is_some_and(|rules| !rules.as_array().is_some_and(|all| all.iter().all(toml::Value::is_table)))
+        {
+            let error = Error::usage(format!("{}: {RULES} is a list of rules", path.display()));
+            return Err(error.hint(format!("begin each rule with [[{RULES}]]")));
+        }
+        let lines = lines_of(text);
         let mut found = Vec::new();
         flatten("", &toml::Value::Table(table), &mut found);
         for (key, value) in found {
             let value = value.map_err(|problem| Error::usage(format!("{}: {key}: {problem}", path.display())))?;
             let value =
                 expand(value).map_err(|problem| Error::usage(format!("{}: {key}: {problem}", path.display())))?;
-            let line = line_of(text, &key);
+            let line = lines.get(&key).copied().unwrap_or(1);
             self.values.insert(key, (value, Origin::File(path.display().to_string(), line)));
         }
         Ok(())
@@ -149,9 +164,20 @@ impl Layers {
         self.values.get(key).map(|(value, origin)| (value, origin))
     }
 
-    /// All values in order of their keys.
+    /// All values in order of their keys, rules by their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
-        self.values.iter().map(|(key, (value, origin))| (key.as_str(), value, origin))
+        let mut all: Vec<_> = self.values.iter().map(|(key, (value, origin))| (key.as_str(), value, origin)).collect();
+        all.sort_by_key(|(key, ..)| rule_number(key).map_or((*key, 0), |number| (RULES, number)));
+        all.into_iter()
+    }
+
+    /// Numbers of the rules, in order.
+    #[must_use]
+    pub fn rule_numbers(&self) -> Vec<usize> {
+        let mut numbers: Vec<usize> = self.values.keys().filter_map(|key| rule_number(key)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     /// Names of the tables right under `prefix`.
@@ -173,9 +199,14 @@ impl Layers {
     /// Names the key, where it is, and the nearest name.
     pub fn check_names(&self) -> Result<()> {
         for (key, (_, origin)) in &self.values {
-            let known = KEYS.iter().any(|known| matches(known.path, key));
-            if !known {
+            if row(key).is_none() {
+                if let Some((_, answer)) = NOT_YET.iter().find(|(path, _)| is_row(path, key)) {
+                    return Err(Error::usage(format!("{key} in {origin}: not there yet")).hint(*answer));
+                }
                 let error = Error::usage(format!("unknown key {key} in {origin}"));
+                if key.starts_with("routes.") && rule_number(key).is_none() {
+                    return Err(error.hint("rules have numbers: routes.1.to is the first one's"));
+                }
                 let candidates: Vec<String> = KEYS.iter().map(|known| concrete(known.path, key)).collect();
                 return Err(match nearest(key, candidates.iter().map(String::as_str)) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
@@ -187,16 +218,9 @@ impl Layers {
     }
 }
 
-/// Whether `key` is the row `path`, whose `*` stands for one name.
-fn matches(path: &str, key: &str) -> bool {
-    match path.split_once(".*.") {
-        None => path == key,
-        Some((table, field)) => key
-            .strip_prefix(table)
-            .and_then(|rest| rest.strip_prefix('.'))
-            .and_then(|rest| rest.rsplit_once('.'))
-            .is_some_and(|(_, last)| last == field),
-    }
+/// The number in `routes.1.to`.
+fn rule_number(key: &str) -> Option<usize> {
+    key.strip_prefix(RULES)?.strip_prefix('.')?.split('.').next()?.parse().ok()
 }
 
 /// The row with the name that `key` has in place of the `*`.
@@ -226,16 +250,45 @@ fn flatten(prefix: &str, value: &toml::Value, found: &mut Vec<(String, Result<Va
         }
         return;
     }
+    if let (RULES, toml::Value::Array(rules)) = (prefix, value) {
+        for (number, rule) in rules.iter().enumerate() {
+            flatten(&format!("{RULES}.{}", number + 1), rule, found);
+        }
+        return;
+    }
     let read = value_of(value).ok_or_else(|| "must be text, a number, true, false or a list of texts".to_owned());
     found.push((prefix.to_owned(), read));
 }
 
-/// Line of a key in a file, for messages; 1 if it is spelled in a way that is not found.
-fn line_of(text: &str, key: &str) -> usize {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    let is_it =
-        |line: &str| line.trim_start().strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with('='));
-    text.lines().position(is_it).map_or(1, |at| at + 1)
+/// Lines of all keys in a file.
+fn lines_of(text: &str) -> BTreeMap<String, usize> {
+    fn places(prefix: &str, value: &DeValue<'_>, found: &mut BTreeMap<String, usize>) {
+        let below = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+        match value {
+            DeValue::Table(table) => {
+                for (name, value) in table {
+                    let path = below(name.get_ref());
+                    found.insert(path.clone(), name.span().start);
+                    places(&path, value.get_ref(), found);
+                }
+            }
+            DeValue::Array(items) if prefix == RULES => {
+                for (number, rule) in items.iter().enumerate() {
+                    places(&below(&(number + 1).to_string()), rule.get_ref(), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = BTreeMap::new();
+    if let Ok(table) = DeTable::parse(text) {
+        places("", &DeValue::Table(table.into_inner()), &mut found);
+    }
+    let breaks: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    for place in found.values_mut() {
+        *place = breaks.partition_point(|at| at < place) + 1;
+    }
+    found
 }
 
 /// `${VAR}` and `${file:PATH}`.

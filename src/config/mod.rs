@@ -6,18 +6,21 @@
 mod accounts;
 mod keys;
 mod layers;
+mod routes;
 
 pub use accounts::{Signalling, Trunk, is_secret};
-pub use keys::{KEYS, Key, template};
+pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
 
 use crate::{
     error::{Error, Result},
     media::codec::{self, Codec},
     redact::Secret,
+    route::Rule,
     sip::tx::Transport,
     unit::{Ptime, parse_duration, parse_size},
 };
+use jiff::tz::TimeZone;
 use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
@@ -79,6 +82,10 @@ pub struct Config {
     pub log_file: Option<PathBuf>,
     /// Agent profiles by name.
     pub agents: Vec<AgentProfile>,
+    /// Routing rules in order.
+    pub routes: Vec<Rule>,
+    /// Clock of the rules' times.
+    pub time_zone: TimeZone,
 }
 
 /// One listening address.
@@ -258,7 +265,10 @@ impl Config {
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
             agents: reader.agents()?,
+            routes: reader.routes()?,
+            time_zone: reader.parsed("call.time_zone", routes::zone)?,
         };
+        routes::check_agents(&config, &reader)?;
         if let Some(listen) = config.listen.iter().find(|listen| listen.transport.is_secure())
             && config.tls.certificate.is_none()
         {
@@ -266,6 +276,12 @@ impl Config {
                 .hint("set sip.tls.certificate and sip.tls.key to PEM files"));
         }
         Ok(config)
+    }
+
+    /// What is allowed but will not do what it seems to.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        routes::warnings(&self.routes)
     }
 
     /// The profile called `name`: from the config, or one of the built-in ones.

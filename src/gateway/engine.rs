@@ -8,6 +8,7 @@ mod transfer;
 use super::{
     bindings,
     hub::{HubHandle, Sink},
+    router::{Denied, Router},
     session::{Begin, Captured, In, Start},
     trunks::{Errand, Trunks},
     worker::Workers,
@@ -70,7 +71,7 @@ pub enum ToEngine {
 /// A call to place.
 #[derive(Debug)]
 pub struct Originate {
-    /// Whom.
+    /// Whom; without a host a user who is registered here.
     pub to: Uri,
     /// As whom.
     pub from: Uri,
@@ -95,11 +96,13 @@ pub struct Originate {
 /// What a handle asks the engine for.
 #[derive(Debug)]
 enum Request {
-    Originate(Box<Originate>, SocketAddr, oneshot::Sender<Result<CallId>>),
+    /// The first hop's address; none for a user who is registered here.
+    Originate(Box<Originate>, Option<SocketAddr>, oneshot::Sender<Result<CallId>>),
     HangUp(CallId, String, oneshot::Sender<bool>),
     Press(CallId, String, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
-    Text(Box<Writing>, SocketAddr, oneshot::Sender<Reply>),
+    Text(Box<Writing>, Option<SocketAddr>, oneshot::Sender<Result<Reply>>),
+    Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
     Errand(Box<Errand>, Result<SocketAddr>),
     /// Whom a REFER names: found, or not.
@@ -112,7 +115,7 @@ enum Request {
 /// A text to send.
 #[derive(Clone, Debug)]
 pub struct Writing {
-    /// To whom.
+    /// To whom; without a host a user who is registered here.
     pub to: Uri,
     /// From whom.
     pub from: Uri,
@@ -141,7 +144,10 @@ impl Handle {
     /// The target cannot be resolved, no port is free, the gateway is draining.
     pub async fn originate(&self, originate: Originate) -> Result<CallId> {
         // Names are looked up here, by the caller: the engine waits for nobody.
-        let remote = resolve(originate.proxy.as_ref().unwrap_or(&originate.to)).await?;
+        let remote = match originate.proxy.as_ref().unwrap_or(&originate.to) {
+            user if user.host.is_empty() => None,
+            hop => Some(resolve(hop).await?),
+        };
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Originate(Box::new(originate), remote, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
@@ -152,6 +158,13 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::HangUp(call, reason.to_owned(), reply)).await;
         answer.await.unwrap_or(false)
+    }
+
+    /// The agent called `name`, or the one that answers calls; only those that the gateway was started with.
+    pub async fn plan(&self, name: Option<&str>) -> Option<Arc<Plan>> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Plan(name.map(str::to_owned), reply)).await;
+        answer.await.ok().flatten()
     }
 
     /// Sends digits to a call's far end; false if there is no such call.
@@ -173,10 +186,10 @@ impl Handle {
     /// # Errors
     /// The target cannot be resolved or reached from here.
     pub async fn text(&self, writing: Writing) -> Result<Reply> {
-        let remote = resolve(&writing.to).await?;
+        let remote = if writing.to.host.is_empty() { None } else { Some(resolve(&writing.to).await?) };
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Text(Box::new(writing), remote, reply)).await;
-        answer.await.map_err(|_| Error::new(Kind::Unreachable, "no socket of ours reaches that address"))
+        answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 
     /// Takes no new calls, waits for the running ones, ends what is left at the deadline.
@@ -222,7 +235,7 @@ struct Known {
 /// The engine.
 pub struct Engine {
     config: Arc<Config>,
-    plan: Option<Arc<Plan>>,
+    router: Router,
     endpoint: Endpoint,
     sockets: Vec<(SocketAddr, Arc<UdpSocket>)>,
     /// Where streams are taken: what our Contact says on calls over them.
@@ -241,6 +254,8 @@ pub struct Engine {
     waiting_trace: Option<Trace>,
     refused_before: u64,
     trunks: Trunks,
+    /// Where trunks call from, as far as their servers' addresses are known.
+    trunk_addresses: HashMap<IpAddr, String>,
     next_ask: u64,
     asked: HashMap<AskId, AskedFor>,
     /// For tasks that look up names on the engine's behalf.
@@ -253,7 +268,7 @@ pub struct Engine {
 #[derive(Debug)]
 enum AskedFor {
     Trunk(usize, Wish),
-    Text(oneshot::Sender<Reply>),
+    Text(oneshot::Sender<Result<Reply>>),
 }
 
 /// A call that goes to somebody else's leg because the far end asked for it.
@@ -265,11 +280,12 @@ struct Move {
 }
 
 impl Engine {
-    /// Binds everything and starts; call it inside the runtime. `plan` answers incoming calls; without one they are refused.
+    /// Binds everything and starts; call it inside the runtime. `answering` takes incoming calls: the rules, one
+    /// agent, or nobody.
     ///
     /// # Errors
     /// An address or port that cannot be bound, a folder that cannot be made.
-    pub fn start(config: Arc<Config>, plan: Option<Arc<Plan>>) -> Result<Handle> {
+    pub fn start(config: Arc<Config>, answering: impl Into<Router>) -> Result<Handle> {
         let (packets_to, packets) = mpsc::channel(WAITING_MAX);
         let (streams_to, stream_events) = mpsc::channel(WAITING_MAX);
         let (mut sockets, mut listening, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
@@ -330,13 +346,18 @@ impl Engine {
         let engine = Self {
             endpoint,
             trunks: Trunks::new(SystemClock::now(), &signalling.trunks, rand::rng().next_u64()),
+            trunk_addresses: signalling
+                .trunks
+                .iter()
+                .flat_map(|trunk| addresses_of(trunk).into_iter().map(|ip| (ip, trunk.name.clone())))
+                .collect(),
             next_ask: 1,
             asked: HashMap::new(),
             requests_to: to.downgrade(),
             moves: HashMap::new(),
             ports: Ports::new(config.rtp_ports.clone()),
             config,
-            plan,
+            router: answering.into(),
             sockets,
             streams_bound,
             connections,
@@ -489,41 +510,26 @@ impl Engine {
         }
     }
 
-    /// Admission: draining, too many calls, no agent, no port.
+    /// Admission: draining, too many calls, the rules, no port.
     fn offered(&mut self, leg: LegId, offered: Offered) {
-        let refuse = |status: u16, why: &str| {
-            tracing::warn!(
-                target: "sip", event = "sip.refused", status, rule = why,
-                from = %printable(&offered.from.to_string()), source = %offered.path.remote
-            );
-            let mut refusal = Refusal::status(status);
-            if status == 503 {
-                refusal.headers.push(("Retry-After".into(), "5".into()));
-            }
-            refusal.headers.push(("Warning".into(), format!("399 voxgw \"{why}\"")));
-            Command::Refuse(leg, refusal)
+        let routed = if self.draining.is_some() {
+            Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
+        } else if self.sessions.len() >= self.config.max_calls {
+            let why = format!("gateway.max_calls = {} is reached", self.config.max_calls);
+            Err(Denied::by_key(503, "gateway.max_calls", why))
+        } else {
+            let trunk = self.trunk_addresses.get(&offered.path.remote.ip()).cloned();
+            self.router.route(&offered, trunk, SystemClock::wall())
         };
-        let plan = match &self.plan {
-            _ if self.draining.is_some() => Err((503, "the gateway is draining".to_owned())),
-            _ if self.sessions.len() >= self.config.max_calls => {
-                Err((503, format!("gateway.max_calls = {} is reached", self.config.max_calls)))
-            }
-            None => Err((480, "no agent answers calls here".to_owned())),
-            Some(plan) => Ok(Arc::clone(plan)),
-        };
-        let admitted = plan.and_then(|plan| {
-            let pair = self.ports.bind(offered.path.local.ip()).map_err(|problem| (503, problem))?;
-            Ok((plan, pair))
+        let admitted = routed.and_then(|routed| {
+            let pair = self.ports.bind(offered.path.local.ip());
+            Ok((routed, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
         });
-        let (plan, ports) = match admitted {
+        let (routed, ports) = match admitted {
             Ok(admitted) => admitted,
-            Err((status, why)) => {
-                self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
-                let command = refuse(status, &why);
-                self.endpoint.command(SystemClock::now(), command);
-                return;
-            }
+            Err(denied) => return self.deny(leg, &offered, denied),
         };
+        let plan = routed.plan;
         self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
         let call = new_call_id();
         let header = Header {
@@ -531,17 +537,35 @@ impl Engine {
             call,
             gateway: self.config.name.clone(),
             direction: Direction::In,
-            from: Pii(offered.from.number().to_owned()),
-            to: Pii(offered.to.number().to_owned()),
+            from: Pii(routed.from),
+            to: Pii(routed.to),
             agent: plan.name.clone(),
             started: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: offered.call_id.clone(),
+            rule: routed.rule,
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
         let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), None);
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
+    }
+
+    /// Every refusal names what refused: in the log, and in `Warning` for the caller.
+    fn deny(&mut self, leg: LegId, offered: &Offered, denied: Denied) {
+        let Denied { status, rule, why, detail } = denied;
+        tracing::warn!(
+            target: "sip", event = "sip.refused", status, rule = rule.as_str(), reason = why, nearest = %printable(&detail),
+            from = %printable(&offered.from.to_string()), to = %printable(&offered.target.to_string()),
+            source = %offered.path.remote
+        );
+        self.sink.hub.counters.refuse(&rule);
+        let mut refusal = Refusal::status(status);
+        if status == 503 {
+            refusal.headers.push(("Retry-After".into(), "5".into()));
+        }
+        refusal.headers.push(("Warning".into(), format!("399 voxgw \"{why}\"")));
+        self.endpoint.command(SystemClock::now(), Command::Refuse(leg, refusal));
     }
 
     fn settings(&self, mut header: Header, plan: &Plan, rtp: SocketAddr, originate: Option<&Originate>) -> Settings {
@@ -687,6 +711,9 @@ impl Engine {
                 let _ = reply.send(leg.is_some());
             }
             Request::Text(writing, remote, reply) => self.write(*writing, remote, reply),
+            Request::Plan(name, reply) => {
+                let _ = reply.send(self.router.plan(name.as_deref()));
+            }
             Request::Errand(errand, found) => self.errand(*errand, found),
             Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
             Request::HangUp(call, reason, reply) => {
@@ -719,11 +746,17 @@ impl Engine {
         self.path_to(hop, transport_of(hop)?, remote)
     }
 
-    async fn originate(&mut self, originate: Originate, remote: SocketAddr) -> Result<CallId> {
+    async fn originate(&mut self, mut originate: Originate, remote: Option<SocketAddr>) -> Result<CallId> {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
-        let path = self.path_towards(originate.proxy.as_ref().unwrap_or(&originate.to), remote)?;
+        let (path, target) = if let Some(remote) = remote {
+            (self.path_towards(originate.proxy.as_ref().unwrap_or(&originate.to), remote)?, None)
+        } else {
+            let (path, contact, route) = self.registered(&originate.to.user)?;
+            originate.headers.extend(route.into_iter().map(|value| ("Route".to_owned(), value)));
+            (path, Some(contact))
+        };
         let local_ip = path.local.ip();
         let ports = self.ports.bind(local_ip).map_err(Error::machine)?;
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
@@ -740,6 +773,7 @@ impl Engine {
             started: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: String::new(),
+            rule: String::new(),
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);
@@ -750,11 +784,11 @@ impl Engine {
         let sdp = sdp.await.map_err(|_| Error::new(Kind::Bug, "the session ended before it began"))?;
         let mut to = originate.to;
         if to.host.is_empty() {
-            to.host = remote.ip().to_string();
+            to.host = path.remote.ip().to_string();
         }
         let outgoing = endpoint::Outgoing {
             to,
-            target: None,
+            target,
             from: originate.from,
             display: String::new(),
             path,

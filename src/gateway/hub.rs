@@ -11,9 +11,9 @@ use crate::{
     unit::CallId,
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -34,6 +34,8 @@ pub struct Counters {
     pub calls: AtomicU64,
     /// Calls and requests refused.
     pub refused: AtomicU64,
+    /// Calls refused by each rule or limit. Locked for one look or one step, and never by a call.
+    pub refused_by: Mutex<BTreeMap<String, u64>>,
     /// SIP messages dropped.
     pub dropped: AtomicU64,
     /// Records that did not reach the disk.
@@ -67,6 +69,15 @@ pub struct HubHandle {
     to: mpsc::Sender<In>,
     /// Counters that the engine writes.
     pub counters: Arc<Counters>,
+}
+
+impl Counters {
+    /// A call was refused by this rule or limit.
+    pub fn refuse(&self, rule: &str) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let mut by = self.refused_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *by.entry(rule.to_owned()).or_default() += 1;
+    }
 }
 
 impl HubHandle {
@@ -227,6 +238,7 @@ impl Hub {
             ringing: u32::try_from(running().count() - up).unwrap_or(u32::MAX),
             calls_total: count(&self.counters.calls),
             refused_total: count(&self.counters.refused),
+            refused_by: self.counters.refused_by.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             sip_dropped_total: count(&self.counters.dropped),
             records_dropped_total: count(&self.counters.records_dropped),
             recording_problem: self.problem.clone(),

@@ -11,9 +11,11 @@
 pub mod bindings;
 pub mod engine;
 pub mod hub;
+pub mod router;
 pub mod session;
 pub mod trunks;
 pub mod worker;
 pub mod writer;
 
-pub use engine::{Engine, Handle, Originate};
+pub use engine::{Engine, Handle, Originate, Writing};
+pub use router::Router;

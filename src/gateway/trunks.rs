@@ -127,6 +127,12 @@ impl Trunks {
         })
     }
 
+    /// A trunk's name.
+    #[must_use]
+    pub fn name(&self, trunk: usize) -> Option<&str> {
+        self.all.get(trunk).map(|kept| kept.upstream.name.as_str())
+    }
+
     /// Takes all registrations back.
     pub fn leave(&mut self, now: Instant) {
         for kept in &mut self.all {

@@ -439,7 +439,7 @@ mod tests {
         let saved = registrar.save(Instant::from_millis(50_000));
         let mut again = Registrar::default();
         let now = Instant::from_millis(7_000);
-        again.restore(now, Duration::from_secs(60), saved);
+        again.restore(now, Duration::from_mins(1), saved);
         let left: Vec<(String, u64)> =
             again.bindings(now, "alice").map(|b| (b.contact.to_string(), b.expires_at.since(now).as_secs())).collect();
         assert_eq!(left, [("sip:b@h".to_owned(), 790)]);

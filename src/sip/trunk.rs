@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     fn settings(servers: usize, register: bool, ping_s: u64) -> Settings {
-        Settings { servers, register, expires: Duration::from_secs(600), ping: Duration::from_secs(ping_s) }
+        Settings { servers, register, expires: Duration::from_mins(10), ping: Duration::from_secs(ping_s) }
     }
 
     fn at(seconds: u64) -> Instant {
@@ -266,7 +266,7 @@ mod tests {
     fn a_registration_is_refreshed_before_it_runs_out() {
         let mut trunk = Trunk::new(at(0), settings(1, true, 0));
         let wish = trunk.poll(at(0)).unwrap();
-        assert_eq!(wish, Wish::Register(0, Duration::from_secs(600)));
+        assert_eq!(wish, Wish::Register(0, Duration::from_mins(10)));
         assert_eq!(trunk.poll(at(0)), None, "one at a time");
         let granted = Answer { status: 200, expires: Some(Duration::from_secs(100)), ..Answer::default() };
         assert!(trunk.answered(at(1), wish, granted, 1.0));
@@ -308,11 +308,11 @@ mod tests {
     fn brief_intervals_and_retry_after_are_heeded() {
         let mut trunk = Trunk::new(at(0), settings(1, true, 0));
         let wish = trunk.poll(at(0)).unwrap();
-        let brief = Answer { status: 423, min_expires: Some(Duration::from_secs(900)), ..Answer::default() };
+        let brief = Answer { status: 423, min_expires: Some(Duration::from_mins(15)), ..Answer::default() };
         trunk.answered(at(0), wish, brief, 0.5);
         let wish = trunk.poll(at(0)).unwrap();
-        assert_eq!(wish, Wish::Register(0, Duration::from_secs(900)));
-        let busy = Answer { status: 503, retry_after: Some(Duration::from_secs(120)), ..Answer::default() };
+        assert_eq!(wish, Wish::Register(0, Duration::from_mins(15)));
+        let busy = Answer { status: 503, retry_after: Some(Duration::from_mins(2)), ..Answer::default() };
         trunk.answered(at(0), wish, busy, 0.5);
         assert_eq!(trunk.timeout(), at(120));
     }

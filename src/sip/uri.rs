@@ -210,6 +210,28 @@ impl fmt::Display for NameAddr {
     }
 }
 
+/// Escapes undone: `%31` is `1` (§19.1.4). What is no escape, or would be no text, stays as it is.
+#[must_use]
+pub fn unescaped(text: &str) -> String {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = match after {
+            [high, low, ..] if *first == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        if let Some((high, low)) = escaped {
+            bytes.push(high << 4 | low);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
 /// Splits `host:port`, with IPv6 in brackets.
 ///
 /// # Errors

@@ -96,6 +96,7 @@ impl Script {
             started: "2026-11-21T13:58:19Z".to_owned(),
             version: VERSION.to_owned(),
             sip_call_id: format!("{id:08x}@192.0.2.10"),
+            rule: String::new(),
         };
         let mut script = Self { view: SessionView::default() };
         script.at(0.0, Body::Session(header));

@@ -4,9 +4,9 @@ use super::{AskId, AskedFor, Command, Engine, Errand, Reply, Request, Transport,
 use crate::{
     api::model::{StreamItem, UserView},
     clock::SystemClock,
-    error::Result,
+    error::{Error, Kind, Result},
     redact::Pii,
-    sip::{endpoint, method::Method},
+    sip::{endpoint, message::Headers, method::Method, tx::Path, uri::Uri},
 };
 use rand::RngExt as _;
 use std::net::SocketAddr;
@@ -33,11 +33,16 @@ impl Engine {
         let path = match path {
             Ok(path) => path,
             Err(problem) => {
-                let reply = Reply { status: 503, reason: problem.to_string(), headers: Default::default(), cseq: 0 };
+                let reply = Reply { status: 503, reason: problem.to_string(), headers: Headers::default(), cseq: 0 };
                 self.trunk_answered(errand.trunk, errand.wish, &reply);
                 return;
             }
         };
+        // What comes from there from now on comes from the trunk.
+        if let Some(name) = self.trunks.name(errand.trunk) {
+            self.trunk_addresses.insert(path.remote.ip(), name.to_owned());
+            self.endpoint.trust(path.remote.ip());
+        }
         // The registrar's own address without a user (RFC 3261 §10.2).
         let mut uri = errand.server.clone();
         uri.user.clear();
@@ -67,7 +72,7 @@ impl Engine {
             Some(AskedFor::Trunk(trunk, wish)) => self.trunk_answered(trunk, wish, &reply),
             Some(AskedFor::Text(waiting)) => {
                 tracing::info!(target: "sip", event = "sip.text_sent", status = reply.status);
-                let _ = waiting.send(reply);
+                let _ = waiting.send(Ok(reply));
             }
             None => {}
         }
@@ -103,9 +108,24 @@ impl Engine {
         });
     }
 
-    /// Sends a text. If no socket of ours reaches there, the waiting end is dropped.
-    pub(super) fn write(&mut self, writing: Writing, remote: SocketAddr, waiting: oneshot::Sender<Reply>) {
-        let Ok(mut path) = self.path_towards(&writing.to, remote) else { return };
+    /// Sends a text.
+    pub(super) fn write(
+        &mut self,
+        writing: Writing,
+        remote: Option<SocketAddr>,
+        waiting: oneshot::Sender<Result<Reply>>,
+    ) {
+        let way = match remote {
+            Some(remote) => self.path_towards(&writing.to, remote).map(|path| (path, writing.to.clone(), Vec::new())),
+            None => self.registered(&writing.to.user),
+        };
+        let (mut path, uri, route) = match way {
+            Ok(way) => way,
+            Err(problem) => {
+                let _ = waiting.send(Err(problem));
+                return;
+            }
+        };
         let body = writing.text.into_bytes();
         // RFC 3261 §18.1.1: too long for a datagram that must not be cut.
         if body.len() > 1_000
@@ -116,12 +136,12 @@ impl Engine {
         }
         let ask = endpoint::Ask {
             method: Method::Message,
-            uri: writing.to.clone(),
+            uri,
             to: writing.to,
             from: writing.from,
             path,
             sequence: None,
-            headers: Vec::new(),
+            headers: route.into_iter().map(|value| ("Route".to_owned(), value)).collect(),
             body: Some(("text/plain;charset=UTF-8".to_owned(), body)),
             credentials: writing.credentials,
         };
@@ -129,6 +149,16 @@ impl Engine {
     }
 
     // Users
+
+    /// The way to a registered user's preferred telephone: the flow it registered on, its Contact, the proxies between.
+    pub(super) fn registered(&self, user: &str) -> Result<(Path, Uri, Vec<String>)> {
+        let now = SystemClock::now();
+        let binding = self.endpoint.registrar().bindings(now, user).next().ok_or_else(|| {
+            Error::new(Kind::Unreachable, format!("user {user} has no telephone registered here"))
+                .hint("voxgw monitor --once -o json lists who is registered; or write a whole address, like sip:a@host")
+        })?;
+        Ok((binding.flow, binding.contact.clone(), binding.path.clone()))
+    }
 
     pub(super) fn show_users(&self) {
         let now = SystemClock::now();

@@ -8,7 +8,7 @@ use crate::{
     gateway::session::In,
     sip::{
         endpoint::{Ended, LegId, Outgoing},
-        uri::Uri,
+        uri::{Uri, unescaped},
     },
 };
 use std::net::SocketAddr;
@@ -117,25 +117,6 @@ fn headers_of(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match escaped.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +125,5 @@ mod tests {
     fn a_refer_to_may_bring_replaces_and_little_else() {
         let headers = headers_of("Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2&Route=%3Csip:evil%3E&Body=x%");
         assert_eq!(headers, [("Replaces".to_owned(), "a@b;to-tag=1;from-tag=2".to_owned())]);
-        assert_eq!(unescaped("100%"), "100%");
     }
 }

@@ -509,10 +509,8 @@ impl Endpoint {
                 self.end(id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
             }
             // RFC 5057: nobody answers in the dialog any more.
-            Kind::InviteClient => {
-                if leg.reinvite.as_ref() == Some(key) {
-                    self.hang_up(now, id, Some("SIP;cause=408;text=\"no answer to our re-INVITE\""));
-                }
+            Kind::InviteClient if leg.reinvite.as_ref() == Some(key) => {
+                self.hang_up(now, id, Some("SIP;cause=408;text=\"no answer to our re-INVITE\""));
             }
             Kind::OtherClient if method == Method::Update => {
                 self.hang_up(now, id, Some("SIP;cause=408;text=\"no answer to our UPDATE\""));

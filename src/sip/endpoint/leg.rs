@@ -56,7 +56,7 @@ pub(super) struct Leg {
     pub(super) outgoing: Option<Box<Outgoing>>,
     /// Challenges that our INVITE has answered, the header that answers each, and how often.
     pub(super) challenges: Vec<(Challenge, &'static str, u32)>,
-    /// Requests within the dialog that have answered a challenge once: their CSeq numbers.
+    /// Requests within the dialog that have answered a challenge once: their `CSeq` numbers.
     pub(super) proven: Vec<u32>,
     /// The reason given with our hang-up.
     pub(super) reason: Option<String>,

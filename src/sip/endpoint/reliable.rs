@@ -123,13 +123,11 @@ impl Endpoint {
     pub(super) fn early(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
         let Some(dialog) = Dialog::of_client(request, response) else { return true };
         let Some(leg) = self.legs.get_mut(&id) else { return true };
-        let at = match leg.early.iter().position(|early| early.dialog.key() == dialog.key()) {
-            Some(at) => at,
-            None => {
-                leg.early.push(Early { dialog: dialog.clone(), rseq: None });
-                leg.early.len() - 1
-            }
-        };
+        let known = leg.early.iter().position(|early| early.dialog.key() == dialog.key());
+        let at = known.unwrap_or(leg.early.len());
+        if known.is_none() {
+            leg.early.push(Early { dialog, rseq: None });
+        }
         let early = &mut leg.early[at];
         let reliable = names_option(&response.headers, "Require", "100rel");
         let rseq = response.headers.first("RSeq").and_then(|text| text.trim().parse::<u32>().ok());

@@ -39,6 +39,9 @@ impl SessionTimer {
     }
 }
 
+/// Headers of an answer.
+type Fields = Vec<(&'static str, String)>;
+
 /// `1800;refresher=uas` → seconds and who.
 fn session_expires(headers: &Headers) -> Option<(Duration, Option<String>)> {
     let value = headers.first("Session-Expires")?;
@@ -63,7 +66,7 @@ impl Endpoint {
         now: Instant,
         id: LegId,
         request: &Request,
-    ) -> Result<Vec<(&'static str, String)>, (u16, Vec<(&'static str, String)>)> {
+    ) -> Result<Fields, (u16, Fields)> {
         let settings = self.settings.timers;
         let supported =
             names_option(&request.headers, "Supported", "timer") || names_option(&request.headers, "Require", "timer");

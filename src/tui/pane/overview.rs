@@ -53,6 +53,9 @@ fn lines(view: &SessionView, model: &Model, width: usize) -> Vec<Line<'static>> 
         model.theme.state(view.state),
     );
     page.row("agent", or_unknown(&view.header.agent), plain);
+    if !view.header.rule.is_empty() {
+        page.row("rule", &view.header.rule, plain);
+    }
     page.row("started", or_unknown(&view.header.started), plain);
     let answered = text::with_unit(view.answered_at, 3, " s");
     page.row("lasted", &format!("{}  answered after {answered}", text::clock(view.t)), plain);
