@@ -9,6 +9,7 @@ pub mod error;
 pub mod gateway;
 pub mod media;
 pub mod net;
+pub mod network;
 pub mod redact;
 pub mod replay;
 pub mod report;

@@ -15,9 +15,9 @@
 use std::path::{Path, PathBuf};
 
 /// Words that depend on nothing of ours.
-const BASE: &[&str] = &["unit", "clock", "error", "redact"];
+const BASE: &[&str] = &["unit", "clock", "error", "redact", "network"];
 /// Words that everybody below the faces may use: the journal is a vocabulary, whoever writes it.
-const WORDS: &[&str] = &["unit", "clock", "error", "redact", "call::journal"];
+const WORDS: &[&str] = &["unit", "clock", "error", "redact", "network", "call::journal"];
 /// What the monitor may see of the program.
 const SEEN_BY_MONITOR: &[&str] = &["unit", "error", "redact", "call::journal", "api::model", "report"];
 
@@ -30,6 +30,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("clock",         BASE,  &[]),
     ("error",         BASE,  &[]),
     ("redact",        BASE,  &[]),
+    ("network",       BASE,  &[]),
     ("call::journal", BASE,  &[]),
     // pure
     ("sip",           WORDS, &[]),

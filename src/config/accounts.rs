@@ -4,13 +4,14 @@ use super::Reader;
 use crate::{
     error::Result,
     redact::Secret,
+    route::tolls,
     sip::{
         auth::{Credentials, server::Account},
         endpoint::{Authenticate, Reliability, TimerSettings},
-        registrar,
+        limits, registrar,
         uri::Uri,
     },
-    unit::parse_duration,
+    unit::{parse_duration, parse_rate},
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -25,6 +26,8 @@ pub struct Signalling {
     pub timers: TimerSettings,
     /// When provisional responses are reliable.
     pub reliability: Reliability,
+    /// Who is heard at all.
+    pub limits: limits::Settings,
     /// What the registrar agrees to.
     pub registrar: registrar::Settings,
     /// Where bindings are kept between runs.
@@ -89,6 +92,7 @@ impl Reader<'_> {
                 "supported" => Reliability::Supported,
                 _ => Reliability::Required,
             },
+            limits: self.limits()?,
             registrar: registrar::Settings {
                 expires_default: self.span("registrar.expires_default")?,
                 expires_min: self.span("registrar.expires_min")?,
@@ -108,6 +112,38 @@ impl Reader<'_> {
             trunks: self.layers.names_under("trunks").iter().map(|name| self.trunk(name)).collect::<Result<_>>()?,
             realm,
         })
+    }
+
+    fn limits(&self) -> Result<limits::Settings> {
+        let rate = |key: &str| self.parsed(key, |text| if text == "0" { Ok(0.0) } else { parse_rate(text) });
+        Ok(limits::Settings {
+            allow: self.list("sip.limits.allow")?,
+            deny: self.list("sip.limits.deny")?,
+            trusted: self.list("sip.limits.trusted")?,
+            per_source: rate("sip.limits.per_source")?,
+            global: rate("sip.limits.global")?,
+            ban_after: u32::try_from(self.count("sip.limits.ban_after")?).unwrap_or(u32::MAX),
+            ban_for: self.span("sip.limits.ban_for")?,
+            scanners: self.list::<String>("sip.limits.scanners")?.iter().map(|word| word.to_lowercase()).collect(),
+        })
+    }
+
+    pub(super) fn tolls(&self) -> Result<tolls::Settings> {
+        Ok(tolls::Settings {
+            allow: self.list("outbound.allow")?,
+            calls_per_minute: self.count("outbound.calls_per_minute")?,
+            minutes_per_day: self.count("outbound.minutes_per_day")? as u64,
+        })
+    }
+
+    /// A list of whatever can be read from text; nothing is an empty one.
+    fn list<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Vec<T>> {
+        let items = self.layers.value(key).map(|(value, _)| value.items()).unwrap_or_default();
+        items
+            .iter()
+            .filter(|text| !text.is_empty())
+            .map(|text| text.parse().map_err(|problem: T::Err| self.wrong(key, &problem.to_string())))
+            .collect()
     }
 
     fn user(&self, name: &str, realm: &str) -> Result<Account> {

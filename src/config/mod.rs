@@ -54,6 +54,8 @@ pub struct Config {
     pub advertise: Option<IpAddr>,
     /// Users, trunks, timers: the rest of SIP.
     pub signalling: Signalling,
+    /// What calls of ours may cost.
+    pub tolls: crate::route::tolls::Settings,
     /// Ports for RTP and RTCP.
     pub rtp_ports: RangeInclusive<u16>,
     /// Codecs in order.
@@ -248,6 +250,7 @@ impl Config {
                 })?
                 .flatten(),
             signalling: reader.signalling()?,
+            tolls: reader.tolls()?,
             rtp_ports: reader.parsed("media.rtp_ports", parse_ports)?,
             codecs: reader.codecs()?,
             ptime: reader.parsed("media.ptime", |text| match text.trim_end_matches("ms").parse::<u32>() {

@@ -32,13 +32,14 @@ use crate::{
         tcp, tls, udp,
     },
     redact::{Pii, printable, sip_text},
+    route::tolls::Tolls,
     sip::{
         auth::Credentials,
         endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace, label_of},
         message::Message,
         trunk::Wish,
         tx::{Path, Transport},
-        uri::Uri,
+        uri::{Uri, unescaped},
     },
     unit::CallId,
 };
@@ -253,6 +254,11 @@ pub struct Engine {
     /// The newest INVITE's own trace, until its session exists.
     waiting_trace: Option<Trace>,
     refused_before: u64,
+    away_before: crate::sip::limits::Counters,
+    /// What calls of ours may cost.
+    tolls: Tolls,
+    /// Calls of ours that were answered, and when.
+    talking: HashMap<LegId, crate::clock::Instant>,
     trunks: Trunks,
     /// Where trunks call from, as far as their servers' addresses are known.
     trunk_addresses: HashMap<IpAddr, String>,
@@ -338,6 +344,7 @@ impl Engine {
             registrar: signalling.registrar.clone(),
             timers: signalling.timers,
             reliability: signalling.reliability,
+            limits: signalling.limits.clone(),
             ..endpoint::Settings::default()
         });
         if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
@@ -345,6 +352,7 @@ impl Engine {
         }
         let engine = Self {
             endpoint,
+            tolls: Tolls::new(config.tolls.clone()),
             trunks: Trunks::new(SystemClock::now(), &signalling.trunks, rand::rng().next_u64()),
             trunk_addresses: signalling
                 .trunks
@@ -370,6 +378,8 @@ impl Engine {
             deadline_passed: false,
             waiting_trace: None,
             refused_before: 0,
+            away_before: crate::sip::limits::Counters::default(),
+            talking: HashMap::new(),
         };
         tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
         Ok(Handle { to, hub, writer, listening, workers })
@@ -389,6 +399,7 @@ impl Engine {
             tokio::select! {
                 Some(message) = from_sessions.recv() => self.session_says(message),
                 Some(received) = packets.recv() => {
+                    self.mind_the_queue(packets.len());
                     self.endpoint.handle(SystemClock::now(), received.path, &received.bytes);
                 }
                 Some(event) = stream_events.recv() => self.stream(event),
@@ -410,6 +421,15 @@ impl Engine {
         }
     }
 
+    /// Requests that would begin something are turned away while the queue is long, before anybody's call suffers.
+    const fn mind_the_queue(&mut self, waiting: usize) {
+        if waiting > WAITING_MAX / 4 {
+            self.endpoint.set_overloaded(true);
+        } else if waiting < WAITING_MAX / 32 {
+            self.endpoint.set_overloaded(false);
+        }
+    }
+
     /// Carries out what the endpoint wants; gives when it wants to hear of the time.
     fn settle(&mut self) -> crate::clock::Instant {
         loop {
@@ -420,6 +440,20 @@ impl Engine {
                     shared.dropped.store(counters.dropped, Ordering::Relaxed);
                     shared.refused.fetch_add(counters.refused - self.refused_before, Ordering::Relaxed);
                     self.refused_before = counters.refused;
+                    let away = self.endpoint.turned_away();
+                    if away != self.away_before {
+                        for (limit, count) in [
+                            ("sip.limits.allow", away.denied),
+                            ("sip.limits.per_source", away.limited),
+                            ("sip.limits.global", away.limited_globally),
+                            ("sip.limits.ban_after", away.banned),
+                            ("sip.limits.scanners", away.scanners),
+                            ("overload", away.overload),
+                        ] {
+                            shared.turned_away(limit, count);
+                        }
+                        self.away_before = away;
+                    }
                     return at;
                 }
                 Output::Transmit(path, bytes) => self.transmit(path, bytes),
@@ -477,10 +511,13 @@ impl Engine {
                 Some(moving) => self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status)),
                 None => self.tell(leg, In::Progress(status)),
             },
-            Event::Answered(leg, sdp) => match self.moves.remove(&leg) {
-                Some(moving) => self.moved(leg, &moving, sdp),
-                None => self.tell(leg, In::Answered(sdp)),
-            },
+            Event::Answered(leg, sdp) => {
+                self.talking.insert(leg, SystemClock::now());
+                match self.moves.remove(&leg) {
+                    Some(moving) => self.moved(leg, &moving, sdp),
+                    None => self.tell(leg, In::Answered(sdp)),
+                }
+            }
             Event::Ended(leg, ended) => self.ended(leg, ended),
             Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
             Event::Changed(leg, Err(status)) => {
@@ -496,8 +533,8 @@ impl Engine {
                 self.keep_bindings();
                 self.show_users();
             }
-            Event::WrongPassword(user, source) => {
-                tracing::warn!(target: "sip", event = "sip.wrong_password", user = %printable(&user), %source);
+            Event::WrongPassword(user, source, banned) => {
+                tracing::warn!(target: "sip", event = "sip.wrong_password", user = %printable(&user), %source, banned);
             }
         }
     }
@@ -750,6 +787,10 @@ impl Engine {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
+        self.tolls.begin(SystemClock::now(), &unescaped(originate.to.number())).map_err(|refused| {
+            self.sink.hub.counters.refuse(refused.rule);
+            Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
+        })?;
         let (path, target) = if let Some(remote) = remote {
             (self.path_towards(originate.proxy.as_ref().unwrap_or(&originate.to), remote)?, None)
         } else {

@@ -72,6 +72,14 @@ pub struct HubHandle {
 }
 
 impl Counters {
+    /// A limit has turned away so many since the start.
+    pub fn turned_away(&self, limit: &str, count: u64) {
+        if count > 0 {
+            let mut by = self.refused_by.lock().unwrap_or_else(PoisonError::into_inner);
+            by.insert(limit.to_owned(), count);
+        }
+    }
+
     /// A call was refused by this rule or limit.
     pub fn refuse(&self, rule: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);

@@ -7,12 +7,12 @@
 mod hours;
 mod pattern;
 mod rewrite;
-mod source;
+pub mod tolls;
 
+pub use crate::network::Network;
 pub use hours::{Hours, Moment};
 pub use pattern::{HeaderIs, Pattern, Registered};
 pub use rewrite::Rewrite;
-pub use source::Network;
 
 use std::{cmp::Reverse, fmt, net::IpAddr};
 

@@ -21,6 +21,7 @@ use super::{
         server::{Account, Gate},
     },
     header::{CSeq, MAGIC_COOKIE},
+    limits::{self, Guard},
     message::{Headers, Invalid, Message, Request, Response},
     method::{Method, allow},
     registrar::{self, Registrar},
@@ -76,6 +77,8 @@ pub struct Settings {
     pub timers: TimerSettings,
     /// When provisional responses are reliable.
     pub reliability: Reliability,
+    /// Who is heard at all.
+    pub limits: limits::Settings,
 }
 
 impl Default for Settings {
@@ -93,6 +96,7 @@ impl Default for Settings {
             registrar: registrar::Settings::default(),
             timers: TimerSettings::default(),
             reliability: Reliability::Required,
+            limits: limits::Settings::default(),
         }
     }
 }
@@ -214,8 +218,8 @@ pub enum Event {
     Replied(AskId, Reply),
     /// A user's bindings changed: how many there are now.
     Bindings(String, usize),
-    /// Wrong credentials: the user that was tried, and from where.
-    WrongPassword(String, IpAddr),
+    /// Wrong credentials: the user that was tried, from where, and whether that banned the source.
+    WrongPassword(String, IpAddr, bool),
 }
 
 /// How a leg ended.
@@ -294,6 +298,7 @@ pub struct Endpoint {
     calls: HashMap<String, LegId>,
     /// Whose our client transactions are.
     clients: HashMap<Key, LegId>,
+    guard: Guard,
     gate: Gate,
     registrar: Registrar,
     /// Requests outside of calls that wait for their answers.
@@ -322,6 +327,7 @@ impl Endpoint {
         random.fill_bytes(&mut secret);
         Self {
             random,
+            guard: guard_of(&settings),
             gate: Gate::new(&settings.realm, secret, settings.accounts.clone()),
             registrar: Registrar::new(settings.registrar.clone()),
             asks: HashMap::new(),
@@ -358,8 +364,22 @@ impl Endpoint {
         (self.transactions.len(), self.dialogs.len(), self.legs.len())
     }
 
+    /// What was turned away since the start.
+    #[must_use]
+    pub const fn turned_away(&self) -> limits::Counters {
+        self.guard.counters()
+    }
+
+    /// The gateway cannot keep up, or can again: new requests are told to come later.
+    pub const fn set_overloaded(&mut self, overloaded: bool) {
+        self.guard.set_overloaded(overloaded);
+    }
+
     /// Takes in one message from the network.
     pub fn handle(&mut self, now: Instant, path: Path, bytes: &[u8]) {
+        if self.guard.knock(now, path.remote.ip()) != limits::Verdict::Heard {
+            return;
+        }
         match Message::parse(bytes) {
             Ok(message) => {
                 self.counters.received += 1;
@@ -600,6 +620,15 @@ impl Endpoint {
         }
         response
     }
+}
+
+/// The guard with the trunks among those it trusts.
+fn guard_of(settings: &Settings) -> Guard {
+    let mut guard = Guard::new(Instant::ZERO, settings.limits.clone());
+    for ip in &settings.trusted {
+        guard.trust(*ip);
+    }
+    guard
 }
 
 /// RFC 3261 §18.2.1 and RFC 3581 §4: notes where a request really came from.

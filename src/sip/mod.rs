@@ -9,6 +9,7 @@ pub mod auth;
 pub mod dialog;
 pub mod endpoint;
 pub mod header;
+pub mod limits;
 pub mod message;
 pub mod method;
 pub mod registrar;

@@ -28,6 +28,15 @@ impl Engine {
     }
 
     pub(super) async fn follow(&mut self, leg: LegId, mut to: Uri, found: Result<SocketAddr>) {
+        if let Err(refused) = self.tolls.begin(SystemClock::now(), &unescaped(to.number())) {
+            self.sink.hub.counters.refuse(refused.rule);
+            self.tell(
+                leg,
+                In::Note(Level::Warn, format!("the transfer is refused by {}: {}", refused.rule, refused.why)),
+            );
+            self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 403));
+            return;
+        }
         let path = found.and_then(|remote| self.path_towards(&to, remote));
         let offer = match (&path, self.sessions.get(&leg)) {
             (Ok(_), Some(known)) => {
@@ -74,6 +83,10 @@ impl Engine {
 
     /// A leg is over: its session's end, unless the session is on its way to another leg.
     pub(super) fn ended(&mut self, leg: LegId, ended: Ended) {
+        if let Some(since) = self.talking.remove(&leg) {
+            let now = SystemClock::now();
+            self.tolls.ended(now, now.since(since));
+        }
         if let Some(moving) = self.moves.remove(&leg) {
             let status = ended.status.filter(|status| *status >= 300).unwrap_or(503);
             self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status));

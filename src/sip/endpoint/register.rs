@@ -30,6 +30,7 @@ impl Endpoint {
     pub fn trust(&mut self, source: std::net::IpAddr) {
         if !self.settings.trusted.contains(&source) {
             self.settings.trusted.push(source);
+            self.guard.trust(source);
         }
     }
 
@@ -79,7 +80,12 @@ impl Endpoint {
             Verdict::Challenge { .. } | Verdict::Wrong { .. } if !must => return Ok(None),
             Verdict::Challenge { stale } => stale,
             Verdict::Wrong { user } => {
-                self.event(Event::WrongPassword(user, path.remote.ip()));
+                let banned = self.guard.wrong_password(now, path.remote.ip());
+                self.event(Event::WrongPassword(user, path.remote.ip(), banned));
+                if banned {
+                    let response = self.dressed(request, 403);
+                    return Err(Box::new(response));
+                }
                 false
             }
             Verdict::Malformed(reason) => {

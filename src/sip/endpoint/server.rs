@@ -8,6 +8,7 @@ use super::{
 };
 use crate::sip::{
     dialog::Dialog,
+    limits::Verdict,
     method::METHODS,
     tx::{T1, T1_64, T2, Transport},
     uri::Uri,
@@ -17,6 +18,9 @@ use std::cmp::Reverse;
 impl Endpoint {
     pub(super) fn request(&mut self, now: Instant, path: Path, request: Request, bytes: &[u8]) {
         let Some(key) = Key::of_request(&request) else { return };
+        if self.turns_away(now, &key, path, &request) {
+            return;
+        }
         let leg = self.leg_of(&request).or_else(|| self.calls.get(request.headers.call_id()).copied());
         let again = self.transactions.contains_key(&key) && request.method != Method::Ack;
         // A new INVITE's trace waits until its leg has a number.
@@ -83,6 +87,26 @@ impl Endpoint {
                 response.headers.push("Accept", "application/sdp, application/dtmf-relay, text/plain");
                 response.headers.push("Supported", SUPPORTED.join(", "));
                 self.respond(now, &key, &response);
+            }
+        }
+    }
+
+    /// Requests that begin something are counted and may be turned away; true if this one was. Nothing is remembered
+    /// of it.
+    fn turns_away(&mut self, now: Instant, key: &Key, path: Path, request: &Request) -> bool {
+        let within = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        if within || matches!(request.method, Method::Ack | Method::Cancel) || self.transactions.contains_key(key) {
+            return false;
+        }
+        let user_agent = request.headers.first("User-Agent").unwrap_or_default();
+        match self.guard.request(now, path.remote.ip(), user_agent) {
+            Verdict::Heard => false,
+            Verdict::Silence => true,
+            Verdict::TooMany => {
+                let mut response = self.dressed(request, 503);
+                response.headers.push("Retry-After", "5");
+                self.transmit(None, reply_path(request, path), response.to_bytes(), false);
+                true
             }
         }
     }

@@ -75,7 +75,9 @@ fn a_telephone_registers_with_its_password_and_not_without() {
     let wrong = ask(&pair, Method::Register, "hatter");
     pair.command(0, Command::Ask(AskId(2), Box::new(wrong)));
     assert_eq!(pair.reply().unwrap().status, 401);
-    assert!(pair.events[1].iter().any(|event| matches!(event, Event::WrongPassword(user, _) if user == "alice")));
+    assert!(
+        pair.events[1].iter().any(|event| matches!(event, Event::WrongPassword(user, _, false) if user == "alice"))
+    );
     // It runs out by itself.
     pair.run(Duration::from_secs(700));
     assert!(pair.events[1].iter().any(|event| matches!(event, Event::Bindings(user, 0) if user == "alice")));
@@ -270,6 +272,42 @@ fn texts_arrive_inside_and_outside() {
     text.body = Some(("image/png".into(), vec![0; 9]));
     pair.command(0, Command::Ask(AskId(10), Box::new(text)));
     assert_eq!(pair.reply().unwrap().status, 415);
+}
+
+#[test]
+fn a_source_that_guesses_passwords_is_banned_and_hears_nothing() {
+    let mut pair = Pair::with(|side, settings| {
+        if side == 1 {
+            settings.accounts = account("rabbit");
+            settings.limits.ban_after = 2;
+        }
+    });
+    for n in 0..2 {
+        let wrong = ask(&pair, Method::Register, "hatter");
+        pair.command(0, Command::Ask(AskId(n), Box::new(wrong)));
+    }
+    assert!(matches!(pair.events[1].last(), Some(Event::WrongPassword(_, _, true))));
+    let said = pair.labels(1).len();
+    let right = ask(&pair, Method::Register, "rabbit");
+    pair.command(0, Command::Ask(AskId(9), Box::new(right)));
+    pair.run(Duration::from_secs(5));
+    assert_eq!(pair.labels(1).len(), said, "silence");
+    assert!(pair.ends[1].turned_away().banned > 0);
+    // The ban is over before the client gives up.
+    pair.run(Duration::from_mins(1));
+    let again = ask(&pair, Method::Register, "rabbit");
+    pair.events[0].clear();
+    pair.command(0, Command::Ask(AskId(10), Box::new(again)));
+    assert_eq!(pair.reply().map(|reply| reply.status), Some(200));
+}
+
+#[test]
+fn overload_is_answered_with_503_and_forgotten() {
+    let mut pair = Pair::new();
+    pair.ends[1].set_overloaded(true);
+    pair.call();
+    assert_eq!(pair.ended(0).unwrap().status, Some(503));
+    assert_eq!(pair.ends[1].alive(), (0, 0, 0));
 }
 
 impl Pair {

@@ -1,4 +1,4 @@
-//! Addresses that calls come from: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`.
+//! Addresses and networks of them, as people write them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
