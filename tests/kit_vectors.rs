@@ -179,16 +179,7 @@ const RFC5118: &[(&str, Fate)] = &[
 ];
 
 /// Where our parser does otherwise: message, what it does, why.
-const KNOWN_FAILURES: &[(&str, Fate, &str)] = &[
-    ("badinv01", Accepted, "empty parameters and list entries are skipped: lenient on spelling"),
-    ("escruri", Accepted, "headers in the Request-URI are ignored, never used"),
-    ("regbadct", Accepted, "Contact is not judged before it is used; REGISTER is answered with 405"),
-    ("badaspec", Accepted, "spaces inside < > are cut: lenient on spelling"),
-    ("baddn", Dropped, "the kit's file ends without the empty line; its display name alone would be accepted"),
-    ("badvers", Dropped, "its Via is of SIP/7.0 too, which is not understood, so there is nobody to answer"),
-    ("ipv6-bad", Accepted, "an IPv6 address without brackets is unambiguous where no port follows"),
-    ("ipv6-bug-abnf-3-colons", Refused(400), "three colons are refused: RFC 5954 corrected the grammar"),
-];
+const KNOWN_FAILURES: &[(&str, Fate, &str)] = &[];
 
 fn assert_fates(folder: &str, extension: &str, table: &[(&str, Fate)]) {
     let Some(kit) = kit() else { return };

@@ -41,6 +41,8 @@ pub fn long_name(name: &str) -> &str {
 /// One Via (RFC 3261 §20.42, RFC 3581).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Via {
+    /// `2.0`; a request of another version is answered along its Via all the same (505).
+    pub version: String,
     /// `UDP`, `TCP`, … in upper case.
     pub transport: String,
     /// Host as written, IPv6 without brackets.
@@ -66,13 +68,16 @@ impl Via {
         let (Some(name), Some(version), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
             return Err("Via without protocol");
         };
-        if !name.trim().eq_ignore_ascii_case("SIP") || version.trim() != "2.0" {
+        let version = version.trim();
+        let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if !name.trim().eq_ignore_ascii_case("SIP") || !is_version {
             return Err("Via of another protocol");
         }
         let rest = rest.trim();
         let (transport, sent_by) = rest.split_once(char::is_whitespace).ok_or("Via without sent-by")?;
         let (host, port) = split_host_port(sent_by)?;
         Ok(Self {
+            version: version.to_owned(),
             transport: transport.to_ascii_uppercase(),
             host: host.to_owned(),
             port,
@@ -103,7 +108,7 @@ impl Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} ", self.transport)?;
+        write!(f, "SIP/{}/{} ", self.version, self.transport)?;
         write_host(f, &self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
@@ -152,7 +157,7 @@ mod tests {
         assert_eq!(via.branch(), Some("z9hG4bK.7"));
         assert_eq!(via.param("rport"), Some(""));
         assert_eq!(via.to_string(), "SIP/2.0/UDP [2001:db8::9]:5070;branch=z9hG4bK.7;rport");
-        assert!(Via::parse("SIP/3.0/UDP a").is_err() && Via::parse("SIP/2.0/UDP").is_err());
+        assert!(Via::parse("SIP/x/UDP a").is_err() && Via::parse("SIP/2.0/UDP").is_err());
     }
 
     #[test]

@@ -180,12 +180,14 @@ impl Message {
         if bytes.is_empty() {
             return Err(Invalid::Drop("keep-alive"));
         }
-        let (head, rest) = split_head(bytes).ok_or(Invalid::Drop("no end of headers"))?;
+        let (head, rest) = split_head(bytes).unwrap_or((bytes, &[]));
+        let unfinished = head.len() == bytes.len();
         let head = std::str::from_utf8(head).map_err(|_| Invalid::Drop("headers are not UTF-8"))?;
         let mut lines = unfold(head);
         let start_line = lines.next().unwrap_or_default();
         let mut headers = Headers::default();
         let mut problem = read_headers(lines, &mut headers);
+        problem = problem.or_else(|| unfinished.then_some("no end of headers"));
         let body = read_body(&headers, rest, &mut problem);
         if let Some(response) = start_line.strip_prefix("SIP/2.0 ") {
             let (status, reason) = response.split_once(' ').unwrap_or((response, ""));
@@ -243,7 +245,19 @@ fn request(
     let request = Request { method: Method::from_token(method), uri: uri.to_owned(), headers, body };
     let problem = problem
         .or_else(|| missing(&request.headers).err())
-        .or_else(|| Uri::parse(uri).err().map(|_| "bad Request-URI"))
+        .or_else(|| match Uri::parse(uri) {
+            Err(_) => Some("bad Request-URI"),
+            // RFC 3261 §19.1.1, table 1: a Request-URI has none.
+            Ok(uri) => (!uri.headers.is_empty()).then_some("headers in the Request-URI"),
+        })
+        .or_else(|| {
+            let bad = |contact: &str| contact.trim() != "*" && NameAddr::parse(contact).is_err();
+            request.headers.all("Contact").any(bad).then_some("bad Contact")
+        })
+        .or_else(|| {
+            let other = |via: &str| !Via::parse(via).is_ok_and(|via| via.version == "2.0");
+            request.headers.all("Via").any(other).then_some("bad Via")
+        })
         .or_else(|| {
             let agrees = request.headers.cseq().is_ok_and(|cseq| cseq.method == request.method);
             (!agrees).then_some("CSeq method does not match")

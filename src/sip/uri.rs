@@ -44,6 +44,10 @@ impl Uri {
         let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(user, rest)| (user, rest));
         let (rest, headers) = rest.split_once('?').map_or((rest, ""), |(rest, headers)| (rest, headers));
         let (host_port, params) = rest.split_once(';').map_or((rest, ""), |(host, params)| (host, params));
+        // Without brackets nobody knows where the address ends and the port begins (RFC 5118 §4.2).
+        if !host_port.starts_with('[') && host_port.matches(':').count() > 1 {
+            return Err("IPv6 address without brackets");
+        }
         let (host, port) = split_host_port(host_port)?;
         Ok(Self {
             scheme,
@@ -165,10 +169,16 @@ impl NameAddr {
         } else {
             // addr-spec form: parameters belong to the header, not to the URI (§20).
             let (uri, params) = text.split_once(';').map_or((text, ""), |(uri, params)| (uri, params));
+            if uri.contains(['?', ',']) {
+                return Err("an address with ? or , needs < >");
+            }
             return Ok(Self { display: String::new(), uri: Uri::parse(uri)?, params: parse_params(params) });
         };
         let inner = rest.strip_prefix('<').ok_or("address without <")?;
         let (uri, params) = inner.split_once('>').ok_or("address without >")?;
+        if uri.trim() != uri {
+            return Err("white space within < >");
+        }
         let params = params.trim_start().strip_prefix(';').unwrap_or_default();
         Ok(Self { display, uri: Uri::parse(uri)?, params: parse_params(params) })
     }
@@ -240,7 +250,8 @@ pub fn split_host_port(text: &str) -> Result<(&str, Option<u16>), &'static str> 
     let text = text.trim();
     let (host, port) = if let Some(inner) = text.strip_prefix('[') {
         let (host, rest) = inner.split_once(']').ok_or("IPv6 address without ]")?;
-        host.parse::<std::net::Ipv6Addr>().map_err(|_| "bad IPv6 address")?;
+        // A fault of RFC 3261's grammar makes three colons of two (RFC 5118 §4.10).
+        host.replace(":::", "::").parse::<std::net::Ipv6Addr>().map_err(|_| "bad IPv6 address")?;
         (host, rest.trim_start().strip_prefix(':'))
     } else {
         match text.split_once(':') {

@@ -218,6 +218,7 @@ impl Endpoint {
     pub(super) fn via(&self, path: Path, branch: String) -> String {
         let host = self.host_of(path.local);
         let mut via = Via {
+            version: "2.0".to_owned(),
             transport: path.transport.name().to_owned(),
             host: host.ip().to_string(),
             port: Some(host.port()),
