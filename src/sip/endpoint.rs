@@ -296,6 +296,8 @@ pub struct Endpoint {
     dialogs: HashMap<(String, String, String), LegId>,
     /// By Call-ID, for the ladder only: a Call-ID may be forged.
     calls: HashMap<String, LegId>,
+    /// INVITE server transactions by what stays the same when a request comes by two ways (§8.2.2.2).
+    invites: HashMap<String, Key>,
     /// Whose our client transactions are.
     clients: HashMap<Key, LegId>,
     guard: Guard,
@@ -337,6 +339,7 @@ impl Endpoint {
             legs: HashMap::new(),
             dialogs: HashMap::new(),
             calls: HashMap::new(),
+            invites: HashMap::new(),
             clients: HashMap::new(),
             timers: BinaryHeap::new(),
             next_leg: 1,
@@ -512,7 +515,12 @@ impl Endpoint {
             }
         }
         if state == State::Terminated {
-            self.transactions.remove(key);
+            if let Some(tx) = self.transactions.remove(key).filter(|tx| tx.kind == Kind::InviteServer) {
+                let name = invite_name(&tx.request);
+                if self.invites.get(&name) == Some(key) {
+                    self.invites.remove(&name);
+                }
+            }
             self.clients.remove(key);
             self.asks.remove(key);
         } else {
@@ -530,6 +538,9 @@ impl Endpoint {
     }
 
     fn begin(&mut self, now: Instant, key: Key, kind: Kind, request: Request, path: Path, sent: Vec<u8>) {
+        if kind == Kind::InviteServer {
+            self.invites.entry(invite_name(&request)).or_insert_with(|| key.clone());
+        }
         let transaction = Transaction::new(now, kind, request, path, sent);
         self.transactions.insert(key.clone(), transaction);
         self.arm(&key);
@@ -655,6 +666,12 @@ fn reply_path(request: &Request, path: Path) -> Path {
         _ => via.port.unwrap_or(5060),
     };
     Path { remote: SocketAddr::new(path.remote.ip(), port), ..path }
+}
+
+/// Call-ID, number and From tag of an INVITE.
+fn invite_name(invite: &Request) -> String {
+    let from = invite.headers.from().unwrap_or_default();
+    format!("{} {} {}", invite.headers.call_id(), number_of(&invite.headers), from.tag().unwrap_or_default())
 }
 
 /// `CSeq` number of a message that was checked already.

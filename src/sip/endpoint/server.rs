@@ -2,7 +2,7 @@
 
 use super::{
     Ended, EndedBy, Endpoint, Event, Instant, Key, Kind, Leg, LegId, Method, Offered, Path, Refusal, Reliability,
-    Request, Response, Role, TRYING_AFTER, TimerOf, TxEvent,
+    Request, Response, Role, TRYING_AFTER, TimerOf, TxEvent, invite_name,
     leg::{Stage, Unacknowledged},
     number_of, reply_path,
 };
@@ -159,15 +159,8 @@ impl Endpoint {
 
     /// The same request by another way (§8.2.2.2).
     fn is_merged(&self, request: &Request) -> bool {
-        let tag = |request: &Request| request.headers.from().ok().and_then(|from| from.tag().map(str::to_owned));
-        self.transactions.values().any(|tx| {
-            tx.kind == Kind::InviteServer
-                && tx.request.headers.call_id() == request.headers.call_id()
-                && number_of(&tx.request.headers) == number_of(&request.headers)
-                && tag(&tx.request) == tag(request)
-                && tx.request.headers.via().ok().and_then(|via| via.branch().map(str::to_owned))
-                    != request.headers.via().ok().and_then(|via| via.branch().map(str::to_owned))
-        })
+        let known = self.invites.get(&invite_name(request));
+        known.is_some_and(|known| Some(known) != Key::of_request(request).as_ref())
     }
 
     pub(super) fn leg_of(&self, request: &Request) -> Option<LegId> {
@@ -413,7 +406,8 @@ impl Endpoint {
             return;
         };
         let mut response = self.dressed(request, 200);
-        let leg = self.legs.iter().find(|(_, leg)| leg.invite.as_ref() == Some(&target)).map(|(id, _)| *id);
+        let leg = self.calls.get(request.headers.call_id()).copied();
+        let leg = leg.filter(|id| self.legs.get(id).is_some_and(|leg| leg.invite.as_ref() == Some(&target)));
         if let (Some(leg), Ok(to)) = (leg.and_then(|id| self.legs.get(&id)), request.headers.to()) {
             response.headers.set_first("To", to.with_tag(&leg.local_tag).to_string());
         }
