@@ -57,31 +57,80 @@ pub async fn start(place: &str, token: Option<Secret>, handle: Handle) -> Result
         tokio::spawn(async move { axum::serve(listener, router(handle, None)).await });
         return Ok(Some(Listening { place: format!("unix:{}", path.display()), path: Some(path) }));
     }
-    let Some(token) = token else {
+    let listener = bind_tcp(place, token.as_ref()).await?;
+    let bound = listener.local_addr().map_or_else(|_| place.to_owned(), |address| address.to_string());
+    tokio::spawn(async move { axum::serve(listener, router(handle, token.map(Arc::new))).await });
+    Ok(Some(Listening { place: format!("http://{bound}"), path: None }))
+}
+
+/// Binds `place` as [`start`] would and lets go of it again, for `serve --check`; changes nothing on disk. Gives the
+/// place as [`start`] would name it.
+///
+/// # Errors
+/// As [`start`].
+pub async fn check(place: &str, token: Option<&Secret>) -> Result<String> {
+    if place == "off" {
+        return Ok(place.to_owned());
+    }
+    if let Some(path) = place.strip_prefix("unix:") {
+        let path = if path == "auto" { super::client::default_socket() } else { PathBuf::from(path) };
+        look_for_another(&path).await?;
+        // Where the folder is not there yet, it could be made.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        if folder.is_dir() {
+            drop(bind_hidden(&path)?);
+            let _ = std::fs::remove_file(hidden_name(&path));
+        }
+        return Ok(format!("unix:{}", path.display()));
+    }
+    let listener = bind_tcp(place, token).await?;
+    Ok(listener.local_addr().map_or_else(|_| place.to_owned(), |address| format!("http://{address}")))
+}
+
+async fn bind_tcp(place: &str, token: Option<&Secret>) -> Result<TcpListener> {
+    if token.is_none() {
         return Err(Error::usage(format!("api.listen = {place}: on TCP the API needs a token"))
             .hint("set api.token_file, or use unix:PATH"));
-    };
-    let listener = TcpListener::bind(place).await.map_err(|source| {
+    }
+    TcpListener::bind(place).await.map_err(|source| {
         Error::machine(format!("could not listen on {place} for the API: {source}"))
             .hint("choose another port with --api HOST:PORT")
-    })?;
-    let bound = listener.local_addr().map_or_else(|_| place.to_owned(), |address| address.to_string());
-    tokio::spawn(async move { axum::serve(listener, router(handle, Some(Arc::new(token)))).await });
-    Ok(Some(Listening { place: format!("http://{bound}"), path: None }))
+    })
+}
+
+/// A socket of a gateway that runs, or a file, is not taken. Gives whether a dead one's socket is there.
+async fn look_for_another(path: &Path) -> Result<bool> {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return Ok(false) };
+    if !found.file_type().is_socket() {
+        return Err(Error::machine(format!("{} is there already and is no socket", path.display()))
+            .hint("choose another place with --api unix:PATH"));
+    }
+    if UnixStream::connect(path).await.is_ok() {
+        return Err(Error::machine(format!("another gateway answers on {}", path.display()))
+            .hint("stop it, or choose another place with --api unix:PATH"));
+    }
+    Ok(true)
+}
+
+fn hidden_name(path: &Path) -> PathBuf {
+    let mut hidden = path.as_os_str().to_owned();
+    hidden.push(format!(".{}", std::process::id()));
+    PathBuf::from(hidden)
+}
+
+fn bind_hidden(path: &Path) -> Result<UnixListener> {
+    let failed = |source: &std::io::Error| Error::file("make the API's socket", path, source);
+    let hidden = hidden_name(path);
+    let _ = std::fs::remove_file(&hidden);
+    let listener = UnixListener::bind(&hidden).map_err(|source| failed(&source))?;
+    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(|source| failed(&source))?;
+    Ok(listener)
 }
 
 /// Binds under another name with mode 0600 and then moves it in place: nobody can connect in between.
 async fn bind_unix(path: &Path) -> Result<UnixListener> {
     let failed = |source: &std::io::Error| Error::file("make the API's socket", path, source);
-    if let Ok(found) = std::fs::symlink_metadata(path) {
-        if !found.file_type().is_socket() {
-            return Err(Error::machine(format!("{} is there already and is no socket", path.display()))
-                .hint("choose another place with --api unix:PATH"));
-        }
-        if UnixStream::connect(path).await.is_ok() {
-            return Err(Error::machine(format!("another gateway answers on {}", path.display()))
-                .hint("stop it, or choose another place with --api unix:PATH"));
-        }
+    if look_for_another(path).await? {
         std::fs::remove_file(path).map_err(|source| failed(&source))?;
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -91,13 +140,8 @@ async fn bind_unix(path: &Path) -> Result<UnixListener> {
                 .hint("remove it, or choose another place with --api unix:PATH"));
         }
     }
-    let mut hidden = path.as_os_str().to_owned();
-    hidden.push(format!(".{}", std::process::id()));
-    let hidden = PathBuf::from(hidden);
-    let _ = std::fs::remove_file(&hidden);
-    let listener = UnixListener::bind(&hidden).map_err(|source| failed(&source))?;
-    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(|source| failed(&source))?;
-    std::fs::rename(&hidden, path).map_err(|source| failed(&source))?;
+    let listener = bind_hidden(path)?;
+    std::fs::rename(hidden_name(path), path).map_err(|source| failed(&source))?;
     Ok(listener)
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Global, Printer,
     arguments::{Dial, Format},
-    environment, expand_home, layers, logging,
+    environment, expand_home, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
     let folder = KeptFolder::new(arguments)?;
     let config = config(global, arguments, &target, &folder)?;
     // Events are printed as lines; the log would say them twice.
-    let level = (global.log.is_none() && global.verbose == 0 && environment("LOG_LEVEL").is_none()).then_some("error");
+    let level = (!is_log_level_set(global)).then_some("error");
     logging::start(&config, level)?;
     let template = Template::new(arguments, &config, target)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

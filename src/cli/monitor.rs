@@ -3,7 +3,7 @@
 use super::{
     Global, Printer,
     arguments::{Format, Monitor},
-    environment,
+    dot_env, environment,
 };
 use crate::{
     api::{
@@ -104,6 +104,7 @@ async fn follow(target: Target, to: mpsc::Sender<Feed>) {
 }
 
 fn target(arguments: &Monitor) -> Result<Target> {
+    dot_env()?;
     let token = match &arguments.token_file {
         Some(path) => Some(read_secret(path)?),
         None => environment("VOXGW_TOKEN").map(|token| crate::redact::Secret::new(&token)),

@@ -3,7 +3,7 @@
 use super::{
     Global, Printer,
     arguments::{Format, Replay},
-    environment, layers, logging,
+    environment, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
@@ -34,7 +34,7 @@ use std::{
 
 pub(super) fn run(global: &Global, arguments: &Replay, printer: &Printer) -> Result<u8> {
     let config = Config::from_layers(&layers(global)?)?;
-    let level = (global.log.is_none() && global.verbose == 0 && environment("LOG_LEVEL").is_none()).then_some("error");
+    let level = (!is_log_level_set(global)).then_some("error");
     logging::start(&config, level)?;
     let options = options(arguments)?;
     let mut documents = Vec::new();

@@ -3,6 +3,7 @@
 //! One table ([`KEYS`]) names every key with its default and meaning; unknown keys, the template and `config show`
 //! come from it. Files are never merged. `${VAR}` and `${file:PATH}` expand in strings.
 
+pub mod dotenv;
 mod keys;
 mod layers;
 
@@ -340,8 +341,15 @@ impl Reader<'_> {
             },
             agent_frames: self.flag("recording.agent_frames")?,
             folder: PathBuf::from(self.text("recording.folder")?),
-            keep: self.span("recording.keep")?,
-            max_size: self.parsed("recording.max_size", parse_size)?,
+            // Zero would empty the folder at once; who wants to keep nothing says so with the mode.
+            keep: self.parsed("recording.keep", |text| match parse_duration(text)? {
+                Duration::ZERO => Err("must be above zero: recording.mode = never keeps nothing".to_owned()),
+                span => Ok(span),
+            })?,
+            max_size: self.parsed("recording.max_size", |text| match parse_size(text)? {
+                0 => Err("must be above zero: recording.mode = never keeps nothing, 100T keeps all".to_owned()),
+                size => Ok(size),
+            })?,
         })
     }
 
@@ -425,7 +433,8 @@ pub fn read_secret(path: &Path) -> Result<Secret> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
     let secret = Secret::new(&text);
     if secret.reveal().is_empty() {
-        return Err(Error::usage(format!("{} holds no key", path.display())));
+        return Err(Error::usage(format!("{} is empty: it should hold a key or token", path.display()))
+            .hint("write the key or token into its first line"));
     }
     Ok(secret)
 }
@@ -439,7 +448,9 @@ pub fn secret_from_environment(name: &str, env: &dyn Fn(&str) -> Option<String>)
         return Ok(Some(Secret::new(&value)));
     }
     match env(&format!("{name}_FILE")) {
-        Some(path) => read_secret(Path::new(&path)).map(Some),
+        Some(path) => read_secret(Path::new(&path))
+            .map(Some)
+            .map_err(|problem| problem.hint(format!("{name}_FILE names it: correct it, or unset it"))),
         None => Ok(None),
     }
 }
@@ -477,6 +488,10 @@ mod tests {
         assert!(unknown.hint_text().unwrap().contains("gateway.max_calls"));
         let wrong = error("[gateway]\ndrain = '5'").to_string();
         assert!(wrong.contains("gateway.drain = 5 (from voxgw.toml") && wrong.contains("5s or 5ms"), "{wrong}");
+        for (key, value) in [("max_size", "20"), ("max_size", "0G"), ("max_size", "0"), ("keep", "0d")] {
+            let wrong = error(&format!("[recording]\n{key} = '{value}'"));
+            assert!(wrong.to_string().contains(&format!("recording.{key} = {value}")), "{wrong}");
+        }
         assert!(error("[sip]\nlisten = ['tls:0.0.0.0:5061']").to_string().contains("not there yet"));
         assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini"));
         assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
