@@ -47,7 +47,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;serve' {
-            [CompletionResult]::new('--sip', '--sip', [CompletionResultType]::ParameterName, 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]')
+            [CompletionResult]::new('--sip', '--sip', [CompletionResultType]::ParameterName, 'Listen here, on port 5060 if none is named; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]')
             [CompletionResult]::new('--rtp-ports', '--rtp-ports', [CompletionResultType]::ParameterName, 'Ports for RTP and RTCP [default: 10000-20000]')
             [CompletionResult]::new('--advertise', '--advertise', [CompletionResultType]::ParameterName, 'The address that others reach us at, or auto')
             [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config')
@@ -86,7 +86,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--pcap', '--pcap', [CompletionResultType]::ParameterName, 'Write a capture of the call')
             [CompletionResult]::new('--dtmf', '--dtmf', [CompletionResultType]::ParameterName, 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable')
             [CompletionResult]::new('--hangup-after', '--hangup-after', [CompletionResultType]::ParameterName, 'Hang up after: a time like 5s, silence:2s, or turns:3')
-            [CompletionResult]::new('--delay', '--delay', [CompletionResultType]::ParameterName, 'Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]')
+            [CompletionResult]::new('--delay', '--delay', [CompletionResultType]::ParameterName, 'With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]')
             [CompletionResult]::new('--ring', '--ring', [CompletionResultType]::ParameterName, 'Ring at most this long')
             [CompletionResult]::new('--max', '--max', [CompletionResultType]::ParameterName, 'Talk at most this long')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'As whom')

@@ -43,7 +43,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'voxgw;serve'= {
-            cand --sip 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]'
+            cand --sip 'Listen here, on port 5060 if none is named; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]'
             cand --rtp-ports 'Ports for RTP and RTCP [default: 10000-20000]'
             cand --advertise 'The address that others reach us at, or auto'
             cand --agent 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config'
@@ -81,7 +81,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --pcap 'Write a capture of the call'
             cand --dtmf 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable'
             cand --hangup-after 'Hang up after: a time like 5s, silence:2s, or turns:3'
-            cand --delay 'Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]'
+            cand --delay 'With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]'
             cand --ring 'Ring at most this long'
             cand --max 'Talk at most this long'
             cand --from 'As whom'

@@ -43,7 +43,7 @@ complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "config" -d 'Look at the
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l sip -d 'Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l sip -d 'Listen here, on port 5060 if none is named; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l rtp-ports -d 'Ports for RTP and RTCP [default: 10000-20000]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l advertise -d 'The address that others reach us at, or auto' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l agent -d 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config' -r
@@ -79,7 +79,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l journal -d 'Keep ca
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l pcap -d 'Write a capture of the call' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l dtmf -d 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l hangup-after -d 'Hang up after: a time like 5s, silence:2s, or turns:3' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l delay -d 'Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l delay -d 'With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ring -d 'Ring at most this long' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l max -d 'Talk at most this long' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l from -d 'As whom' -r

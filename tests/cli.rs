@@ -140,10 +140,15 @@ fn nobody_there_is_exit_code_3_and_said_at_once() {
     let home = Home::new();
     for transport in ["udp", "tcp"] {
         let target = format!("sip:bob@127.0.0.1:{};transport={transport}", closed_port());
-        let done = home.dial(&target, &["--silence", "--ring", "8s"]).exits(3);
+        let done =
+            home.dial(&target, &["--silence", "--ring", "8s"]).exits(3).complains().says(&["127.0.0.1:", transport]);
         assert!(done.took < Duration::from_secs(4), "{transport}: a refusal was waited for: {:?}", done.took);
     }
     home.dial("sip:bob@voxgw.invalid", &["--silence"]).exits(3).says(&["voxgw.invalid", "hint: "]);
+    // A name is not tried before the call.
+    let target = format!("sip:bob@localhost:{};transport=tcp", closed_port());
+    let done = home.dial(&target, &["--silence"]).exits(3);
+    assert!(done.stdout.contains("was refused or lost") && !done.stdout.contains("32 s"), "{}", done.stdout);
 }
 
 // serve
@@ -432,6 +437,39 @@ fn pressed_keys_arrive_once_each() {
     assert_eq!(digits, "12#");
     assert!((0.9..1.6).contains(&heard[0].0), "pressed a second after the answer: {heard:?}");
     assert_eq!(journal.summary()["dtmf"], "12#");
+}
+
+#[test]
+fn an_echo_and_an_agent_press_keys_and_hang_up_at_their_time() {
+    let home = Home::new();
+    let gateway = home.serve("scripted", &[]);
+    for source in [&["--echo"][..], &["--agent", "scripted"]] {
+        let arguments = ["--dtmf", "12@500ms", "--dtmf", "#@1s", "--hangup-after", "500ms", "-o", "json"];
+        let document = home.dial(&gateway.target(), &[source, &arguments].concat()).exits(0).json();
+        let summary = &document["calls"][0]["summary"];
+        assert_eq!((&summary["ended_by"], &summary["reason"]), (&json!("us"), &json!("the time was over")));
+        let seconds = summary["duration_s"].as_f64().unwrap();
+        assert!((1.4..2.5).contains(&seconds), "{source:?}: {seconds} s");
+    }
+    for journal in finished_journals(&gateway.recordings, 2) {
+        assert_eq!(journal.summary()["dtmf"], "12#");
+    }
+    let delay = ["--echo", "--delay", "1s"];
+    home.dial(&gateway.target(), &delay).exits(2).complains().says(&["--delay", "--play"]);
+    let snapshot = home.run(&["monitor", &gateway.api, "--once", "-o", "json"]).exits(0).json();
+    assert_eq!(snapshot["gateway"]["sip_dropped_total"], 0, "looking whether anybody is there is no broken message");
+}
+
+#[test]
+fn a_rule_for_the_end_does_not_talk_over_the_greeting() {
+    let home = Home::new();
+    write_wav(&home.path().join("said.wav"), 8_000, 1, &bursts(0.5));
+    let gateway = home.serve("scripted", &[]);
+    let arguments = ["--play", "said.wav", "--hangup-after", "200ms", "-o", "json"];
+    home.dial(&gateway.target(), &arguments).exits(0);
+    let journal = &finished_journals(&gateway.recordings, 1)[0];
+    assert_eq!(journal.summary()["cuts"], 0, "the greeting was cut");
+    assert!(journal.summary()["duration_s"].as_f64().unwrap() > 3.0, "{}", journal.summary());
 }
 
 #[test]

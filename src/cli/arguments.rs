@@ -138,7 +138,7 @@ pub enum Format {
 /// `voxgw serve`
 #[derive(Args, Clone, Debug, Default)]
 pub struct Serve {
-    /// Listen here; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]
+    /// Listen here, on port 5060 if none is named; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]
     #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
     pub sip: Vec<String>,
     /// Ports for RTP and RTCP [default: 10000-20000]
@@ -216,9 +216,13 @@ pub struct Dial {
     #[arg(long, value_name = "KEYS[@TIME]")]
     pub dtmf: Vec<String>,
     /// Hang up after: a time like 5s, silence:2s, or turns:3
+    ///
+    /// A time counts from the end of the last file or from the last key; without --play and --dtmf from the answer.
+    /// silence:2s: the far end has been silent for so long after it spoke. turns:3: it has answered so many times.
     #[arg(long, value_name = "RULE")]
     pub hangup_after: Option<String>,
-    /// Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]
+    /// With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished
+    /// speaking]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub delay: Option<Duration>,
     /// Ring at most this long

@@ -289,6 +289,8 @@ impl Endpoint {
                 reason.clone_into(&mut response.reason);
                 self.transmit(None, reply_path(&request, path), response.to_bytes(), false);
             }
+            // A keep-alive (RFC 5626 §3.5.1) has arrived whole.
+            Err(Invalid::Drop("keep-alive")) => {}
             Err(Invalid::Drop(_)) => self.counters.dropped += 1,
         }
     }
@@ -307,6 +309,11 @@ impl Endpoint {
             .map(|(key, _)| key.clone())
             .collect();
         for key in lost {
+            if let Some(leg) = self.clients.get(&key).and_then(|id| self.legs.get_mut(id))
+                && leg.dialog.is_none()
+            {
+                leg.reason.get_or_insert_with(|| format!("the connection to tcp {remote} was refused or lost"));
+            }
             self.drive(now, &key, TxEvent::EndTimer, None);
         }
     }
