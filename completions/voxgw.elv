@@ -124,7 +124,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --codec 'Codec of streams that no SIP describes, and of what a WAV is sent with'
             cand --ssrc 'Only this stream of a capture, like 0x3f21a9c4'
             cand --leg 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)'
-            cand --out 'Write journal, sound and report into this folder'
+            cand --out 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap'
             cand -o 'How to print the result'
             cand --output 'How to print the result'
             cand -c 'Use this config file, and no other'

@@ -119,7 +119,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l ssrc -d 'Only thi
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l leg -d 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)' -r -f -a "caller\t''
 agent\t''
 both\t''"
-complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l out -d 'Write journal, sound and report into this folder' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l out -d 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
 json\t'One document at the end'
 jsonl\t'Journal records as they happen'

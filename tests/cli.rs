@@ -533,6 +533,51 @@ fn a_call_folder_holds_journal_sound_and_capture() {
     assert!(home.path().join("ours.pcap").is_file());
 }
 
+#[test]
+fn replay_replaces_no_input_and_gives_each_its_folder() {
+    let home = Home::new();
+    for folder in ["a", "b"] {
+        fs::create_dir(home.path().join(folder)).unwrap();
+        write_wav(&home.path().join(folder).join("call.wav"), 8_000, 1, &bursts(1.0));
+        fs::write(home.path().join(folder).join("session.jsonl"), "the journal").unwrap();
+    }
+    let before = fs::read(home.path().join("a/call.wav")).unwrap();
+    for (input, out) in [("a", "a"), ("a/call.wav", "a"), ("a/call.wav", "./b/../a")] {
+        let done = home.run(&["replay", input, "--agent", "echo", "--out", out]).exits(2);
+        done.complains().says(&["--out", "would replace"]);
+    }
+    home.run(&["replay", "a", "--out", "a"]).exits(2).complains();
+    assert_eq!(fs::read(home.path().join("a/call.wav")).unwrap(), before);
+    home.run(&["replay", "a", "b", "a/call.wav", "--agent", "echo", "--out", "both"]).exits(0);
+    for folder in ["a", "b", "call"] {
+        for name in ["session.jsonl", "call.wav", "sent.pcap", "report.json"] {
+            assert!(home.path().join("both").join(folder).join(name).is_file(), "{folder}/{name}");
+        }
+    }
+    home.run(&["replay", "b", "--out", "one"]).exits(0);
+    assert!(home.path().join("one/report.json").is_file());
+}
+
+#[test]
+fn replay_says_what_does_not_fit() {
+    let home = Home::new();
+    write_wav(&home.path().join("said.wav"), 8_000, 1, &bursts(1.0));
+    for speed in ["0", "real", "2x"] {
+        home.run(&["replay", "said.wav", "--speed", speed]).exits(2).complains().says(&["--agent"]);
+    }
+    home.run(&["replay", "said.wav", "--agent", "echo", "--out", "run"]).exits(0);
+    home.run(&["replay", "run/sent.pcap", "--codec", "pcmu"]).exits(0);
+    let done = home.run(&["replay", "run/sent.pcap", "--codec", "pcmu", "--ssrc", "0x00000001"]).exits(2);
+    done.complains().says(&["--ssrc 0x00000001", "they are 0x"]);
+    // What a program writes into a pipe, and what is left of a copy.
+    let mut whole = fs::read(home.path().join("said.wav")).unwrap();
+    whole.truncate(whole.len() - 1_001);
+    home.file("cut.wav", &whole);
+    whole[40..44].copy_from_slice(&[0xff; 4]);
+    home.file("piped.wav", &whole);
+    home.run(&["replay", "cut.wav", "piped.wav"]).exits(0);
+}
+
 // Gemini
 
 #[test]

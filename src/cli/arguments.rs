@@ -293,7 +293,9 @@ pub struct Replay {
     /// Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)
     #[arg(long, value_name = "SIDE", default_value = "caller", value_parser = ["caller", "agent", "both"])]
     pub leg: String,
-    /// Write journal, sound and report into this folder
+    /// Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap
+    ///
+    /// Several inputs get a folder each, below it and of their name. An input is never replaced.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How to print the result
