@@ -154,7 +154,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only these: state:up agent:gemini mos<3.8 p95>1200')
             [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'Sort by a column: p95:desc')
             [CompletionResult]::new('--pane', '--pane', [CompletionResultType]::ParameterName, 'Open this pane: sessions, overview, ladder, media, talk, turns')
-            [CompletionResult]::new('--call', '--call', [CompletionResultType]::ParameterName, 'Open this call')
+            [CompletionResult]::new('--call', '--call', [CompletionResultType]::ParameterName, 'Open this call; with --once and --watch print only this one')
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print with --once')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print with --once')

@@ -147,7 +147,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --filter 'Only these: state:up agent:gemini mos<3.8 p95>1200'
             cand --sort 'Sort by a column: p95:desc'
             cand --pane 'Open this pane: sessions, overview, ladder, media, talk, turns'
-            cand --call 'Open this call'
+            cand --call 'Open this call; with --once and --watch print only this one'
             cand --token-file 'File with the API''s token'
             cand -o 'How to print with --once'
             cand --output 'How to print with --once'

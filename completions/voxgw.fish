@@ -96,7 +96,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l concurrency -d 'So 
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l rate -d 'Begin so many a second: 10/s, 30/m' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
 json\t'One document at the end'
-jsonl\t'Journal records as they happen'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
 csv\t'A table for spreadsheets'"
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
@@ -122,7 +122,7 @@ both\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l out -d 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
 json\t'One document at the end'
-jsonl\t'Journal records as they happen'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
 csv\t'A table for spreadsheets'"
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
@@ -138,11 +138,11 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s V -l version -d '
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l filter -d 'Only these: state:up agent:gemini mos<3.8 p95>1200' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l sort -d 'Sort by a column: p95:desc' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l pane -d 'Open this pane: sessions, overview, ladder, media, talk, turns' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l call -d 'Open this call' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l call -d 'Open this call; with --once and --watch print only this one' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l token-file -d 'File with the API\'s token' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s o -l output -d 'How to print with --once' -r -f -a "text\t'For people'
 json\t'One document at the end'
-jsonl\t'Journal records as they happen'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
 csv\t'A table for spreadsheets'"
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r

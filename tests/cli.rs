@@ -191,7 +191,7 @@ fn the_api_on_tcp_needs_a_token() {
     home.file("empty", "\n");
     let mut with_empty = arguments.to_vec();
     with_empty.extend(["--api-token-file", "empty"]);
-    home.run(&with_empty).exits(2).says(&["empty"]);
+    home.run(&with_empty).exits(2).complains().says(&["empty"]);
 }
 
 #[test]
@@ -690,6 +690,19 @@ fn json_logs_are_json_with_events() {
 }
 
 #[test]
+fn a_log_filter_names_modules_and_leaves_the_others_alone() {
+    let home = Home::new();
+    let check = |filter: &str| {
+        let arguments = ["serve", "--check", "--agent", "echo", "--sip", "udp:127.0.0.1:0", "--api", "off"];
+        home.run(&[&arguments[..], &["--log", filter]].concat())
+    };
+    check("sipp=debug").exits(2).complains().says(&["sipp", "did you mean sip?"]);
+    let said = |filter: &str| home.serve("echo", &["--log", filter]).stop().exits(0).stderr;
+    assert!(said("sip=debug").contains("gateway.ready"), "the level of the rest is as if nothing was said");
+    assert!(!said("warn,sip=debug").contains("gateway.ready"));
+}
+
+#[test]
 fn a_log_file_takes_the_log_from_stderr() {
     let home = Home::new();
     let gateway = home.serve("echo:live", &["--log-file", "gateway.log", "--log-format", "json"]);
@@ -875,6 +888,8 @@ fn calls_go_on_without_a_disk_and_the_monitor_says_so() {
         recording_problem(&home, &gateway).contains(gateway.recordings.to_str().unwrap())
     });
     assert!(said, "the monitor does not say that recording fails");
+    let text = home.run(&["monitor", &gateway.api, "--once"]).exits(0).stdout;
+    assert!(text.contains("\nrecording: cannot write to "), "{text}");
     let document = call.wait().exits(0).json();
     assert_eq!((&document["sip"], &document["media"]), (&json!("pass"), &json!("pass")));
     gateway.stop().exits(0).says(&["recording.failed"]);
@@ -918,6 +933,27 @@ fn the_monitor_prints_a_journal_and_a_gateway_once() {
         assert_eq!(snapshot["sessions"][0]["state"], "ended");
         let none = home.run(&["monitor", target, "--once", "-o", "json", "--filter", "state:up"]).exits(0).json();
         assert_eq!(none["sessions"].as_array().map(Vec::len), Some(0), "{none}");
+    }
+    let once = |more: &[&str]| home.run(&[&["monitor", "--demo"], more].concat());
+    let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let all = lines(&once(&["--once", "-o", "jsonl"]).exits(0).stdout);
+    assert!(all.len() > 3 && all.iter().all(|session| session["header"]["call"].is_string()));
+    let first = all[0]["header"]["call"].as_str().unwrap();
+    let one = lines(&once(&["--once", "-o", "jsonl", "--call", first]).exits(0).stdout);
+    assert_eq!(one, all[..1]);
+    assert_eq!(once(&["--once", "-o", "csv", "--call", first]).exits(0).stdout.lines().count(), 2);
+    assert!(once(&["--once", "--call", first]).exits(0).stdout.contains(first));
+    once(&["--once", "--call", "c-00000000"]).exits(2).complains();
+    let watched = lines(&once(&["--watch", "-o", "jsonl", "--call", first]).exits(0).stdout);
+    assert_eq!((watched.len(), &watched[0]["type"]), (1, &json!("snapshot")));
+    assert_eq!(watched[0]["sessions"].as_array().map(Vec::len), Some(1));
+    let journal = journal.folder.to_str().unwrap();
+    let watched = lines(&home.run(&["monitor", journal, "--watch", "-o", "jsonl"]).exits(0).stdout);
+    assert_eq!(watched[0]["sessions"][0]["header"]["call"], call.as_str());
+    home.file("garbage.jsonl", b"\xff\xfe\x00garbage");
+    home.file("words.jsonl", "one\ntwo\n");
+    for name in ["garbage.jsonl", "words.jsonl"] {
+        home.run(&["monitor", name, "--once"]).exits(2).complains().says(&[name]);
     }
     home.run(&["monitor", "unix:/nowhere/voxgw.sock", "--once"]).exits(3).complains();
     home.run(&["monitor", "nowhere.jsonl", "--once"]).exits(7).complains();

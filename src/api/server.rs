@@ -10,7 +10,7 @@ use crate::{
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Path as PathPart, Request, State},
+    extract::{Path as PathPart, Request, State, rejection::BytesRejection},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -159,6 +159,9 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}/hangup", post(hang_up))
         .route("/v1/sessions/{call}/dtmf", post(press))
         .route("/v1/events", get(events))
+        .method_not_allowed_fallback(|| async {
+            problem(StatusCode::METHOD_NOT_ALLOWED, "this place takes another method; see docs/API.md")
+        })
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such place; see docs/API.md") })
         .with_state(handle);
     match token {
@@ -244,8 +247,8 @@ struct HangUp {
     reason: Option<String>,
 }
 
-async fn hang_up(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
-    let wish: HangUp = match read(&body) {
+async fn hang_up(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
+    let wish: HangUp = match read(body) {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
@@ -260,7 +263,15 @@ async fn hang_up_plain(State(handle): State<Handle>, PathPart(call): PathPart<St
 async fn end(handle: &Handle, text: &str, reason: &str) -> Response {
     match text.parse::<CallId>() {
         Ok(call) if handle.hang_up(call, reason).await => StatusCode::ACCEPTED.into_response(),
-        Ok(call) if handle.hub.snapshot().await.is_some_and(|all| all.sessions.iter().any(|s| s.call() == call)) => {
+        _ => not_running(handle, text).await,
+    }
+}
+
+/// Why nothing can be done to a call: it is over, or there never was one.
+async fn not_running(handle: &Handle, text: &str) -> Response {
+    let Ok(call) = text.parse::<CallId>() else { return unknown_call(text) };
+    match handle.hub.snapshot().await {
+        Some(all) if all.sessions.iter().any(|session| session.call() == call) => {
             problem(StatusCode::CONFLICT, &format!("call {call} has ended already"))
         }
         _ => unknown_call(text),
@@ -273,7 +284,11 @@ struct Press {
     digits: String,
 }
 
-async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
+async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
+    let body = match whole(body) {
+        Ok(body) => body,
+        Err(problem) => return problem,
+    };
     let wish: Press = match serde_json::from_slice(&body) {
         Ok(wish) => wish,
         Err(wrong) => {
@@ -285,16 +300,25 @@ async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, b
     }
     match call.parse::<CallId>() {
         Ok(id) if handle.press(id, &wish.digits).await => StatusCode::ACCEPTED.into_response(),
-        _ => unknown_call(&call),
+        _ => not_running(&handle, &call).await,
     }
 }
 
+/// A request's body as far as it came.
+type Arrived = Result<Bytes, BytesRejection>;
+
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn read<T: Default + for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Response> {
+fn whole(body: Arrived) -> Result<Bytes, Response> {
+    body.map_err(|rejection| problem(rejection.status(), &format!("the body was not taken: {}", rejection.body_text())))
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
+fn read<T: Default + for<'de> Deserialize<'de>>(body: Arrived) -> Result<T, Response> {
+    let body = whole(body)?;
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("bad body: {wrong}")))
+    serde_json::from_slice(&body).map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("bad body: {wrong}")))
 }
 
 /// Snapshot first, then items as they come, one JSON object a line. A client that is too slow is told how many it

@@ -129,7 +129,7 @@ pub enum Format {
     Text,
     /// One document at the end
     Json,
-    /// Journal records as they happen
+    /// One JSON object a line: records as they happen, or one line for each call or file
     Jsonl,
     /// A table for spreadsheets
     Csv,
@@ -327,7 +327,7 @@ pub struct Monitor {
     /// Open this pane: sessions, overview, ladder, media, talk, turns
     #[arg(long, value_name = "NAME")]
     pub pane: Option<String>,
-    /// Open this call
+    /// Open this call; with --once and --watch print only this one
     #[arg(long, value_name = "ID")]
     pub call: Option<CallId>,
     /// Plain letters instead of lines and bullets

@@ -34,8 +34,7 @@ use std::{
 
 pub(super) fn run(global: &Global, arguments: &Replay, printer: &Printer) -> Result<u8> {
     let config = Config::from_layers(&layers(global)?)?;
-    let level = (!is_log_level_set(global)).then_some("error");
-    logging::start(&config, level)?;
+    logging::start(&config, "error", is_log_level_set(global))?;
     let options = options(arguments)?;
     if arguments.agent == "none" && arguments.speed.as_deref().is_some_and(|speed| speed != "max") {
         return Err(Error::usage("--speed says how fast a conversation runs: a media report is read, not played")

@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         // The log of a gateway that runs is not to say that it is ready.
         config.log_file = None;
     }
-    logging::start(&config, None)?;
+    logging::start(&config, "info", true)?;
     let agent = default_agent(&config)?;
     let plan = Arc::new(Plan::of(&config.profile(&agent)?, &environment)?);
     warn_about_model(&plan, printer);

@@ -401,13 +401,23 @@ impl Reader<'_> {
     }
 }
 
+/// Modules that write into the log.
+pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording"];
+
 /// `info`, or `warn,sip=debug`: every item a level, or a module with one.
 fn check_log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for item in text.split(',') {
-        let level = item.rsplit('=').next().unwrap_or(item).trim();
+        let (module, level) = item.split_once('=').map_or((None, item), |(module, level)| (Some(module.trim()), level));
+        let level = level.trim();
         if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
             return Err(format!("'{level}' is no level; levels are {}", LEVELS.join(", ")));
+        }
+        if let Some(module) = module.filter(|module| !LOG_MODULES.contains(module)) {
+            return Err(match crate::error::nearest(module, LOG_MODULES.iter().copied()) {
+                Some(near) => format!("there is no module {module}; did you mean {near}?"),
+                None => format!("there is no module {module}; modules are {}", LOG_MODULES.join(", ")),
+            });
         }
     }
     Ok(text.to_owned())
@@ -492,6 +502,8 @@ mod tests {
             let wrong = error(&format!("[recording]\n{key} = '{value}'"));
             assert!(wrong.to_string().contains(&format!("recording.{key} = {value}")), "{wrong}");
         }
+        assert!(error("[log]\nlevel = 'sipp=debug'").to_string().contains("did you mean sip?"));
+        assert!(error("[log]\nlevel = 'hyper=debug'").to_string().contains("modules are gateway, sip"));
         assert!(error("[sip]\nlisten = ['tls:0.0.0.0:5061']").to_string().contains("not there yet"));
         assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini"));
         assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
