@@ -454,6 +454,9 @@ fn an_echo_and_an_agent_press_keys_and_hang_up_at_their_time() {
     for journal in finished_journals(&gateway.recordings, 2) {
         assert_eq!(journal.summary()["dtmf"], "12#");
     }
+    home.file("said.wav", "");
+    let short = ["--play", "said.wav", "--hangup-after", "silence:500ms"];
+    home.dial(&gateway.target(), &short).exits(2).complains().says(&["at least 1s", "--delay"]);
     let delay = ["--echo", "--delay", "1s"];
     home.dial(&gateway.target(), &delay).exits(2).complains().says(&["--delay", "--play"]);
     let snapshot = home.run(&["monitor", &gateway.api, "--once", "-o", "json"]).exits(0).json();
@@ -470,6 +473,17 @@ fn a_rule_for_the_end_does_not_talk_over_the_greeting() {
     let journal = &finished_journals(&gateway.recordings, 1)[0];
     assert_eq!(journal.summary()["cuts"], 0, "the greeting was cut");
     assert!(journal.summary()["duration_s"].as_f64().unwrap() > 3.0, "{}", journal.summary());
+}
+
+#[test]
+fn a_rule_of_silence_waits_for_the_answer_to_what_was_played() {
+    let home = Home::new();
+    write_wav(&home.path().join("said.wav"), 8_000, 1, &bursts(2.0));
+    let gateway = home.serve("scripted", &[]);
+    let arguments = ["--play", "said.wav", "--hangup-after", "silence:1200ms", "-o", "json"];
+    let document = home.dial(&gateway.target(), &arguments).exits(0).json();
+    let summary = &document["calls"][0]["summary"];
+    assert_eq!((&summary["turns"], &summary["reason"]), (&json!(1), &json!("the far end fell silent")), "{summary}");
 }
 
 #[test]

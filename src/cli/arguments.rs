@@ -218,7 +218,7 @@ pub struct Dial {
     /// Hang up after: a time like 5s, silence:2s, or turns:3
     ///
     /// A time counts from the end of the last file or from the last key; without --play and --dtmf from the answer.
-    /// silence:2s: the far end has been silent for so long after it spoke. turns:3: it has answered so many times.
+    /// silence:2s: both sides have been silent for so long after the far end spoke. turns:3: it has answered so many times.
     #[arg(long, value_name = "RULE")]
     pub hangup_after: Option<String>,
     /// With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished

@@ -227,6 +227,14 @@ impl Template {
             })
             .collect::<Result<Vec<_>>>()?;
         let (after, silence, turns) = hang_up_rule(arguments.hangup_after.as_deref())?;
+        // A player begins when the far end has paused: a shorter silence would end the call before that.
+        if silence.is_some_and(|span| span < Duration::from_secs(1))
+            && !arguments.play.is_empty()
+            && arguments.delay.is_none()
+        {
+            return Err(Error::usage("--hangup-after silence: with --play at least 1s")
+                .hint("a shorter one would end the call before the sound begins; or say when with --delay TIME"));
+        }
         let (plan, deeds) = plan(arguments, config, after)?;
         Ok(Self {
             to,
