@@ -494,9 +494,11 @@ async fn ended_by(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
 /// so at once instead of after 32 seconds. Silence says nothing, and is not waited for.
 async fn anybody_there(template: &Template) -> Result<()> {
     let hop = template.proxy.as_ref().unwrap_or(&template.to);
-    let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return Ok(()) };
-    let any: std::net::SocketAddr = if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let remote = std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060));
+    let looked_up = tokio::net::lookup_host((hop.host.as_str(), hop.port.unwrap_or(5060)));
+    // A name that cannot be found is the engine's to complain about.
+    let Ok(Ok(mut found)) = tokio::time::timeout(Duration::from_secs(2), looked_up).await else { return Ok(()) };
+    let Some(remote) = found.next() else { return Ok(()) };
+    let any: std::net::SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
     match hop.param("transport").map(str::to_ascii_lowercase).as_deref() {
         None | Some("udp") => {}
         Some("tcp") => {

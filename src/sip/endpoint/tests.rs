@@ -267,6 +267,45 @@ fn an_unanswered_call_times_out_as_408() {
 }
 
 /// One endpoint against written messages.
+#[test]
+fn a_connection_that_cannot_be_made_is_said_and_not_waited_for() {
+    let mut endpoint = endpoint(1);
+    let leg = endpoint.new_leg();
+    let remote = "192.0.2.2:5060".parse().unwrap();
+    let outgoing = Outgoing {
+        to: Uri::parse("sip:bob@192.0.2.2;transport=tcp").unwrap(),
+        from: Uri::parse("sip:alice@192.0.2.1").unwrap(),
+        display: String::new(),
+        path: Path { transport: Transport::Tcp, local: "192.0.2.1:5060".parse().unwrap(), remote, connection: None },
+        sdp: "v=0 offer".into(),
+        headers: vec![],
+        credentials: None,
+    };
+    endpoint.command(Instant::ZERO, Command::Invite(leg, Box::new(outgoing)));
+    endpoint.connection_lost(Instant::from_millis(3), 7, remote);
+    let ended = std::iter::from_fn(|| match endpoint.poll() {
+        Output::Timeout(_) => None,
+        output => Some(output),
+    })
+    .find_map(|output| match output {
+        Output::Event(Event::Ended(_, ended)) => Some(ended),
+        _ => None,
+    })
+    .unwrap();
+    assert_eq!((ended.by, ended.status), (EndedBy::Network, Some(408)));
+    assert_eq!(ended.reason, "the connection to tcp 192.0.2.2:5060 was refused or lost");
+}
+
+#[test]
+fn keep_alives_are_no_dropped_messages() {
+    let mut endpoint = endpoint(1);
+    let path = Pair::new().path(0);
+    endpoint.handle(Instant::ZERO, path, b"\r\n\r\n");
+    assert_eq!(endpoint.counters().dropped, 0);
+    endpoint.handle(Instant::ZERO, path, b"nonsense");
+    assert_eq!(endpoint.counters().dropped, 1);
+}
+
 fn send(endpoint: &mut Endpoint, now: Instant, text: &str) -> Vec<String> {
     let path = Path {
         transport: Transport::Udp,
