@@ -148,7 +148,10 @@ fn main() {
             .args(std::env::args().skip(1))
             .env("VOXGW_FLOOD_ALONE", "1")
             .status();
-        assert!(status.is_ok_and(|status| status.success()), "needs root, unshare and ip: it runs in a network of its own");
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "needs root, unshare and ip: it runs in a network of its own"
+        );
         return;
     }
     let (seconds, rate, calls) = (number("--seconds", 60), number("--rate", 5_000), number("--calls", 20) as usize);

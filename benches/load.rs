@@ -115,7 +115,7 @@ fn main() {
             "json",
         ])
         .args(["--repeat", &options.calls.to_string(), "--concurrency", &options.calls.to_string()])
-        .args(["--max", &format!("{}ms", stay.as_millis()), "--hangup-after", "10m"])
+        .args(["--max", &format!("{}ms", stay.as_millis()), "--hangup-after", "10m", "--delay", "500ms"])
         .args(std::iter::repeat_n(["--play", "recordings/question.wav"], 12).flatten())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -47,7 +47,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;serve' {
-            [CompletionResult]::new('--sip', '--sip', [CompletionResultType]::ParameterName, 'Listen here: udp:, tcp:, tls:, ws: or wss:; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]')
+            [CompletionResult]::new('--sip', '--sip', [CompletionResultType]::ParameterName, 'Listen here: udp:, tcp:, tls:, ws: or wss:, on port 5060 (tls 5061) if none is named; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]')
             [CompletionResult]::new('--rtp-ports', '--rtp-ports', [CompletionResultType]::ParameterName, 'Ports for RTP and RTCP [default: 10000-20000]')
             [CompletionResult]::new('--advertise', '--advertise', [CompletionResultType]::ParameterName, 'The address that others reach us at, or auto')
             [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config')
@@ -86,7 +86,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--pcap', '--pcap', [CompletionResultType]::ParameterName, 'Write a capture of the call')
             [CompletionResult]::new('--dtmf', '--dtmf', [CompletionResultType]::ParameterName, 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable')
             [CompletionResult]::new('--hangup-after', '--hangup-after', [CompletionResultType]::ParameterName, 'Hang up after: a time like 5s, silence:2s, or turns:3')
-            [CompletionResult]::new('--delay', '--delay', [CompletionResultType]::ParameterName, 'Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]')
+            [CompletionResult]::new('--delay', '--delay', [CompletionResultType]::ParameterName, 'With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]')
             [CompletionResult]::new('--ring', '--ring', [CompletionResultType]::ParameterName, 'Ring at most this long')
             [CompletionResult]::new('--max', '--max', [CompletionResultType]::ParameterName, 'Talk at most this long')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'As whom')
@@ -130,7 +130,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--codec', '--codec', [CompletionResultType]::ParameterName, 'Codec of streams that no SIP describes, and of what a WAV is sent with')
             [CompletionResult]::new('--ssrc', '--ssrc', [CompletionResultType]::ParameterName, 'Only this stream of a capture, like 0x3f21a9c4')
             [CompletionResult]::new('--leg', '--leg', [CompletionResultType]::ParameterName, 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)')
-            [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write journal, sound and report into this folder')
+            [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
@@ -154,7 +154,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only these: state:up agent:gemini mos<3.8 p95>1200')
             [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'Sort by a column: p95:desc')
             [CompletionResult]::new('--pane', '--pane', [CompletionResultType]::ParameterName, 'Open this pane: sessions, overview, ladder, media, talk, turns')
-            [CompletionResult]::new('--call', '--call', [CompletionResultType]::ParameterName, 'Open this call')
+            [CompletionResult]::new('--call', '--call', [CompletionResultType]::ParameterName, 'Open this call; with --once and --watch print only this one')
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print with --once')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print with --once')

@@ -43,7 +43,7 @@ complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "config" -d 'Look at the
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l sip -d 'Listen here: udp:, tcp:, tls:, ws: or wss:; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l sip -d 'Listen here: udp:, tcp:, tls:, ws: or wss:, on port 5060 (tls 5061) if none is named; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l rtp-ports -d 'Ports for RTP and RTCP [default: 10000-20000]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l advertise -d 'The address that others reach us at, or auto' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l agent -d 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config' -r
@@ -79,7 +79,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l journal -d 'Keep ca
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l pcap -d 'Write a capture of the call' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l dtmf -d 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l hangup-after -d 'Hang up after: a time like 5s, silence:2s, or turns:3' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l delay -d 'Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l delay -d 'With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ring -d 'Ring at most this long' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l max -d 'Talk at most this long' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l from -d 'As whom' -r
@@ -96,7 +96,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l concurrency -d 'So 
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l rate -d 'Begin so many a second: 10/s, 30/m' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
 json\t'One document at the end'
-jsonl\t'Journal records as they happen'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
 csv\t'A table for spreadsheets'"
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
@@ -119,10 +119,10 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l ssrc -d 'Only thi
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l leg -d 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)' -r -f -a "caller\t''
 agent\t''
 both\t''"
-complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l out -d 'Write journal, sound and report into this folder' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l out -d 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
 json\t'One document at the end'
-jsonl\t'Journal records as they happen'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
 csv\t'A table for spreadsheets'"
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
@@ -138,11 +138,11 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s V -l version -d '
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l filter -d 'Only these: state:up agent:gemini mos<3.8 p95>1200' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l sort -d 'Sort by a column: p95:desc' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l pane -d 'Open this pane: sessions, overview, ladder, media, talk, turns' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l call -d 'Open this call' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l call -d 'Open this call; with --once and --watch print only this one' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l token-file -d 'File with the API\'s token' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s o -l output -d 'How to print with --once' -r -f -a "text\t'For people'
 json\t'One document at the end'
-jsonl\t'Journal records as they happen'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
 csv\t'A table for spreadsheets'"
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r

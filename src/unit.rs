@@ -177,15 +177,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// Parses a size with its unit: `500M`, `20G`; plain numbers are bytes.
+/// Parses a size with its unit: `500M`, `20G`, `4096B`.
 ///
 /// # Errors
-/// Says how sizes are written.
+/// A number without a unit is an error that shows the right spelling.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let value: u64 = number.parse().map_err(|_| format!("'{text}' is no size; write 500M or 20G"))?;
+    if unit.trim().is_empty() {
+        return Err(format!("'{text}' has no unit; did you mean {text}G or {text}M?"));
+    }
     let factor: u64 = match unit.trim().to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
         "" => 1,
         "K" => 1 << 10,
@@ -240,6 +243,8 @@ mod tests {
     fn sizes_and_rates() {
         assert_eq!(parse_size("20G"), Ok(20 << 30));
         assert_eq!(parse_size("64KiB"), Ok(64 << 10));
+        assert_eq!(parse_size("4096B"), Ok(4_096));
+        assert!(parse_size("20").unwrap_err().contains("20G or 20M"));
         assert!(parse_size("99999999999T").is_err());
         assert_eq!(parse_rate("30/m"), Ok(0.5));
         assert!(parse_rate("10").is_err());

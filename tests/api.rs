@@ -42,7 +42,8 @@ fn exchange(mut stream: impl Read + Write, line: &str, headers: &[(&str, &str)],
     }
     request.push_str("\r\n");
     request.push_str(body);
-    stream.write_all(request.as_bytes()).unwrap();
+    // A server that has heard enough answers and closes.
+    let _ = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8(answer).unwrap();
@@ -188,6 +189,9 @@ fn a_call_can_be_hung_up_by_the_operator() {
         assert!(until(LIMIT, || sessions(&gateway, "up").is_empty()));
         let session = ask(&gateway, &format!("GET /v1/sessions/{call}")).json();
         assert_eq!((&session["summary"]["ended_by"], &session["summary"]["reason"]), (&json!("us"), &json!(reason)));
+        assert_eq!(ask_with(&gateway, &line.replace("CALL", &call), body).status, 409, "it is over");
+        let keys = format!("POST /v1/sessions/{call}/dtmf");
+        assert_eq!(ask_with(&gateway, &keys, "{\"digits\":\"1\"}").status, 409);
     }
     let journals = finished_journals(&gateway.recordings, 3);
     for journal in &journals {
@@ -226,7 +230,12 @@ fn what_is_not_there_is_404_and_json() {
         assert_eq!(answer.status, 404, "{line}: {answer:?}");
         assert!(answer.json()["error"].is_string(), "{line}: {answer:?}");
     }
-    assert_eq!(ask(&gateway, "PATCH /v1/sessions").status, 405);
+    let wrong = ask(&gateway, "PATCH /v1/sessions");
+    assert_eq!(wrong.status, 405);
+    assert!(wrong.json()["error"].is_string(), "{wrong:?}");
+    let large = ask_with(&gateway, "POST /v1/sessions/c-00000001/dtmf", &" ".repeat(3 << 20));
+    assert_eq!(large.status, 413);
+    assert!(large.json()["error"].is_string(), "{large:?}");
     assert_eq!(ask_with(&gateway, "POST /v1/sessions/c-00000001/hangup", "{\"why\":1}").status, 400);
     assert_eq!(ask(&gateway, "GET /v1/health").status, 200, "and it goes on");
 }
@@ -253,6 +262,9 @@ fn on_tcp_nothing_is_told_without_the_token() {
     assert_eq!(status("GET /nowhere", &right), 404);
     home.run(&["monitor", &gateway.api, "--once"]).exits(4).complains().says(&["--token-file"]);
     home.run(&["monitor", &gateway.api, "--once", "--token-file", "token"]).exits(0);
+    home.file("wrong", "another-token");
+    let wrong = home.run(&["monitor", &gateway.api, "--once", "--token-file", "wrong"]).exits(4);
+    wrong.complains().says(&["refused the token", "--token-file"]);
     let api = gateway.api.clone();
     let done = gateway.stop().exits(0);
     assert!(!done.stderr.contains("a-token-for-tests"), "{}", done.stderr);

@@ -230,6 +230,18 @@ fn nothing_is_unwrapped_outside_tests() {
 }
 
 #[test]
+fn every_target_of_the_log_can_be_named_in_a_filter() {
+    let lines = sources().iter().flat_map(|source| source.lines_with(&["target: \""])).collect::<Vec<_>>();
+    assert!(lines.len() > 10, "{lines:?}");
+    let is_known = |line: &String| {
+        let target = line.split("target: \"").nth(1).and_then(|rest| rest.split('"').next());
+        target.is_some_and(|target| voxgw::config::LOG_MODULES.contains(&target))
+    };
+    let wrong: Vec<String> = lines.into_iter().filter(|line| !is_known(line)).collect();
+    assert_none("targets that LOG_MODULES does not have:", &wrong);
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     let silent = |source: &&Source| !source.text.starts_with("//!");
     let wrong: Vec<String> = sources().iter().filter(silent).map(|source| format!("src/{}", source.name)).collect();

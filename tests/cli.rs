@@ -140,10 +140,13 @@ fn nobody_there_is_exit_code_3_and_said_at_once() {
     let home = Home::new();
     for transport in ["udp", "tcp"] {
         let target = format!("sip:bob@127.0.0.1:{};transport={transport}", closed_port());
-        let done = home.dial(&target, &["--silence", "--ring", "8s"]).exits(3);
+        let done =
+            home.dial(&target, &["--silence", "--ring", "8s"]).exits(3).complains().says(&["127.0.0.1:", transport]);
         assert!(done.took < Duration::from_secs(4), "{transport}: a refusal was waited for: {:?}", done.took);
     }
     home.dial("sip:bob@voxgw.invalid", &["--silence"]).exits(3).says(&["voxgw.invalid", "hint: "]);
+    let target = format!("sip:bob@localhost:{};transport=tcp", closed_port());
+    home.dial(&target, &["--silence"]).exits(3).complains().says(&["could not connect to tcp "]);
 }
 
 // serve
@@ -186,7 +189,7 @@ fn the_api_on_tcp_needs_a_token() {
     home.file("empty", "\n");
     let mut with_empty = arguments.to_vec();
     with_empty.extend(["--api-token-file", "empty"]);
-    home.run(&with_empty).exits(2).says(&["empty"]);
+    home.run(&with_empty).exits(2).complains().says(&["empty"]);
 }
 
 #[test]
@@ -435,6 +438,53 @@ fn pressed_keys_arrive_once_each() {
 }
 
 #[test]
+fn an_echo_and_an_agent_press_keys_and_hang_up_at_their_time() {
+    let home = Home::new();
+    let gateway = home.serve("scripted", &[]);
+    for source in [&["--echo"][..], &["--agent", "scripted"]] {
+        let arguments = ["--dtmf", "12@500ms", "--dtmf", "#@1s", "--hangup-after", "500ms", "-o", "json"];
+        let document = home.dial(&gateway.target(), &[source, &arguments].concat()).exits(0).json();
+        let summary = &document["calls"][0]["summary"];
+        assert_eq!((&summary["ended_by"], &summary["reason"]), (&json!("us"), &json!("the time was over")));
+        let seconds = summary["duration_s"].as_f64().unwrap();
+        assert!((1.4..2.5).contains(&seconds), "{source:?}: {seconds} s");
+    }
+    for journal in finished_journals(&gateway.recordings, 2) {
+        assert_eq!(journal.summary()["dtmf"], "12#");
+    }
+    home.file("said.wav", "");
+    let short = ["--play", "said.wav", "--hangup-after", "silence:500ms"];
+    home.dial(&gateway.target(), &short).exits(2).complains().says(&["at least 1s", "--delay"]);
+    let delay = ["--echo", "--delay", "1s"];
+    home.dial(&gateway.target(), &delay).exits(2).complains().says(&["--delay", "--play"]);
+    let snapshot = home.run(&["monitor", &gateway.api, "--once", "-o", "json"]).exits(0).json();
+    assert_eq!(snapshot["gateway"]["sip_dropped_total"], 0, "looking whether anybody is there is no broken message");
+}
+
+#[test]
+fn a_rule_for_the_end_does_not_talk_over_the_greeting() {
+    let home = Home::new();
+    write_wav(&home.path().join("said.wav"), 8_000, 1, &bursts(0.5));
+    let gateway = home.serve("scripted", &[]);
+    let arguments = ["--play", "said.wav", "--hangup-after", "200ms", "-o", "json"];
+    home.dial(&gateway.target(), &arguments).exits(0);
+    let journal = &finished_journals(&gateway.recordings, 1)[0];
+    assert_eq!(journal.summary()["cuts"], 0, "the greeting was cut");
+    assert!(journal.summary()["duration_s"].as_f64().unwrap() > 3.0, "{}", journal.summary());
+}
+
+#[test]
+fn a_rule_of_silence_waits_for_the_answer_to_what_was_played() {
+    let home = Home::new();
+    write_wav(&home.path().join("said.wav"), 8_000, 1, &bursts(2.0));
+    let gateway = home.serve("scripted", &[]);
+    let arguments = ["--play", "said.wav", "--hangup-after", "silence:1200ms", "-o", "json"];
+    let document = home.dial(&gateway.target(), &arguments).exits(0).json();
+    let summary = &document["calls"][0]["summary"];
+    assert_eq!((&summary["turns"], &summary["reason"]), (&json!(1), &json!("the far end fell silent")), "{summary}");
+}
+
+#[test]
 fn several_calls_at_once_all_succeed() {
     let home = Home::new();
     let gateway = home.serve("echo:live", &[]);
@@ -495,6 +545,51 @@ fn a_call_folder_holds_journal_sound_and_capture() {
     assert!(home.path().join("ours.pcap").is_file());
 }
 
+#[test]
+fn replay_replaces_no_input_and_gives_each_its_folder() {
+    let home = Home::new();
+    for folder in ["a", "b"] {
+        fs::create_dir(home.path().join(folder)).unwrap();
+        write_wav(&home.path().join(folder).join("call.wav"), 8_000, 1, &bursts(1.0));
+        fs::write(home.path().join(folder).join("session.jsonl"), "the journal").unwrap();
+    }
+    let before = fs::read(home.path().join("a/call.wav")).unwrap();
+    for (input, out) in [("a", "a"), ("a/call.wav", "a"), ("a/call.wav", "./b/../a")] {
+        let done = home.run(&["replay", input, "--agent", "echo", "--out", out]).exits(2);
+        done.complains().says(&["--out", "would replace"]);
+    }
+    home.run(&["replay", "a", "--out", "a"]).exits(2).complains();
+    assert_eq!(fs::read(home.path().join("a/call.wav")).unwrap(), before);
+    home.run(&["replay", "a", "b", "a/call.wav", "--agent", "echo", "--out", "both"]).exits(0);
+    for folder in ["a", "b", "call"] {
+        for name in ["session.jsonl", "call.wav", "sent.pcap", "report.json"] {
+            assert!(home.path().join("both").join(folder).join(name).is_file(), "{folder}/{name}");
+        }
+    }
+    home.run(&["replay", "b", "--out", "one"]).exits(0);
+    assert!(home.path().join("one/report.json").is_file());
+}
+
+#[test]
+fn replay_says_what_does_not_fit() {
+    let home = Home::new();
+    write_wav(&home.path().join("said.wav"), 8_000, 1, &bursts(1.0));
+    for speed in ["0", "real", "2x"] {
+        home.run(&["replay", "said.wav", "--speed", speed]).exits(2).complains().says(&["--agent"]);
+    }
+    home.run(&["replay", "said.wav", "--agent", "echo", "--out", "run"]).exits(0);
+    home.run(&["replay", "run/sent.pcap", "--codec", "pcmu"]).exits(0);
+    let done = home.run(&["replay", "run/sent.pcap", "--codec", "pcmu", "--ssrc", "0x00000001"]).exits(2);
+    done.complains().says(&["--ssrc 0x00000001", "they are 0x"]);
+    // What a program writes into a pipe, and what is left of a copy.
+    let mut whole = fs::read(home.path().join("said.wav")).unwrap();
+    whole.truncate(whole.len() - 1_001);
+    home.file("cut.wav", &whole);
+    whole[40..44].copy_from_slice(&[0xff; 4]);
+    home.file("piped.wav", &whole);
+    home.run(&["replay", "cut.wav", "piped.wav"]).exits(0);
+}
+
 // Gemini
 
 #[test]
@@ -505,6 +600,11 @@ fn gemini_without_a_key_is_exit_code_5_and_a_hint() {
     home.run(&["dial", "127.0.0.1", "--agent", "gemini"]).exits(5).complains().says(&["GEMINI_API_KEY"]);
     home.file("voxgw.toml", "[agents.gemini]\nkey_file = \"nowhere\"\n");
     home.run(&serve).exits(7).complains().says(&["nowhere"]);
+    let auto = ["serve", "--sip", "udp:127.0.0.1:0", "--api", "off"];
+    home.run(&auto).exits(7).complains().says(&["nowhere"]);
+    fs::remove_file(home.path().join("voxgw.toml")).unwrap();
+    let named = [("GEMINI_API_KEY_FILE", "nokey.txt")];
+    home.run_with(&named, &auto).exits(7).complains().says(&["nokey.txt", "GEMINI_API_KEY_FILE"]);
 }
 
 /// A gateway whose agent is Gemini at another address.
@@ -602,6 +702,19 @@ fn json_logs_are_json_with_events() {
 }
 
 #[test]
+fn a_log_filter_names_modules_and_leaves_the_others_alone() {
+    let home = Home::new();
+    let check = |filter: &str| {
+        let arguments = ["serve", "--check", "--agent", "echo", "--sip", "udp:127.0.0.1:0", "--api", "off"];
+        home.run(&[&arguments[..], &["--log", filter]].concat())
+    };
+    check("sipp=debug").exits(2).complains().says(&["sipp", "did you mean sip?"]);
+    let said = |filter: &str| home.serve("echo", &["--log", filter]).stop().exits(0).stderr;
+    assert!(said("sip=debug").contains("gateway.ready"), "the level of the rest is as if nothing was said");
+    assert!(!said("warn,sip=debug").contains("gateway.ready"));
+}
+
+#[test]
 fn a_log_file_takes_the_log_from_stderr() {
     let home = Home::new();
     let gateway = home.serve("echo:live", &["--log-file", "gateway.log", "--log-format", "json"]);
@@ -682,7 +795,87 @@ fn the_template_is_a_config() {
     home.run(&["config", "init", "--force"]).exits(0);
 }
 
+#[test]
+fn a_dot_env_that_cannot_be_read_is_one_error() {
+    let home = Home::new();
+    let show = |more: &[&str]| home.run(&[&["config", "show"], more].concat());
+    home.file(".env", "VOXGW__GATEWAY__NAME=front desk # ours\nnonsense\n");
+    show(&[]).exits(2).complains().says(&[".env line 2", "NAME=value"]);
+    home.run(&["monitor", "--once"]).exits(2).complains().says(&[".env line 2"]);
+    home.file(".env", b"A=b\nVOXGW__GATEWAY__NAME=\xff\n");
+    show(&[]).exits(2).complains().says(&[".env line 2", "UTF-8"]);
+    home.file(".env", "\u{feff}VOXGW__GATEWAY__NAME=front desk # ours\n");
+    assert!(show(&["--changed"]).exits(0).stdout.contains("front desk"));
+    fs::remove_file(home.path().join(".env")).unwrap();
+    fs::create_dir(home.path().join(".env")).unwrap();
+    let done = show(&[]).exits(7).complains().says(&[".env"]);
+    assert!(done.took < Duration::from_secs(5), "{:?}", done.took);
+}
+
+#[test]
+fn the_environment_beats_dot_env_in_either_spelling() {
+    let home = Home::new();
+    home.file(".env", "LOG_LEVEL=debug\nVOXGW_RECORDINGS=/Srv/Calls\n");
+    let show = |variables: &[(&str, &str)]| home.run_with(variables, &["config", "show", "--changed"]).exits(0).stdout;
+    let inside = show(&[]);
+    assert!(inside.lines().any(|line| line.contains("debug") && line.ends_with(".env LOG_LEVEL")), "{inside}");
+    assert!(inside.lines().any(|line| line.contains("/Srv/Calls") && line.contains(".env ")), "{inside}");
+    let outside = show(&[("VOXGW__LOG__LEVEL", "warn")]);
+    assert!(outside.lines().any(|line| line.contains("warn") && line.ends_with("$VOXGW__LOG__LEVEL")), "{outside}");
+    home.file(".env", "VOXGW__LOG__LEVEL=debug\n");
+    let outside = show(&[("LOG_LEVEL", "warn")]);
+    assert!(outside.lines().any(|line| line.contains("warn") && line.ends_with("$LOG_LEVEL")), "{outside}");
+}
+
+#[test]
+fn a_size_without_a_unit_is_refused_before_anything_is_removed() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    home.dial(&gateway.target(), &["--silence", "--hangup-after", "300ms"]).exits(0);
+    let kept = finished_journals(&gateway.recordings, 1).remove(0).folder;
+    let folder = gateway.recordings.display().to_string();
+    gateway.stop().exits(0);
+    let arguments = ["serve", "--agent", "echo", "--sip", "udp:127.0.0.1:0", "--api", "off", "--recordings", &folder];
+    for (key, value) in [("MAX_SIZE", "20"), ("MAX_SIZE", "0"), ("MAX_SIZE", "0G"), ("KEEP", "0s")] {
+        let name = format!("VOXGW__RECORDING__{key}");
+        home.run_with(&[(&name, value)], &arguments).exits(2).complains().says(&[&name, value]);
+    }
+    assert!(kept.join("session.jsonl").is_file());
+}
+
 // The disk
+
+#[test]
+fn check_changes_nothing_on_disk() {
+    let home = Home::new();
+    let limits = [("VOXGW__RECORDING__MAX_SIZE", "1B")];
+    let mut gateway = home.serve("echo:live", &[]);
+    let call = home.start_dial(&gateway.target(), &["--silence", "--hangup-after", "2s"]);
+    gateway.wait_until_up();
+    let folder = gateway.recordings.display().to_string();
+    let api = format!("unix:{}", home.path().join("run/other.sock").display());
+    let check = |recordings: &str, log: &str| {
+        let arguments = ["serve", "--check", "--agent", "echo", "--sip", "udp:127.0.0.1:0", "--api", &api];
+        let more = ["--recordings", recordings, "--log-file", log];
+        home.run_with(&limits, &[&arguments[..], &more].concat())
+    };
+    check(&folder, "check.log").exits(0).says(&["ready", &folder]);
+    check("not/there", "check.log").exits(0).says(&["not/there"]);
+    for name in ["not", "check.log", "run/other.sock"] {
+        assert!(!home.path().join(name).exists(), "{name} was made");
+    }
+    home.file("in-the-way", "");
+    check("in-the-way/calls", "check.log").exits(7).complains().says(&["in-the-way"]);
+    // Another gateway with a smaller limit takes everything but the call that runs.
+    let arguments = ["serve", "--agent", "echo", "--sip", "udp:127.0.0.1:0", "--api", "off", "--recordings", &folder];
+    let mut other = home.start(&limits, &arguments);
+    other.wait_for_word("Ctrl-C drains");
+    call.wait().exits(0);
+    let journal = finished_journals(&gateway.recordings, 1).remove(0);
+    assert!(journal.folder.join("call.wav").is_file());
+    other.signal("TERM");
+    other.wait().exits(0);
+}
 
 /// What the gateway says of its recordings.
 fn recording_problem(home: &Home, gateway: &Gateway) -> String {
@@ -707,6 +900,8 @@ fn calls_go_on_without_a_disk_and_the_monitor_says_so() {
         recording_problem(&home, &gateway).contains(gateway.recordings.to_str().unwrap())
     });
     assert!(said, "the monitor does not say that recording fails");
+    let text = home.run(&["monitor", &gateway.api, "--once"]).exits(0).stdout;
+    assert!(text.contains("\nrecording: cannot write to "), "{text}");
     let document = call.wait().exits(0).json();
     assert_eq!((&document["sip"], &document["media"]), (&json!("pass"), &json!("pass")));
     gateway.stop().exits(0).says(&["recording.failed"]);
@@ -726,7 +921,11 @@ fn a_broken_disk_is_known_until_it_works_again() {
     fs::create_dir(&gateway.recordings).unwrap();
     call();
     finished_journals(&gateway.recordings, 1);
-    assert_eq!(recording_problem(&home, &gateway), "");
+    // Without a call too: the disk is tried while it fails.
+    assert!(until(LIMIT, || recording_problem(&home, &gateway).is_empty()), "the problem is never said to be over");
+    let said = gateway.stop().exits(0).stderr;
+    let count = |word: &str| said.matches(word).count();
+    assert_eq!((count("recording.failed"), count("recording.resumed")), (1, 1), "{said}");
 }
 
 // The monitor without a screen
@@ -746,6 +945,27 @@ fn the_monitor_prints_a_journal_and_a_gateway_once() {
         assert_eq!(snapshot["sessions"][0]["state"], "ended");
         let none = home.run(&["monitor", target, "--once", "-o", "json", "--filter", "state:up"]).exits(0).json();
         assert_eq!(none["sessions"].as_array().map(Vec::len), Some(0), "{none}");
+    }
+    let once = |more: &[&str]| home.run(&[&["monitor", "--demo"], more].concat());
+    let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let all = lines(&once(&["--once", "-o", "jsonl"]).exits(0).stdout);
+    assert!(all.len() > 3 && all.iter().all(|session| session["header"]["call"].is_string()));
+    let first = all[0]["header"]["call"].as_str().unwrap();
+    let one = lines(&once(&["--once", "-o", "jsonl", "--call", first]).exits(0).stdout);
+    assert_eq!(one, all[..1]);
+    assert_eq!(once(&["--once", "-o", "csv", "--call", first]).exits(0).stdout.lines().count(), 2);
+    assert!(once(&["--once", "--call", first]).exits(0).stdout.contains(first));
+    once(&["--once", "--call", "c-00000000"]).exits(2).complains();
+    let watched = lines(&once(&["--watch", "-o", "jsonl", "--call", first]).exits(0).stdout);
+    assert_eq!((watched.len(), &watched[0]["type"]), (1, &json!("snapshot")));
+    assert_eq!(watched[0]["sessions"].as_array().map(Vec::len), Some(1));
+    let journal = journal.folder.to_str().unwrap();
+    let watched = lines(&home.run(&["monitor", journal, "--watch", "-o", "jsonl"]).exits(0).stdout);
+    assert_eq!(watched[0]["sessions"][0]["header"]["call"], call.as_str());
+    home.file("garbage.jsonl", b"\xff\xfe\x00garbage");
+    home.file("words.jsonl", "one\ntwo\n");
+    for name in ["garbage.jsonl", "words.jsonl"] {
+        home.run(&["monitor", name, "--once"]).exits(2).complains().says(&[name]);
     }
     home.run(&["monitor", "unix:/nowhere/voxgw.sock", "--once"]).exits(3).complains();
     home.run(&["monitor", "nowhere.jsonl", "--once"]).exits(7).complains();

@@ -64,7 +64,8 @@ async fn call(mock: &MockGemini, ports: u16, settings: &str, sound: Vec<i16>, st
         digits: vec![],
         start_after: Duration::from_secs(1),
         hang_up_after: Some(stay),
-        patient: false,
+        waits_to_begin: false,
+        waits_to_end: false,
     };
     let originate = Originate {
         to: Uri::parse(&format!("sip:support@{address}")).unwrap(),

@@ -75,8 +75,10 @@ pub struct PlayPlan {
     pub start_after: Duration,
     /// From the last sound to hanging up.
     pub hang_up_after: Option<Duration>,
-    /// Let the far end finish before beginning and before hanging up.
-    pub patient: bool,
+    /// Let the far end finish before beginning.
+    pub waits_to_begin: bool,
+    /// Let the far end finish before hanging up.
+    pub waits_to_end: bool,
 }
 
 impl Plan {
@@ -122,13 +124,10 @@ impl Plan {
         Some(match &self.what {
             What::Echo { live } => Box::new(Echo::new(*live)),
             What::Scripted(script) => Box::new(Scripted::new(Arc::clone(script))),
-            What::Play(play) => Box::new(Play::new(
-                play.files.clone(),
-                play.digits.clone(),
-                play.start_after,
-                play.hang_up_after,
-                play.patient,
-            )),
+            What::Play(play) => {
+                let player = Play::new(play.files.clone(), play.digits.clone(), play.start_after, play.hang_up_after);
+                Box::new(player.waiting(play.waits_to_begin, play.waits_to_end))
+            }
             What::Gemini(_) => return None,
         })
     }

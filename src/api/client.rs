@@ -136,6 +136,11 @@ impl Target {
         let answer = answer.map_err(|_| self.unreachable("no answer within 5 s"))??;
         match answer.status() {
             status if status.is_success() => Ok(answer),
+            StatusCode::UNAUTHORIZED if self.token.is_some() => {
+                Err(Error::new(Kind::Refused, format!("{} refused the token", self.name())).hint(
+                    "use the token that the gateway's api.token_file holds: --token-file FILE, or VOXGW_TOKEN_FILE",
+                ))
+            }
             StatusCode::UNAUTHORIZED => Err(Error::new(Kind::Refused, format!("{} wants a token", self.name()))
                 .hint("give --token-file FILE, or VOXGW_TOKEN_FILE")),
             status => {

@@ -11,7 +11,7 @@ use crate::{
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Path as PathPart, Request, State},
+    extract::{Path as PathPart, Request, State, rejection::BytesRejection},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -59,31 +59,80 @@ pub async fn start(place: &str, token: Option<Secret>, handle: Handle) -> Result
         tokio::spawn(async move { axum::serve(listener, router(handle, None)).await });
         return Ok(Some(Listening { place: format!("unix:{}", path.display()), path: Some(path) }));
     }
-    let Some(token) = token else {
+    let listener = bind_tcp(place, token.as_ref()).await?;
+    let bound = listener.local_addr().map_or_else(|_| place.to_owned(), |address| address.to_string());
+    tokio::spawn(async move { axum::serve(listener, router(handle, token.map(Arc::new))).await });
+    Ok(Some(Listening { place: format!("http://{bound}"), path: None }))
+}
+
+/// Binds `place` as [`start`] would and lets go of it again, for `serve --check`; changes nothing on disk. Gives the
+/// place as [`start`] would name it.
+///
+/// # Errors
+/// As [`start`].
+pub async fn check(place: &str, token: Option<&Secret>) -> Result<String> {
+    if place == "off" {
+        return Ok(place.to_owned());
+    }
+    if let Some(path) = place.strip_prefix("unix:") {
+        let path = if path == "auto" { super::client::default_socket() } else { PathBuf::from(path) };
+        look_for_another(&path).await?;
+        // Where the folder is not there yet, it could be made.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        if folder.is_dir() {
+            drop(bind_hidden(&path)?);
+            let _ = std::fs::remove_file(hidden_name(&path));
+        }
+        return Ok(format!("unix:{}", path.display()));
+    }
+    let listener = bind_tcp(place, token).await?;
+    Ok(listener.local_addr().map_or_else(|_| place.to_owned(), |address| format!("http://{address}")))
+}
+
+async fn bind_tcp(place: &str, token: Option<&Secret>) -> Result<TcpListener> {
+    if token.is_none() {
         return Err(Error::usage(format!("api.listen = {place}: on TCP the API needs a token"))
             .hint("set api.token_file, or use unix:PATH"));
-    };
-    let listener = TcpListener::bind(place).await.map_err(|source| {
+    }
+    TcpListener::bind(place).await.map_err(|source| {
         Error::machine(format!("could not listen on {place} for the API: {source}"))
             .hint("choose another port with --api HOST:PORT")
-    })?;
-    let bound = listener.local_addr().map_or_else(|_| place.to_owned(), |address| address.to_string());
-    tokio::spawn(async move { axum::serve(listener, router(handle, Some(Arc::new(token)))).await });
-    Ok(Some(Listening { place: format!("http://{bound}"), path: None }))
+    })
+}
+
+/// A socket of a gateway that runs, or a file, is not taken. Gives whether a dead one's socket is there.
+async fn look_for_another(path: &Path) -> Result<bool> {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return Ok(false) };
+    if !found.file_type().is_socket() {
+        return Err(Error::machine(format!("{} is there already and is no socket", path.display()))
+            .hint("choose another place with --api unix:PATH"));
+    }
+    if UnixStream::connect(path).await.is_ok() {
+        return Err(Error::machine(format!("another gateway answers on {}", path.display()))
+            .hint("stop it, or choose another place with --api unix:PATH"));
+    }
+    Ok(true)
+}
+
+fn hidden_name(path: &Path) -> PathBuf {
+    let mut hidden = path.as_os_str().to_owned();
+    hidden.push(format!(".{}", std::process::id()));
+    PathBuf::from(hidden)
+}
+
+fn bind_hidden(path: &Path) -> Result<UnixListener> {
+    let failed = |source: &std::io::Error| Error::file("make the API's socket", path, source);
+    let hidden = hidden_name(path);
+    let _ = std::fs::remove_file(&hidden);
+    let listener = UnixListener::bind(&hidden).map_err(|source| failed(&source))?;
+    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(|source| failed(&source))?;
+    Ok(listener)
 }
 
 /// Binds under another name with mode 0600 and then moves it in place: nobody can connect in between.
 async fn bind_unix(path: &Path) -> Result<UnixListener> {
     let failed = |source: &std::io::Error| Error::file("make the API's socket", path, source);
-    if let Ok(found) = std::fs::symlink_metadata(path) {
-        if !found.file_type().is_socket() {
-            return Err(Error::machine(format!("{} is there already and is no socket", path.display()))
-                .hint("choose another place with --api unix:PATH"));
-        }
-        if UnixStream::connect(path).await.is_ok() {
-            return Err(Error::machine(format!("another gateway answers on {}", path.display()))
-                .hint("stop it, or choose another place with --api unix:PATH"));
-        }
+    if look_for_another(path).await? {
         std::fs::remove_file(path).map_err(|source| failed(&source))?;
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -93,13 +142,8 @@ async fn bind_unix(path: &Path) -> Result<UnixListener> {
                 .hint("remove it, or choose another place with --api unix:PATH"));
         }
     }
-    let mut hidden = path.as_os_str().to_owned();
-    hidden.push(format!(".{}", std::process::id()));
-    let hidden = PathBuf::from(hidden);
-    let _ = std::fs::remove_file(&hidden);
-    let listener = UnixListener::bind(&hidden).map_err(|source| failed(&source))?;
-    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(|source| failed(&source))?;
-    std::fs::rename(&hidden, path).map_err(|source| failed(&source))?;
+    let listener = bind_hidden(path)?;
+    std::fs::rename(hidden_name(path), path).map_err(|source| failed(&source))?;
     Ok(listener)
 }
 
@@ -120,6 +164,9 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/calls", post(place))
         .route("/v1/messages", post(write))
         .route("/v1/events", get(events))
+        .method_not_allowed_fallback(|| async {
+            problem(StatusCode::METHOD_NOT_ALLOWED, "this place takes another method; see docs/API.md")
+        })
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such place; see docs/API.md") })
         .with_state(handle);
     match token {
@@ -205,8 +252,8 @@ struct HangUp {
     reason: Option<String>,
 }
 
-async fn hang_up(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
-    let wish: HangUp = match read(&body) {
+async fn hang_up(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
+    let wish: HangUp = match read(body) {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
@@ -221,7 +268,15 @@ async fn hang_up_plain(State(handle): State<Handle>, PathPart(call): PathPart<St
 async fn end(handle: &Handle, text: &str, reason: &str) -> Response {
     match text.parse::<CallId>() {
         Ok(call) if handle.hang_up(call, reason).await => StatusCode::ACCEPTED.into_response(),
-        Ok(call) if handle.hub.snapshot().await.is_some_and(|all| all.sessions.iter().any(|s| s.call() == call)) => {
+        _ => not_running(handle, text).await,
+    }
+}
+
+/// Why nothing can be done to a call: it is over, or there never was one.
+async fn not_running(handle: &Handle, text: &str) -> Response {
+    let Ok(call) = text.parse::<CallId>() else { return unknown_call(text) };
+    match handle.hub.snapshot().await {
+        Some(all) if all.sessions.iter().any(|session| session.call() == call) => {
             problem(StatusCode::CONFLICT, &format!("call {call} has ended already"))
         }
         _ => unknown_call(text),
@@ -234,8 +289,8 @@ struct Press {
     digits: String,
 }
 
-async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
-    let wish: Press = match required(&body, "{\"digits\":\"12#\"}") {
+async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
+    let wish: Press = match required(body, "{\"digits\":\"12#\"}") {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
@@ -244,7 +299,7 @@ async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, b
     }
     match call.parse::<CallId>() {
         Ok(id) if handle.press(id, &wish.digits).await => StatusCode::ACCEPTED.into_response(),
-        _ => unknown_call(&call),
+        _ => not_running(&handle, &call).await,
     }
 }
 
@@ -254,8 +309,8 @@ struct Transfer {
     to: String,
 }
 
-async fn transfer(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Bytes) -> Response {
-    let wish: Transfer = match required(&body, "{\"to\":\"sip:carol@example.org\"}") {
+async fn transfer(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
+    let wish: Transfer = match required(body, "{\"to\":\"sip:carol@example.org\"}") {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
@@ -285,8 +340,8 @@ fn whom(text: &str) -> Option<Uri> {
     good.then(|| Uri { scheme: "sip".into(), user: text.to_owned(), ..Uri::default() })
 }
 
-async fn place(State(handle): State<Handle>, body: Bytes) -> Response {
-    let wish: Place = match required(&body, "{\"to\":\"alice\",\"agent\":\"echo\"}") {
+async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
+    let wish: Place = match required(body, "{\"to\":\"alice\",\"agent\":\"echo\"}") {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
@@ -324,8 +379,8 @@ struct Write {
 }
 
 /// Sends a text and waits for what the far end says to it.
-async fn write(State(handle): State<Handle>, body: Bytes) -> Response {
-    let wish: Write = match required(&body, "{\"to\":\"alice\",\"from\":\"sip:desk@example.org\",\"text\":\"…\"}") {
+async fn write(State(handle): State<Handle>, body: Arrived) -> Response {
+    let wish: Write = match required(body, "{\"to\":\"alice\",\"from\":\"sip:desk@example.org\",\"text\":\"…\"}") {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
@@ -352,17 +407,26 @@ fn failure(error: &Error) -> Response {
 }
 
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn required<T: for<'de> Deserialize<'de>>(body: &[u8], example: &str) -> Result<T, Response> {
-    serde_json::from_slice(body)
+fn required<T: for<'de> Deserialize<'de>>(body: Arrived, example: &str) -> Result<T, Response> {
+    serde_json::from_slice(&whole(body)?)
         .map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("body must be {example}: {wrong}")))
 }
 
+/// A request's body as far as it came.
+type Arrived = Result<Bytes, BytesRejection>;
+
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn read<T: Default + for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Response> {
+fn whole(body: Arrived) -> Result<Bytes, Response> {
+    body.map_err(|rejection| problem(rejection.status(), &format!("the body was not taken: {}", rejection.body_text())))
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
+fn read<T: Default + for<'de> Deserialize<'de>>(body: Arrived) -> Result<T, Response> {
+    let body = whole(body)?;
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("bad body: {wrong}")))
+    serde_json::from_slice(&body).map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("bad body: {wrong}")))
 }
 
 /// Snapshot first, then items as they come, one JSON object a line. A client that is too slow is told how many it

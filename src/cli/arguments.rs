@@ -166,7 +166,7 @@ pub enum Format {
     Text,
     /// One document at the end
     Json,
-    /// Journal records as they happen
+    /// One JSON object a line: records as they happen, or one line for each call or file
     Jsonl,
     /// A table for spreadsheets
     Csv,
@@ -175,7 +175,7 @@ pub enum Format {
 /// `voxgw serve`
 #[derive(Args, Clone, Debug, Default)]
 pub struct Serve {
-    /// Listen here: udp:, tcp:, tls:, ws: or wss:; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]
+    /// Listen here: udp:, tcp:, tls:, ws: or wss:, on port 5060 (tls 5061) if none is named; repeatable [default: udp:0.0.0.0:5060 and tcp:0.0.0.0:5060]
     #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
     pub sip: Vec<String>,
     /// Ports for RTP and RTCP [default: 10000-20000]
@@ -253,9 +253,13 @@ pub struct Dial {
     #[arg(long, value_name = "KEYS[@TIME]")]
     pub dtmf: Vec<String>,
     /// Hang up after: a time like 5s, silence:2s, or turns:3
+    ///
+    /// A time counts from the end of the last file or from the last key; without --play and --dtmf from the answer.
+    /// silence:2s: both sides have been silent for so long after the far end spoke. turns:3: it has answered so many times.
     #[arg(long, value_name = "RULE")]
     pub hangup_after: Option<String>,
-    /// Play so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]
+    /// With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished
+    /// speaking]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub delay: Option<Duration>,
     /// Ring at most this long
@@ -326,7 +330,9 @@ pub struct Replay {
     /// Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)
     #[arg(long, value_name = "SIDE", default_value = "caller", value_parser = ["caller", "agent", "both"])]
     pub leg: String,
-    /// Write journal, sound and report into this folder
+    /// Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap
+    ///
+    /// Several inputs get a folder each, below it and of their name. An input is never replaced.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How to print the result
@@ -358,7 +364,7 @@ pub struct Monitor {
     /// Open this pane: sessions, overview, ladder, media, talk, turns
     #[arg(long, value_name = "NAME")]
     pub pane: Option<String>,
-    /// Open this call
+    /// Open this call; with --once and --watch print only this one
     #[arg(long, value_name = "ID")]
     pub call: Option<CallId>,
     /// Plain letters instead of lines and bullets

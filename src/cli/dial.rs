@@ -3,7 +3,7 @@
 use super::{
     Global, Printer,
     arguments::{Dial, Format},
-    environment, expand_home, layers, logging,
+    environment, expand_home, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
@@ -11,7 +11,7 @@ use crate::{
         seat::{Plan, PlayPlan},
     },
     api::model::StreamItem,
-    call::journal::{Body, Record, Summary, Turn, Verdict},
+    call::journal::{Body, CallState, Record, Summary, Turn, Verdict},
     config::{Config, read_secret},
     error::{Error, Kind, Result},
     gateway::{Engine, Handle, Originate},
@@ -24,7 +24,7 @@ use indicatif::ProgressBar;
 use rand::Rng as _;
 use serde::Serialize;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Write as _,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -45,8 +45,7 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
     let folder = KeptFolder::new(arguments)?;
     let config = config(global, arguments, &target, &folder)?;
     // Events are printed as lines; the log would say them twice.
-    let level = (global.log.is_none() && global.verbose == 0 && environment("LOG_LEVEL").is_none()).then_some("error");
-    logging::start(&config, level)?;
+    logging::start(&config, "error", is_log_level_set(global))?;
     let template = Template::new(arguments, &config, target)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -176,6 +175,13 @@ fn numbered(file: &Path, number: usize) -> PathBuf {
     file.with_file_name(format!("{stem}-{number}{extension}"))
 }
 
+/// What is done to a call whose agent does not do it itself.
+#[derive(Clone, Debug)]
+enum Deed {
+    Press(String),
+    HangUp,
+}
+
 /// What every call of this run is made from.
 struct Template {
     to: Uri,
@@ -184,6 +190,8 @@ struct Template {
     headers: Vec<(String, String)>,
     credentials: Option<Credentials>,
     plan: Arc<Plan>,
+    /// What is done to each call at its time, counted from the answer.
+    deeds: Vec<(Duration, Deed)>,
     ring: Duration,
     max: Duration,
     silence: Option<Duration>,
@@ -216,7 +224,15 @@ impl Template {
             })
             .collect::<Result<Vec<_>>>()?;
         let (after, silence, turns) = hang_up_rule(arguments.hangup_after.as_deref())?;
-        let plan = plan(arguments, config, after)?;
+        // A player begins when the far end has paused: a shorter silence would end the call before that.
+        if silence.is_some_and(|span| span < Duration::from_secs(1))
+            && !arguments.play.is_empty()
+            && arguments.delay.is_none()
+        {
+            return Err(Error::usage("--hangup-after silence: with --play at least 1s")
+                .hint("a shorter one would end the call before the sound begins; or say when with --delay TIME"));
+        }
+        let (plan, deeds) = plan(arguments, config, after)?;
         Ok(Self {
             to,
             from,
@@ -224,6 +240,7 @@ impl Template {
             headers,
             credentials: credentials(arguments)?,
             plan: Arc::new(plan),
+            deeds,
             ring: arguments.ring,
             max: arguments.max,
             silence,
@@ -289,14 +306,18 @@ fn digits(text: &str) -> Result<(Duration, String)> {
     if good { Ok((at, keys)) } else { Err(wrong("keys are 0-9, *, # and A-D")) }
 }
 
-fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> Result<Plan> {
+/// Who talks, and what it leaves to us. The player keeps its own times, because they follow its sound.
+fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> Result<(Plan, Vec<(Duration, Deed)>)> {
     let mut presses = arguments.dtmf.iter().map(|text| digits(text)).collect::<Result<Vec<_>>>()?;
     presses.sort_by_key(|(at, _)| *at);
-    if let Some(name) = &arguments.agent {
-        return Plan::of(&config.profile(name)?, &environment);
+    if arguments.delay.is_some() && arguments.play.is_empty() {
+        return Err(Error::usage("--delay says when --play begins: there is nothing to play").hint("add --play FILE"));
     }
-    if arguments.echo {
-        return Plan::of(&config.profile("echo:live")?, &environment);
+    if let Some(name) = arguments.agent.as_deref().or(arguments.echo.then_some("echo:live")) {
+        let last = presses.last().map_or(Duration::ZERO, |(at, _)| *at);
+        let end = hang_up_after.map(|after| (last + after, Deed::HangUp));
+        let deeds = presses.into_iter().map(|(at, keys)| (at, Deed::Press(keys))).chain(end).collect();
+        return Ok((Plan::of(&config.profile(name)?, &environment)?, deeds));
     }
     let files = arguments.play.iter().map(|path| prompts::load(path)).collect::<Result<Vec<_>>>()?;
     // With something to play and no rule the call ends a moment after it: time for an echo or an answer.
@@ -307,9 +328,10 @@ fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> R
         digits: presses,
         start_after: arguments.delay.unwrap_or(Duration::from_millis(500)),
         hang_up_after: after,
-        patient: arguments.delay.is_none() && nothing_said,
+        waits_to_begin: arguments.delay.is_none(),
+        waits_to_end: arguments.delay.is_none() && nothing_said,
     };
-    Ok(Plan::play(if arguments.play.is_empty() { "silence" } else { "play" }, play))
+    Ok((Plan::play(if arguments.play.is_empty() { "silence" } else { "play" }, play), Vec::new()))
 }
 
 /// One call's end.
@@ -371,6 +393,10 @@ struct Watch<'a> {
     printer: &'a Printer,
     progress: ProgressBar,
     running: HashMap<CallId, Vec<Turn>>,
+    deeds: &'a [(Duration, Deed)],
+    /// What is to be done when.
+    due: Vec<(tokio::time::Instant, CallId, Deed)>,
+    answered: HashSet<CallId>,
     outcome: Outcome,
     single: bool,
 }
@@ -385,8 +411,17 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
     let (_, mut items) = handle.hub.subscribe().await.ok_or_else(|| Error::new(Kind::Bug, "the hub has stopped"))?;
     let single = arguments.repeat == 1;
     let progress = if single { printer.spinner() } else { printer.bar(u64::from(arguments.repeat), "calls") };
-    let mut watch =
-        Watch { arguments, printer, progress, running: HashMap::new(), outcome: Outcome::default(), single };
+    let mut watch = Watch {
+        arguments,
+        printer,
+        progress,
+        running: HashMap::new(),
+        deeds: &template.deeds,
+        due: Vec::new(),
+        answered: HashSet::new(),
+        outcome: Outcome::default(),
+        single,
+    };
     let mut started = 0;
     let pace = arguments.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
     let mut next_start = tokio::time::Instant::now();
@@ -397,8 +432,17 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
         if !may_start && watch.running.is_empty() {
             break;
         }
+        let next_due = watch.due.iter().map(|(at, ..)| *at).min();
         tokio::select! {
             biased;
+            () = tokio::time::sleep_until(next_due.unwrap_or(next_start)), if next_due.is_some() => {
+                for (call, deed) in watch.take_due() {
+                    match deed {
+                        Deed::Press(keys) => handle.press(call, &keys).await,
+                        Deed::HangUp => handle.hang_up(call, "the time was over").await,
+                    };
+                }
+            }
             () = tokio::time::sleep_until(next_start), if may_start => {
                 started += 1;
                 next_start += pace.unwrap_or_default();
@@ -443,16 +487,29 @@ async fn ended_by(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
     }
 }
 
-/// One empty line (a SIP keep-alive, RFC 5626 §3.5.1) to a UDP target: a closed port says so at once instead of after
-/// 32 seconds. Silence says nothing, and is not waited for.
+/// One empty line (a SIP keep-alive, RFC 5626 §3.5.1) to a UDP target, a connection to a TCP target: a closed port says
+/// so at once instead of after 32 seconds. Silence says nothing, and is not waited for.
 async fn anybody_there(template: &Template) -> Result<()> {
     let hop = template.proxy.as_ref().unwrap_or(&template.to);
-    let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return Ok(()) };
-    if hop.transport() != Some(Transport::Udp) {
-        return Ok(());
+    let looked_up = tokio::net::lookup_host((hop.host.as_str(), hop.port.unwrap_or(5060)));
+    // A name that cannot be found is the engine's to complain about.
+    let Ok(Ok(mut found)) = tokio::time::timeout(Duration::from_secs(2), looked_up).await else { return Ok(()) };
+    let Some(remote) = found.next() else { return Ok(()) };
+    let any: std::net::SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    match hop.transport() {
+        Some(Transport::Udp) => {}
+        Some(Transport::Tcp) => {
+            let connected = tokio::net::TcpStream::connect(remote);
+            return match tokio::time::timeout(Duration::from_secs(1), connected).await {
+                Ok(Err(problem)) => {
+                    Err(Error::new(Kind::Unreachable, format!("could not connect to tcp {remote}: {problem}"))
+                        .hint("is `voxgw serve` running there, and does it listen on tcp?"))
+                }
+                _ => Ok(()),
+            };
+        }
+        _ => return Ok(()),
     }
-    let any: std::net::SocketAddr = if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let remote = std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060));
     let probe = async {
         let socket = tokio::net::UdpSocket::bind(any).await?;
         socket.connect(remote).await?;
@@ -497,8 +554,17 @@ impl Watch<'_> {
         false
     }
 
+    /// What is due now, in order.
+    fn take_due(&mut self) -> Vec<(CallId, Deed)> {
+        let now = tokio::time::Instant::now();
+        let mut due: Vec<_> = self.due.extract_if(.., |(at, ..)| *at <= now).collect();
+        due.sort_by_key(|(at, ..)| *at);
+        due.into_iter().map(|(_, call, deed)| (call, deed)).collect()
+    }
+
     fn finished(&mut self, call: CallId, summary: &Summary) {
         let Some(turns) = self.running.remove(&call) else { return };
+        self.due.retain(|(_, known, _)| *known != call);
         let exit_code = exit_code_of(summary);
         self.outcome.calls.push(CallOutcome { call, summary: summary.clone(), turns, exit_code });
         if !self.single {
@@ -519,6 +585,11 @@ impl Watch<'_> {
             self.progress.suspend(|| self.printer.note(&line));
         }
         match &record.body {
+            // Up again after a hold is not the answer.
+            Body::State(state) if state.state == CallState::Up && self.answered.insert(call) => {
+                let now = tokio::time::Instant::now();
+                self.due.extend(self.deeds.iter().map(|(after, deed)| (now + *after, call, deed.clone())));
+            }
             Body::Turn(turn) => self.running.entry(call).or_default().push(turn.clone()),
             Body::Stats(stats) if self.single => {
                 let (inbound, outbound) = (&stats.inbound, &stats.outbound);

@@ -7,13 +7,20 @@ use crate::{
 use std::{fs::File, sync::Mutex};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-/// Starts logging as the config says; `quiet_default` is used when the level was not set by anybody.
+/// A filter that says something about every module: without a level of its own the others would fall silent.
+fn filter_of(text: &str, default_level: &str) -> String {
+    let is_whole = text.split(',').any(|item| !item.contains('='));
+    if is_whole { text.to_owned() } else { format!("{default_level},{text}") }
+}
+
+/// Starts logging as the config says. `default_level` holds where `is_set` says that nobody named one, and for the
+/// modules that a filter does not name.
 ///
 /// # Errors
 /// A filter that cannot be read, a file that cannot be made.
-pub fn start(config: &Config, default_level: Option<&str>) -> Result<()> {
-    let level = default_level.unwrap_or(&config.log_level);
-    let filter = EnvFilter::try_new(level).map_err(|problem| {
+pub fn start(config: &Config, default_level: &str, is_set: bool) -> Result<()> {
+    let level = if is_set { filter_of(&config.log_level, default_level) } else { default_level.to_owned() };
+    let filter = EnvFilter::try_new(&level).map_err(|problem| {
         Error::usage(format!("log.level = {level}: {problem}")).hint("write info, or warn,sip=debug")
     })?;
     // These print whole requests, keys included, when asked for enough.
@@ -40,4 +47,16 @@ pub fn start(config: &Config, default_level: Option<&str>) -> Result<()> {
         (_, None) => registry.with(fmt::layer().with_ansi(false).with_writer(std::io::stderr)).try_init(),
     };
     outcome.map_err(|problem| Error::usage(format!("could not start logging: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_of_one_module_leaves_the_others_as_they_were() {
+        assert_eq!(filter_of("sip=debug", "info"), "info,sip=debug");
+        assert_eq!(filter_of("sip=debug,warn", "info"), "sip=debug,warn");
+        assert_eq!(filter_of("trace", "info"), "trace");
+    }
 }

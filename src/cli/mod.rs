@@ -26,6 +26,7 @@ use printer::Printer;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::OnceLock,
 };
 
 /// Runs the program.
@@ -115,22 +116,19 @@ fn layers(global: &Global) -> Result<Layers> {
         let text = std::fs::read_to_string(&path).map_err(|source| Error::file("read", &path, &source))?;
         layers.add_file_text(&text, &path)?;
     }
-    if let Ok(found) = dotenvy::from_path_iter(".env") {
-        let variables: Vec<(String, String)> = found.flatten().collect();
-        layers.add_environment(&variables, ".env")?;
-    }
-    let variables: Vec<(String, String)> = std::env::vars_os()
+    let outside: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    layers.add_environment(&variables, "environment")?;
-    for (name, key) in [
-        ("LOG_LEVEL", "log.level"),
-        ("LOG_FORMAT", "log.format"),
-        ("VOXGW_LOG", "log.level"),
-        ("VOXGW_RECORDINGS", "recording.folder"),
-    ] {
-        if let Some(value) = environment(name) {
-            layers.add_variable(key, &value.to_ascii_lowercase(), name);
+    // A layer after the other: the environment wins over `.env` whichever way either spells a key.
+    for (variables, source) in [(dot_env()?, ".env"), (&outside[..], "environment")] {
+        layers.add_environment(variables, source)?;
+        for (name, key) in NAMED {
+            let set = variables.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+            if let Some((_, value)) = set {
+                let is_log = key.starts_with("log.");
+                let value = if is_log { value.to_ascii_lowercase() } else { value.clone() };
+                layers.add_variable(key, &value, name, source);
+            }
         }
     }
     if let Some(level) = &global.log {
@@ -147,11 +145,49 @@ fn layers(global: &Global) -> Result<Layers> {
     Ok(layers)
 }
 
+/// Variables with names of their own, and the keys that they set.
+const NAMED: [(&str, &str); 4] = [
+    ("LOG_LEVEL", "log.level"),
+    ("LOG_FORMAT", "log.format"),
+    ("VOXGW_LOG", "log.level"),
+    ("VOXGW_RECORDINGS", "recording.folder"),
+];
+
 /// A variable of the environment, or of `.env`.
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| {
-        dotenvy::from_path_iter(".env").ok()?.flatten().find(|(known, _)| known == name).map(|(_, value)| value)
+        let inside = dot_env().ok()?.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+        inside.map(|(_, value)| value.clone())
     })
+}
+
+/// Whether somebody asked for a level of the log: else the commands that print lines of their own log errors only.
+fn is_log_level_set(global: &Global) -> bool {
+    let names = ["LOG_LEVEL", "VOXGW_LOG", "VOXGW__LOG__LEVEL"];
+    global.log.is_some() || global.verbose > 0 || names.iter().any(|name| environment(name).is_some())
+}
+
+/// What `.env` in the current folder says; nothing if there is none. Read once: it may be a pipe.
+///
+/// # Errors
+/// It cannot be read, or a line of it makes no sense.
+fn dot_env() -> Result<&'static [(String, String)]> {
+    /// Variables, or whether the file itself is the problem, and the problem.
+    type Found = Result<Vec<(String, String)>, (bool, String)>;
+    static FOUND: OnceLock<Found> = OnceLock::new();
+    let found = FOUND.get_or_init(|| match std::fs::read(".env") {
+        Ok(bytes) => crate::config::dotenv::parse(&bytes, &|name| std::env::var(name).ok())
+            .map_err(|(line, problem)| (false, format!(".env line {line} {problem}"))),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err((true, format!("could not read .env: {source}"))),
+    });
+    match found {
+        Ok(variables) => Ok(variables),
+        Err((true, problem)) => Err(Error::machine(problem.as_str()).hint("make it a file, or move it away")),
+        Err((false, problem)) => {
+            Err(Error::usage(problem.as_str()).hint("write NAME=value, one a line; comments begin with #"))
+        }
+    }
 }
 
 /// `~` at the start of the recordings folder is the home folder.
@@ -167,13 +203,13 @@ fn expand_home(config: &mut Config) {
 }
 
 /// The profile that answers when none is named: Gemini with a key, else the offline agent.
-fn default_agent(config: &Config) -> String {
+///
+/// # Errors
+/// A key file is named that cannot be read: who has a key does not want the offline agent.
+fn default_agent(config: &Config) -> Result<String> {
     if config.agent != "auto" {
-        return config.agent.clone();
+        return Ok(config.agent.clone());
     }
-    let profile = crate::config::AgentProfile::of_kind("gemini", "gemini");
-    match crate::agent::seat::gemini_key(&profile, &environment) {
-        Ok(Some(_)) => "gemini".to_owned(),
-        _ => "scripted".to_owned(),
-    }
+    let key = crate::agent::seat::gemini_key(&config.profile("gemini")?, &environment)?;
+    Ok(if key.is_some() { "gemini" } else { "scripted" }.to_owned())
 }

@@ -3,7 +3,7 @@
 use super::{
     Global, Printer,
     arguments::{Format, Monitor},
-    environment,
+    dot_env, environment,
 };
 use crate::{
     api::{
@@ -14,8 +14,10 @@ use crate::{
     config::read_secret,
     error::{Error, Result, nearest},
     tui::{self, Command, Feed, Filter, Pane},
+    unit::CallId,
 };
 use std::{
+    collections::HashMap,
     io::IsTerminal as _,
     path::{Path, PathBuf},
     sync::mpsc,
@@ -104,6 +106,7 @@ async fn follow(target: Target, to: mpsc::Sender<Feed>) {
 }
 
 fn target(arguments: &Monitor) -> Result<Target> {
+    dot_env()?;
     let token = match &arguments.token_file {
         Some(path) => Some(read_secret(path)?),
         None => environment("VOXGW_TOKEN").map(|token| crate::redact::Secret::new(&token)),
@@ -133,7 +136,11 @@ fn journal_of(target: &str) -> Option<PathBuf> {
 }
 
 fn from_file(path: &Path) -> Result<Snapshot> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
+    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, &source))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::usage(format!("{} is no journal: it is no text", path.display()))
+            .hint("give a session.jsonl or a call folder")
+    })?;
     let mut session = SessionView::default();
     let mut records = 0;
     for (number, line) in text.lines().enumerate() {
@@ -145,7 +152,10 @@ fn from_file(path: &Path) -> Result<Snapshot> {
             }
             Ok(None) => {}
             Err(_) if number + 1 == text.lines().count() => {}
-            Err(problem) => return Err(Error::usage(format!("{} line {}: {problem}", path.display(), number + 1))),
+            Err(problem) => {
+                return Err(Error::usage(format!("{} line {}: {problem}", path.display(), number + 1))
+                    .hint("give a session.jsonl or a call folder"));
+            }
         }
     }
     if records == 0 {
@@ -172,8 +182,19 @@ fn print_once(
         if arguments.output != Format::Jsonl {
             return Err(Error::usage("--watch prints events: it needs -o jsonl"));
         }
-        let target = target(arguments)?;
-        runtime.block_on(target.follow(|item| printer.line(&serde_json::to_string(&item).unwrap_or_default())))?;
+        let mut watched = Watched { views: HashMap::new(), filter, call: arguments.call };
+        let mut print = |item: StreamItem| match watched.pass(item) {
+            Some(item) => printer.line(&serde_json::to_string(&item).unwrap_or_default()),
+            None => true,
+        };
+        // Invented calls and finished files are all there at once: the first item is the last.
+        if arguments.demo {
+            print(StreamItem::Snapshot(Box::new(tui::demo::snapshot())));
+        } else if let Some(path) = file {
+            print(StreamItem::Snapshot(Box::new(from_file(path)?)));
+        } else {
+            runtime.block_on(target(arguments)?.follow(print))?;
+        }
         return Ok(0);
     }
     let mut snapshot = if arguments.demo {
@@ -183,6 +204,12 @@ fn print_once(
     } else {
         runtime.block_on(target(arguments)?.snapshot())?
     };
+    if let Some(call) = arguments.call {
+        snapshot.sessions.retain(|session| session.call() == call);
+        if snapshot.sessions.is_empty() {
+            return Err(Error::usage(format!("there is no call {call}")).hint("without --call all are printed"));
+        }
+    }
     match arguments.output {
         Format::Text => {
             let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(0);
@@ -194,12 +221,53 @@ fn print_once(
             printer.result(&text.map_err(Error::usage)?);
         }
         Format::Json | Format::Jsonl => {
-            snapshot.sessions.retain(|session| filter.matches(session));
             if arguments.privacy {
                 return Err(Error::usage("--privacy goes with text and csv").hint("JSON is the whole snapshot"));
             }
-            printer.result(&serde_json::to_string_pretty(&snapshot).unwrap_or_default());
+            let rows = tui::once_rows(&snapshot, filter, &arguments.sort).map_err(Error::usage)?;
+            let sessions: Vec<SessionView> = rows.into_iter().cloned().collect();
+            if arguments.output == Format::Json {
+                snapshot.sessions = sessions;
+                printer.result(&serde_json::to_string_pretty(&snapshot).unwrap_or_default());
+            } else {
+                for session in &sessions {
+                    printer.line(&serde_json::to_string(session).unwrap_or_default());
+                }
+            }
         }
     }
     Ok(0)
+}
+
+/// What `--watch` prints of the stream: the calls that `--filter` and `--call` leave.
+struct Watched<'a> {
+    views: HashMap<CallId, SessionView>,
+    filter: &'a Filter,
+    call: Option<CallId>,
+}
+
+impl Watched<'_> {
+    fn pass(&mut self, item: StreamItem) -> Option<StreamItem> {
+        match item {
+            StreamItem::Snapshot(mut snapshot) => {
+                self.views = snapshot.sessions.iter().map(|view| (view.call(), view.clone())).collect();
+                snapshot.sessions.retain(|view| self.wants(view));
+                Some(StreamItem::Snapshot(snapshot))
+            }
+            StreamItem::Record { call, record } => {
+                let mut view = self.views.remove(&call).unwrap_or_default();
+                view.apply(&record);
+                let wanted = self.wants(&view);
+                if view.summary.is_none() {
+                    self.views.insert(call, view);
+                }
+                wanted.then_some(StreamItem::Record { call, record })
+            }
+            other => Some(other),
+        }
+    }
+
+    fn wants(&self, view: &SessionView) -> bool {
+        self.call.is_none_or(|call| view.call() == call) && self.filter.matches(view)
+    }
 }

@@ -3,7 +3,7 @@
 use super::{
     Global, Printer,
     arguments::{Format, Replay},
-    environment, layers, logging,
+    environment, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
@@ -34,13 +34,17 @@ use std::{
 
 pub(super) fn run(global: &Global, arguments: &Replay, printer: &Printer) -> Result<u8> {
     let config = Config::from_layers(&layers(global)?)?;
-    let level = (global.log.is_none() && global.verbose == 0 && environment("LOG_LEVEL").is_none()).then_some("error");
-    logging::start(&config, level)?;
+    logging::start(&config, "error", is_log_level_set(global))?;
     let options = options(arguments)?;
+    if arguments.agent == "none" && arguments.speed.as_deref().is_some_and(|speed| speed != "max") {
+        return Err(Error::usage("--speed says how fast a conversation runs: a media report is read, not played")
+            .hint("add --agent NAME, or leave --speed out"));
+    }
+    let outs = outs(arguments)?;
     let mut documents = Vec::new();
     let mut code = 0;
-    for file in &arguments.files {
-        let document = one(file, arguments, &options, &config, printer)?;
+    for (file, out) in arguments.files.iter().zip(&outs) {
+        let document = one(file, out.as_deref(), arguments, &options, &config, printer)?;
         if arguments.output == Format::Text {
             printer.result(&text(&document));
         }
@@ -61,6 +65,52 @@ pub(super) fn run(global: &Global, arguments: &Replay, printer: &Printer) -> Res
         Format::Csv => printer.result(&csv(&documents)),
     }
     Ok(code)
+}
+
+/// Where each input's results go: `--out` itself for one, a folder of the input's name below it for several.
+///
+/// # Errors
+/// The results would take the place of an input.
+fn outs(arguments: &Replay) -> Result<Vec<Option<PathBuf>>> {
+    let Some(out) = &arguments.out else { return Ok(vec![None; arguments.files.len()]) };
+    let mut taken: Vec<PathBuf> = Vec::new();
+    for file in &arguments.files {
+        let mut folder = out.clone();
+        if arguments.files.len() > 1 {
+            // The name of `calls/..` is known once it is resolved.
+            let whole = file.canonicalize().unwrap_or_else(|_| file.clone());
+            let name = if whole.is_dir() { whole.file_name() } else { whole.file_stem() };
+            let name = name.unwrap_or_default().to_string_lossy().into_owned();
+            folder = out.join(&name);
+            let mut number = 1;
+            while taken.contains(&folder) {
+                number += 1;
+                folder = out.join(format!("{name}-{number}"));
+            }
+        }
+        taken.push(folder);
+    }
+    for (folder, file) in taken.iter().flat_map(|folder| arguments.files.iter().map(move |file| (folder, file))) {
+        if would_overwrite(folder, file) {
+            return Err(Error::usage(format!("--out {}: the results would replace {}", out.display(), file.display()))
+                .hint("choose another folder"));
+        }
+    }
+    Ok(taken.into_iter().map(Some).collect())
+}
+
+/// Files that a replay writes.
+const WRITTEN: [&str; 4] = ["report.json", "session.jsonl", "call.wav", "sent.pcap"];
+
+/// Whether results in `folder` would take the place of the input or of what belongs to it.
+fn would_overwrite(folder: &Path, input: &Path) -> bool {
+    let (Ok(folder), Ok(input)) = (folder.canonicalize(), input.canonicalize()) else { return false };
+    let is_written = |path: PathBuf| path.canonicalize().is_ok_and(|path| path == input);
+    // Beside a call's sound or capture lies its journal.
+    let of_a_call = input.file_name().is_some_and(|name| name == "call.pcap" || name == "agent.jsonl");
+    folder == input
+        || WRITTEN.iter().any(|name| is_written(folder.join(name)))
+        || (of_a_call && input.parent() == Some(&folder))
 }
 
 fn options(arguments: &Replay) -> Result<Options> {
@@ -140,7 +190,14 @@ struct Said {
     text: String,
 }
 
-fn one(file: &Path, arguments: &Replay, options: &Options, config: &Config, printer: &Printer) -> Result<Document> {
+fn one(
+    file: &Path,
+    out: Option<&Path>,
+    arguments: &Replay,
+    options: &Options,
+    config: &Config,
+    printer: &Printer,
+) -> Result<Document> {
     let watch = Stopwatch::now();
     let source = source::open(file, options)?;
     let streams: Vec<StreamReport> = source.streams.iter().map(media_report).collect();
@@ -158,13 +215,13 @@ fn one(file: &Path, arguments: &Replay, options: &Options, config: &Config, prin
         times_real_time: (span / elapsed.max(1e-6)).round(),
     };
     if arguments.agent != "none" {
-        let conversation = conversation(file, &source, arguments, config, printer)?;
+        let conversation = conversation(file, out, &source, arguments, config, printer)?;
         if conversation.summary.agent == crate::call::journal::Verdict::Fail {
             document.exit_code = Kind::Agent.exit_code();
         }
         document.conversation = Some(conversation);
     }
-    if let Some(folder) = arguments.out.as_deref().filter(|_| arguments.agent == "none") {
+    if let Some(folder) = out {
         save_report(folder, &document)?;
     }
     Ok(document)
@@ -172,6 +229,7 @@ fn one(file: &Path, arguments: &Replay, options: &Options, config: &Config, prin
 
 fn conversation(
     file: &Path,
+    out: Option<&Path>,
     source: &Source,
     arguments: &Replay,
     config: &Config,
@@ -193,7 +251,7 @@ fn conversation(
     let local = tokio::task::LocalSet::new();
     let conversation = local.block_on(&runtime, converse(stream, &plan, seat, &name, speed, &mut progress));
     bar.finish_and_clear();
-    let saved = match &arguments.out {
+    let saved = match out {
         Some(folder) => save(folder, stream, &conversation)?,
         None => Vec::new(),
     };

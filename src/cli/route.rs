@@ -57,7 +57,8 @@ impl<'a> Answer<'a> {
     fn of(config: &Config, decision: &'a Decision<'a>) -> Self {
         let (kind, target, status) = match decision.rule.map(|rule| &rule.target) {
             None if config.routes.is_empty() => {
-                ("default", format!("agent {} (call.agent, for there are no rules)", default_agent(config)), None)
+                let agent = default_agent(config).unwrap_or_else(|problem| problem.to_string());
+                ("default", format!("agent {agent} (call.agent, for there are no rules)"), None)
             }
             None => ("none", "refused with 404: no rule matches".to_owned(), Some(404)),
             Some(target @ Target::Agent(_)) => ("agent", target.to_string(), None),

@@ -9,14 +9,18 @@ use crate::{
     api,
     config::{Config, read_secret},
     error::{Error, Result},
-    gateway::{Engine, Router},
+    gateway::{Engine, Handle, Router, writer},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Result<u8> {
-    let config = Arc::new(config(global, arguments)?);
-    logging::start(&config, None)?;
+    let mut config = config(global, arguments)?;
+    if arguments.check {
+        // The log of a gateway that runs is not to say that it is ready.
+        config.log_file = None;
+    }
+    logging::start(&config, "info", true)?;
     for warning in config.warnings() {
         printer.note(&format!("warning: {warning}"));
     }
@@ -26,7 +30,7 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         Ok(plan)
     };
     let (router, agent) = if config.routes.is_empty() {
-        let agent = default_agent(&config);
+        let agent = default_agent(&config)?;
         (Router::from(Some(plan(&agent)?)), agent)
     } else {
         if let Some(agent) = &arguments.agent {
@@ -41,7 +45,10 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         .enable_all()
         .build()
         .map_err(|source| Error::machine(format!("could not start the runtime: {source}")))?;
-    runtime.block_on(serve(config, router, &agent, arguments.check, printer))
+    if arguments.check {
+        return runtime.block_on(check(config, router, &agent, printer));
+    }
+    runtime.block_on(serve(Arc::new(config), router, &agent, printer))
 }
 
 fn config(global: &Global, arguments: &Serve) -> Result<Config> {
@@ -80,24 +87,41 @@ fn warn_about_model(plan: &Plan, printer: &Printer) {
     }
 }
 
-async fn serve(config: Arc<Config>, router: Router, agent: &str, check: bool, printer: &Printer) -> Result<u8> {
+/// `--check`: binds everything, says what it got, and changes nothing on disk: no folder is made, nothing is pruned.
+async fn check(mut config: Config, router: Router, agent: &str, printer: &Printer) -> Result<u8> {
+    let kept = kept(&config);
+    if config.recording.journal {
+        writer::check(&config.recording.folder)?;
+        config.recording.journal = false;
+    }
+    let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
+    let place = api::server::check(&config.api, token.as_ref()).await?;
+    let handle = Engine::start(Arc::new(config), router)?;
+    printer.note(&ready(&handle, agent, &place, &kept));
+    Ok(0)
+}
+
+fn kept(config: &Config) -> String {
+    if config.recording.journal { config.recording.folder.display().to_string() } else { "nothing is kept".into() }
+}
+
+fn ready(handle: &Handle, agent: &str, place: &str, kept: &str) -> String {
+    format!(
+        "voxgw {} ready\n  sip     {}\n  agent   {agent}\n  api     {place}\n  calls   {kept}",
+        env!("CARGO_PKG_VERSION"),
+        handle.listening.join("  ")
+    )
+}
+
+async fn serve(config: Arc<Config>, router: Router, agent: &str, printer: &Printer) -> Result<u8> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::machine(source.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| Error::machine(source.to_string()))?;
     let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
     let handle = Engine::start(Arc::clone(&config), router)?;
     let api = api::server::start(&config.api, token, handle.clone()).await?;
     let place = api.as_ref().map_or("off", |api| api.place.as_str());
-    let kept =
-        if config.recording.journal { config.recording.folder.display().to_string() } else { "nothing is kept".into() };
-    printer.note(&format!(
-        "voxgw {} ready\n  sip     {}\n  agent   {agent}\n  api     {place}\n  calls   {kept}\n  Ctrl-C drains",
-        env!("CARGO_PKG_VERSION"),
-        handle.listening.join("  ")
-    ));
+    printer.note(&format!("{}\n  Ctrl-C drains", ready(&handle, agent, place, &kept(&config))));
     tracing::info!(target: "gateway", event = "gateway.ready", listening = handle.listening.join(" "), agent, api = place);
-    if check {
-        return Ok(0);
-    }
     let code = tokio::select! {
         _ = terminate.recv() => 0,
         _ = interrupt.recv() => 0,
@@ -119,7 +143,7 @@ async fn serve(config: Arc<Config>, router: Router, agent: &str, check: bool, pr
 }
 
 /// The second signal: BYEs go out, files are finished, nobody is waited for any longer than that takes.
-async fn stop_now(handle: &crate::gateway::Handle) {
+async fn stop_now(handle: &Handle) {
     handle.hang_up_all("the gateway was stopped").await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(2);
     while handle.calls() > 0 && tokio::time::Instant::now() < deadline {

@@ -82,7 +82,7 @@ pub static KEYS: &[Key] = &[
     key("recording.max_size", "\"20G\"", "The oldest call folders are removed beyond this."),
     key("api.listen", "\"unix:auto\"", "Local API: unix:PATH (mode 0600), HOST:PORT (needs token_file), or off."),
     key("api.token_file", "", "File with the bearer token that the API wants on TCP."),
-    key("log.level", "\"info\"", "error, warn, info, debug or trace; per module: warn,sip=debug."),
+    key("log.level", "\"info\"", "error, warn, info, debug or trace; per module: warn,sip=debug; modules not named keep info."),
     key("log.format", "\"text\"", "text or json."),
     key("log.file", "", "Log into this file instead of stderr."),
     key("agents.*.kind", "", "echo, scripted or gemini."),

@@ -139,9 +139,7 @@ impl Layers {
         for (name, value) in variables {
             let Some(path) = name.strip_prefix("VOXGW__") else { continue };
             let key = path.to_ascii_lowercase().replace("__", ".");
-            let origin =
-                if source == ".env" { Origin::DotEnv(name.clone()) } else { Origin::Environment(name.clone()) };
-            self.values.insert(key, (Value::Text(value.clone()), origin));
+            self.add_variable(&key, value, name, source);
         }
         self.check_names()
     }
@@ -153,9 +151,11 @@ impl Layers {
         self.values.insert(key.to_owned(), (Value::Text(value.to_owned()), Origin::Flag(name)));
     }
 
-    /// Adds a value under the origin of an environment variable.
-    pub fn add_variable(&mut self, key: &str, value: &str, name: &str) {
-        self.values.insert(key.to_owned(), (Value::Text(value.to_owned()), Origin::Environment(name.to_owned())));
+    /// Adds a value under the origin of a variable: of `.env`, or else of the environment.
+    pub fn add_variable(&mut self, key: &str, value: &str, name: &str, source: &str) {
+        let origin =
+            if source == ".env" { Origin::DotEnv(name.to_owned()) } else { Origin::Environment(name.to_owned()) };
+        self.values.insert(key.to_owned(), (Value::Text(value.to_owned()), origin));
     }
 
     /// A value and its origin.

@@ -4,6 +4,7 @@
 //! come from it. Files are never merged. `${VAR}` and `${file:PATH}` expand in strings.
 
 mod accounts;
+pub mod dotenv;
 mod keys;
 mod layers;
 mod routes;
@@ -427,8 +428,15 @@ impl Reader<'_> {
             },
             agent_frames: self.flag("recording.agent_frames")?,
             folder: PathBuf::from(self.text("recording.folder")?),
-            keep: self.span("recording.keep")?,
-            max_size: self.parsed("recording.max_size", parse_size)?,
+            // Zero would empty the folder at once; who wants to keep nothing says so with the mode.
+            keep: self.parsed("recording.keep", |text| match parse_duration(text)? {
+                Duration::ZERO => Err("must be above zero: recording.mode = never keeps nothing".to_owned()),
+                span => Ok(span),
+            })?,
+            max_size: self.parsed("recording.max_size", |text| match parse_size(text)? {
+                0 => Err("must be above zero: recording.mode = never keeps nothing, 100T keeps all".to_owned()),
+                size => Ok(size),
+            })?,
         })
     }
 
@@ -480,13 +488,23 @@ impl Reader<'_> {
     }
 }
 
+/// Modules that write into the log.
+pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording"];
+
 /// `info`, or `warn,sip=debug`: every item a level, or a module with one.
 fn check_log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for item in text.split(',') {
-        let level = item.rsplit('=').next().unwrap_or(item).trim();
+        let (module, level) = item.split_once('=').map_or((None, item), |(module, level)| (Some(module.trim()), level));
+        let level = level.trim();
         if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
             return Err(format!("'{level}' is no level; levels are {}", LEVELS.join(", ")));
+        }
+        if let Some(module) = module.filter(|module| !LOG_MODULES.contains(module)) {
+            return Err(match crate::error::nearest(module, LOG_MODULES.iter().copied()) {
+                Some(near) => format!("there is no module {module}; did you mean {near}?"),
+                None => format!("there is no module {module}; modules are {}", LOG_MODULES.join(", ")),
+            });
         }
     }
     Ok(text.to_owned())
@@ -512,7 +530,8 @@ pub fn read_secret(path: &Path) -> Result<Secret> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
     let secret = Secret::new(&text);
     if secret.reveal().is_empty() {
-        return Err(Error::usage(format!("{} holds no key", path.display())));
+        return Err(Error::usage(format!("{} is empty: it should hold a key or token", path.display()))
+            .hint("write the key or token into its first line"));
     }
     Ok(secret)
 }
@@ -526,7 +545,9 @@ pub fn secret_from_environment(name: &str, env: &dyn Fn(&str) -> Option<String>)
         return Ok(Some(Secret::new(&value)));
     }
     match env(&format!("{name}_FILE")) {
-        Some(path) => read_secret(Path::new(&path)).map(Some),
+        Some(path) => read_secret(Path::new(&path))
+            .map(Some)
+            .map_err(|problem| problem.hint(format!("{name}_FILE names it: correct it, or unset it"))),
         None => Ok(None),
     }
 }
@@ -568,6 +589,12 @@ mod tests {
         assert!(tls.to_string().contains("tls:0.0.0.0:5061, but there is no certificate"), "{tls}");
         assert!(tls.hint_text().unwrap().contains("sip.tls.key"));
         assert!(error("[sip.tls]\ncertificate = 'a.pem'").to_string().contains("sip.tls.key is not"));
+        for (key, value) in [("max_size", "20"), ("max_size", "0G"), ("max_size", "0"), ("keep", "0d")] {
+            let wrong = error(&format!("[recording]\n{key} = '{value}'"));
+            assert!(wrong.to_string().contains(&format!("recording.{key} = {value}")), "{wrong}");
+        }
+        assert!(error("[log]\nlevel = 'sipp=debug'").to_string().contains("did you mean sip?"));
+        assert!(error("[log]\nlevel = 'hyper=debug'").to_string().contains("modules are gateway, sip"));
         assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini"));
         assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
         assert!(error("gateway = ").to_string().contains("voxgw.toml"));

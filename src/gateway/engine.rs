@@ -646,8 +646,7 @@ impl Engine {
     ) {
         let (to, from) = mpsc::channel(512);
         if let Some(writer) = &self.sink.writer {
-            let stamp: String = settings.wall.rfc3339().chars().filter(char::is_ascii_alphanumeric).collect();
-            writer.send(super::writer::In::Open(call, format!("{stamp}-{call}")));
+            writer.send(super::writer::In::Open(call, super::writer::folder_name(settings.wall, call)));
         }
         self.sessions.insert(leg, Known { call, to });
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {

@@ -2,12 +2,14 @@
 //!
 //! A folder per call: `session.jsonl`, `call.wav` (stereo, header kept right once a second), `call.pcap`,
 //! `agent.jsonl`. When the disk fails the call goes on, the operator is told, and writing is tried again with the
-//! next piece. Old folders are removed by age and by total size.
+//! next piece. Old folders are removed by age and by total size, but only ours, and none that a gateway still writes:
+//! whoever writes a journal holds its lock.
 
 use super::hub::HubHandle;
 use crate::{
     agent::event::CassetteFrame,
     call::journal::Record,
+    clock::WallTime,
     config::Recording,
     error::{Error, Result},
     media::file::{pcap, wav},
@@ -15,7 +17,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{File, TryLockError},
     io::{BufWriter, Write as _},
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
@@ -23,18 +25,28 @@ use std::{
     sync::{
         Arc,
         atomic::Ordering,
-        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     time::{Duration, Instant, SystemTime},
 };
 
-/// Each open file's buffer: journals are flushed line by line, sound comes in pieces anyway.
+/// The capture's buffer: lines go out one by one, sound comes in pieces anyway.
 const BUFFER: usize = 1_024;
 /// What may wait for the disk.
 const WAITING_MAX: usize = 16_384;
 /// The writer sleeps so long between two looks at what waits: waking a thread for each line of each call would cost
 /// the calls more than the writing.
 const REST: Duration = Duration::from_millis(50);
+/// Old folders are looked for this often; after a call at most once a minute.
+const PRUNE_EVERY: Duration = Duration::from_mins(5);
+/// While writing fails the disk is tried this often.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// What is written to try it: a full disk often still takes a line.
+const PROBE_BYTES: usize = 64 << 10;
+/// Nothing has failed for so long: writing works again. A full disk takes a piece now and then.
+const CALM: Duration = Duration::from_secs(5);
+/// Where the file system knows no locks, a journal that changed so lately belongs to a running call.
+const YOUNG: Duration = Duration::from_mins(10);
 
 /// What reaches the writer.
 #[derive(Debug)]
@@ -79,6 +91,18 @@ impl WriterHandle {
     }
 }
 
+/// Whether the recordings folder is there or could be made; makes nothing.
+///
+/// # Errors
+/// Something that is no folder is in the way.
+pub fn check(folder: &Path) -> Result<()> {
+    let there = folder.ancestors().find(|path| !path.as_os_str().is_empty() && path.exists());
+    let Some(there) = there.filter(|path| !path.is_dir()) else { return Ok(()) };
+    let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+    Err(Error::file("make the recordings folder", folder, &source)
+        .hint(format!("{} is in the way: choose another folder with --recordings DIR", there.display())))
+}
+
 /// Starts the writer's thread.
 ///
 /// # Errors
@@ -88,7 +112,7 @@ pub fn start(recording: Recording, hub: HubHandle) -> Result<WriterHandle> {
         .map_err(|source| Error::file("make the recordings folder", &recording.folder, &source))?;
     let (to, from) = sync_channel(WAITING_MAX);
     let handle = WriterHandle { to, hub: hub.clone() };
-    let writer = Writer { recording, hub, calls: HashMap::new(), failing: false, pruned_at: None, scratch: Vec::new() };
+    let writer = Writer::new(recording, hub);
     std::thread::Builder::new()
         .name("writer".into())
         .spawn(move || writer.run(&from))
@@ -100,18 +124,34 @@ struct Writer {
     recording: Recording,
     hub: HubHandle,
     calls: HashMap<CallId, CallFiles>,
-    failing: bool,
+    trouble: Option<Trouble>,
     pruned_at: Option<Instant>,
-    /// Samples on their way to bytes.
+    /// Samples and lines on their way to bytes.
     scratch: Vec<u8>,
+}
+
+/// Writing fails.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    /// When it did for the last time.
+    failed_at: Instant,
+    probed_at: Instant,
 }
 
 struct CallFiles {
     folder: PathBuf,
-    journal: Option<BufWriter<File>>,
+    journal: Lines,
     sound: Sound,
     capture: Option<BufWriter<File>>,
-    frames: Option<BufWriter<File>>,
+    frames: Lines,
+}
+
+/// A file of whole lines: what a full disk took of one is taken back.
+#[derive(Default)]
+struct Lines {
+    file: Option<File>,
+    /// Bytes of whole lines.
+    length: u64,
 }
 
 /// `call.wav`: stereo, 8 kHz, 16 bits. Written by hand: a piece is one system call, and so is its header; what a full
@@ -125,20 +165,28 @@ struct Sound {
 }
 
 impl Writer {
+    fn new(recording: Recording, hub: HubHandle) -> Self {
+        Self { recording, hub, calls: HashMap::new(), trouble: None, pruned_at: None, scratch: Vec::new() }
+    }
+
     fn run(mut self, from: &Receiver<In>) {
-        self.prune();
         loop {
             let input = match from.try_recv() {
                 Ok(input) => input,
-                Err(TryRecvError::Empty) if self.calls.is_empty() => match from.recv() {
-                    Ok(input) => input,
-                    Err(_) => return,
-                },
-                Err(TryRecvError::Empty) => {
-                    std::thread::sleep(REST);
-                    continue;
-                }
                 Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) => {
+                    self.look_after();
+                    if !self.calls.is_empty() {
+                        std::thread::sleep(REST);
+                        continue;
+                    }
+                    let longest = if self.trouble.is_some() { PROBE_EVERY } else { PRUNE_EVERY };
+                    match from.recv_timeout(longest) {
+                        Ok(input) => input,
+                        Err(RecvTimeoutError::Timeout) => continue,
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    }
+                }
             };
             if let In::Stop(done) = input {
                 for (_, files) in self.calls.drain() {
@@ -147,12 +195,30 @@ impl Writer {
                 let _ = done.send(());
                 return;
             }
-            // Only what reaches the disk at once says that the disk works.
-            let reaches_disk = matches!(input, In::Open(..) | In::Line(..));
-            let outcome = self.handle(input);
-            if reaches_disk || outcome.is_err() {
-                self.tell(outcome);
+            if let Err(problem) = self.handle(input) {
+                self.failed(&problem);
             }
+        }
+    }
+
+    /// What has its time rather than its occasion: retention, and trying a disk that fails.
+    fn look_after(&mut self) {
+        if self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
+            self.prune();
+        }
+        let Some(trouble) = &mut self.trouble else { return };
+        if trouble.probed_at.elapsed() < PROBE_EVERY {
+            return;
+        }
+        trouble.probed_at = Instant::now();
+        match probe(&self.recording.folder) {
+            Err(_) => trouble.failed_at = Instant::now(),
+            Ok(()) if trouble.failed_at.elapsed() >= CALM => {
+                self.trouble = None;
+                tracing::info!(target: "recording", event = "recording.resumed", "writing works again");
+                self.hub.recording_problem(String::new());
+            }
+            Ok(()) => {}
         }
     }
 
@@ -164,10 +230,10 @@ impl Writer {
                     call,
                     CallFiles {
                         folder: folder.clone(),
-                        journal: None,
+                        journal: Lines::default(),
                         sound: Sound::default(),
                         capture: None,
-                        frames: None,
+                        frames: Lines::default(),
                     },
                 );
                 private_folder(&folder)
@@ -176,10 +242,7 @@ impl Writer {
                 let Some(files) = self.calls.get_mut(&call) else {
                     return Err(std::io::Error::other("the call's folder could not be made"));
                 };
-                let file = open(&mut files.journal, &files.folder, "session.jsonl", &[])?;
-                file.write_all(record.to_line().as_bytes())?;
-                file.write_all(b"\n")?;
-                file.flush()
+                files.journal.write(&files.folder.join("session.jsonl"), &record.to_line(), &mut self.scratch)
             }
             In::Sound(call, piece) => {
                 let Some(files) = self.calls.get_mut(&call) else { return Ok(()) };
@@ -189,14 +252,12 @@ impl Writer {
                 let Some(files) = self.calls.get_mut(&call) else { return Ok(()) };
                 let mut record = Vec::with_capacity(bytes.len() + 64);
                 pcap::write_record(&mut record, at_ns, source, destination, &bytes);
-                open(&mut files.capture, &files.folder, "call.pcap", &pcap::file_header())?.write_all(&record)
+                files.capture()?.write_all(&record)
             }
             In::Frame(call, frame) => {
                 let Some(files) = self.calls.get_mut(&call) else { return Ok(()) };
                 let line = serde_json::to_string(&frame).unwrap_or_default();
-                let file = open(&mut files.frames, &files.folder, "agent.jsonl", &[])?;
-                file.write_all(line.as_bytes())?;
-                file.write_all(b"\n")
+                files.frames.write(&files.folder.join("agent.jsonl"), &line, &mut self.scratch)
             }
             In::Close(call) => {
                 if let Some(files) = self.calls.remove(&call) {
@@ -211,46 +272,42 @@ impl Writer {
         }
     }
 
-    /// Tells the operator once when writing begins to fail, and once when it works again.
-    fn tell(&mut self, outcome: std::io::Result<()>) {
-        match outcome {
-            Ok(()) if self.failing => {
-                self.failing = false;
-                tracing::info!(target: "recording", event = "recording.resumed", "writing works again");
-                self.hub.recording_problem(String::new());
-            }
-            Ok(()) => {}
-            Err(problem) => {
-                self.hub.counters.records_dropped.fetch_add(1, Ordering::Relaxed);
-                if !self.failing {
-                    self.failing = true;
-                    let text = format!("cannot write to {}: {problem}", self.recording.folder.display());
-                    tracing::error!(target: "recording", event = "recording.failed", "{text}; calls go on without it");
-                    self.hub.recording_problem(text);
-                }
-            }
+    /// Tells the operator once when writing begins to fail.
+    fn failed(&mut self, problem: &std::io::Error) {
+        self.hub.counters.records_dropped.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        if let Some(trouble) = &mut self.trouble {
+            trouble.failed_at = now;
+            return;
         }
+        self.trouble = Some(Trouble { failed_at: now, probed_at: now });
+        let text = format!("cannot write to {}: {problem}", self.recording.folder.display());
+        tracing::error!(target: "recording", event = "recording.failed", "{text}; calls go on without it");
+        self.hub.recording_problem(text);
     }
 
-    /// Retention: folders too old, then the oldest while the total is too large. Running calls stay.
+    /// Retention: folders too old, then the oldest while the total is too large. Running calls stay, whoever runs
+    /// them, and so does whatever is no call folder.
     fn prune(&mut self) {
         self.pruned_at = Some(Instant::now());
         let running: Vec<PathBuf> = self.calls.values().map(|files| files.folder.clone()).collect();
         let Ok(entries) = std::fs::read_dir(&self.recording.folder) else { return };
         let mut folders: Vec<(SystemTime, u64, PathBuf)> = entries
             .flatten()
+            // A link is not followed: what it shows is not ours.
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_call_folder(&entry.file_name()))
             .map(|entry| entry.path())
-            .filter(|path| path.join("session.jsonl").is_file() && !running.contains(path))
+            .filter(|path| !running.contains(path))
             .filter_map(|path| {
-                let changed = std::fs::metadata(path.join("session.jsonl")).and_then(|meta| meta.modified()).ok()?;
-                Some((changed, size_of(&path), path))
+                let journal = std::fs::symlink_metadata(path.join("session.jsonl")).ok()?;
+                Some((journal.modified().ok().filter(|_| journal.is_file())?, size_of(&path), path))
             })
             .collect();
         folders.sort();
         let mut total: u64 = folders.iter().map(|(_, size, _)| size).sum();
         for (changed, size, path) in folders {
             let too_old = changed.elapsed().is_ok_and(|age| age > self.recording.keep);
-            if too_old || total > self.recording.max_size {
+            if (too_old || total > self.recording.max_size) && !is_being_written(&path.join("session.jsonl"), changed) {
                 total = total.saturating_sub(size);
                 match std::fs::remove_dir_all(&path) {
                     Ok(()) => tracing::info!(target: "recording", event = "recording.pruned", folder = %path.display()),
@@ -258,6 +315,67 @@ impl Writer {
                 }
             }
         }
+    }
+}
+
+/// What a call's folder is called: its start and its name.
+pub fn folder_name(start: WallTime, call: CallId) -> String {
+    let stamp: String = start.rfc3339().chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{stamp}-{call}")
+}
+
+/// Whether a folder's name is one that [`folder_name`] gives.
+fn is_call_folder(name: &std::ffi::OsStr) -> bool {
+    let Some((stamp, call)) = name.to_str().and_then(|name| name.split_once('-')) else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let stamped = stamp.strip_suffix('Z').and_then(|stamp| stamp.split_once('T'));
+    stamped.is_some_and(|(day, time)| day.len() == 8 && digits(day) && time.len() >= 6 && digits(time))
+        && call.parse::<CallId>().is_ok_and(|id| id.to_string() == call)
+}
+
+/// Whether a gateway, this or another, still writes a journal: then it holds its lock.
+fn is_being_written(journal: &Path, changed: SystemTime) -> bool {
+    match File::open(journal).map(|file| file.try_lock()) {
+        Ok(Ok(())) => false,
+        Ok(Err(TryLockError::WouldBlock)) => true,
+        Ok(Err(TryLockError::Error(_))) | Err(_) => changed.elapsed().is_ok_and(|age| age < YOUNG),
+    }
+}
+
+/// Writes a little and takes it away again.
+fn probe(folder: &Path) -> std::io::Result<()> {
+    private_folder(folder)?;
+    let path = folder.join(format!(".probe-{}", std::process::id()));
+    let written = private_file(path.clone()).and_then(|mut file| {
+        file.write_all(&vec![0; PROBE_BYTES])?;
+        // Some file systems say only now that there is no room.
+        file.sync_data()
+    });
+    let removed = std::fs::remove_file(&path);
+    written.and(removed)
+}
+
+impl Lines {
+    /// Writes a line whole, or not at all.
+    fn write(&mut self, path: &Path, line: &str, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        bytes.clear();
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        let file = match &mut self.file {
+            Some(file) => file,
+            slot => {
+                let file = make_file(path)?;
+                // Says that the call runs; without locks its age says so.
+                let _ = file.try_lock();
+                slot.insert(file)
+            }
+        };
+        if let Err(problem) = file.write_all_at(bytes, self.length) {
+            let _ = file.set_len(self.length);
+            return Err(problem);
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
     }
 }
 
@@ -269,7 +387,7 @@ impl CallFiles {
         self.sound.length += bytes.len() as u64;
         let file = match &mut self.sound.file {
             Some(file) => file,
-            slot => slot.insert(private_file(self.folder.join("call.wav"))?),
+            slot => slot.insert(make_file(&self.folder.join("call.wav"))?),
         };
         file.write_all_at(bytes, at)?;
         // A crash loses at most a second: the header is made right.
@@ -277,6 +395,17 @@ impl CallFiles {
             self.sound.mend_header()?;
         }
         Ok(())
+    }
+
+    fn capture(&mut self) -> std::io::Result<&mut BufWriter<File>> {
+        match &mut self.capture {
+            Some(file) => Ok(file),
+            slot => {
+                let mut file = BufWriter::with_capacity(BUFFER, make_file(&self.folder.join("call.pcap"))?);
+                file.write_all(&pcap::file_header())?;
+                Ok(slot.insert(file))
+            }
+        }
     }
 }
 
@@ -290,20 +419,6 @@ impl Sound {
     }
 }
 
-fn open<'a>(
-    slot: &'a mut Option<BufWriter<File>>,
-    folder: &Path,
-    name: &str,
-    first: &[u8],
-) -> std::io::Result<&'a mut BufWriter<File>> {
-    if slot.is_none() {
-        let mut file = BufWriter::with_capacity(BUFFER, private_file(folder.join(name))?);
-        file.write_all(first)?;
-        *slot = Some(file);
-    }
-    slot.as_mut().ok_or_else(|| std::io::Error::other("no file"))
-}
-
 /// Voices and numbers of people: for the owner only.
 fn private_folder(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -313,9 +428,17 @@ fn private_file(path: PathBuf) -> std::io::Result<File> {
     File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
+/// A file in a call's folder, which a full disk may have refused when the call began.
+fn make_file(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        private_folder(folder)?;
+    }
+    private_file(path.to_owned())
+}
+
 fn finish(mut files: CallFiles) {
-    for mut file in [files.journal, files.capture, files.frames].into_iter().flatten() {
-        let _ = file.flush();
+    if let Some(mut capture) = files.capture {
+        let _ = capture.flush();
     }
     let _ = files.sound.mend_header();
 }
@@ -341,53 +464,111 @@ mod tests {
             keep,
             max_size,
         };
-        Writer { recording, hub, calls: HashMap::new(), failing: false, pruned_at: None, scratch: Vec::new() }
+        Writer::new(recording, hub)
     }
+
+    /// A call folder whose journal of 1000 bytes changed some time ago.
+    fn call_folder(parent: &Path, name: &str, age: Duration) -> PathBuf {
+        let folder = parent.join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("session.jsonl"), vec![b'x'; 1_000]).unwrap();
+        let journal = File::options().write(true).open(folder.join("session.jsonl")).unwrap();
+        journal.set_modified(SystemTime::now() - age).unwrap();
+        folder
+    }
+
+    const NAMES: [&str; 3] =
+        ["20261121T082802026Z-c-0000000a", "20261121T082803026Z-c-0000000b", "20261121T082804026Z-c-0000000c"];
 
     #[test]
     fn the_oldest_folders_go_first_when_there_is_too_much() {
         let temporary = tempfile::tempdir().unwrap();
-        for (n, name) in ["a", "b", "c"].iter().enumerate() {
-            let folder = temporary.path().join(name);
-            std::fs::create_dir(&folder).unwrap();
-            std::fs::write(folder.join("session.jsonl"), vec![b'x'; 1_000]).unwrap();
-            let stamp = SystemTime::now() - Duration::from_secs(100 - n as u64);
-            File::options().write(true).open(folder.join("session.jsonl")).unwrap().set_modified(stamp).unwrap();
+        for (n, name) in NAMES.iter().enumerate() {
+            call_folder(temporary.path(), name, Duration::from_secs(100 - n as u64));
         }
-        std::fs::create_dir(temporary.path().join("not-a-call")).unwrap();
         writer(temporary.path(), Duration::from_hours(1), 1_500).prune();
-        let left: Vec<bool> = ["a", "b", "c", "not-a-call"].iter().map(|n| temporary.path().join(n).exists()).collect();
-        assert_eq!(left, [false, false, true, true]);
+        let left = NAMES.map(|name| temporary.path().join(name).exists());
+        assert_eq!(left, [false, false, true]);
         writer(temporary.path(), Duration::from_secs(1), 1 << 40).prune();
-        assert!(!temporary.path().join("c").exists(), "too old");
+        assert!(!temporary.path().join(NAMES[2]).exists(), "too old");
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_writing_is_tried_again() {
+    fn only_call_folders_are_removed_and_no_links() {
+        let temporary = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let old = Duration::from_hours(1);
+        let target = call_folder(elsewhere.path(), NAMES[0], old);
+        std::os::unix::fs::symlink(&target, temporary.path().join(NAMES[0])).unwrap();
+        let foreign = ["keep-this", "20261121-c-0000000a", "20261121T082802026Z-c-a", "c-0000000a"];
+        for name in foreign {
+            call_folder(temporary.path(), name, old);
+        }
+        writer(temporary.path(), Duration::from_secs(1), 1).prune();
+        assert!(target.join("session.jsonl").is_file() && temporary.path().join(NAMES[0]).is_symlink());
+        assert!(foreign.iter().all(|name| temporary.path().join(name).is_dir()));
+        let name = folder_name(crate::clock::SystemClock::wall(), CallId(7));
+        assert!(is_call_folder(name.as_ref()), "{name}");
+    }
+
+    #[test]
+    fn a_call_that_another_gateway_runs_is_kept() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut other = writer(temporary.path(), Duration::from_hours(1), 1 << 40);
+        other.handle(In::Open(CallId(1), NAMES[0].into())).unwrap();
+        other.handle(line(CallId(1))).unwrap();
+        let folder = temporary.path().join(NAMES[0]);
+        writer(temporary.path(), Duration::ZERO, 1).prune();
+        assert!(folder.join("session.jsonl").is_file(), "its journal is being written");
+        other.handle(In::Close(CallId(1))).unwrap();
+        writer(temporary.path(), Duration::ZERO, 1).prune();
+        assert!(!folder.exists());
+    }
+
+    fn line(call: CallId) -> In {
+        let text = r#"{"t":1.0,"kind":"speech","who":"agent","speaking":true}"#;
+        In::Line(call, Arc::new(Record::from_line(text).unwrap().unwrap()))
+    }
+
+    #[test]
+    fn a_failing_disk_is_told_once_until_nothing_has_failed_for_a_while() {
         let temporary = tempfile::tempdir().unwrap();
         let mut writer = writer(temporary.path(), Duration::from_hours(1), 1 << 40);
         let call = CallId(1);
         writer.handle(In::Open(call, "call".into())).unwrap();
-        let record = || {
-            In::Line(
-                call,
-                Arc::new(
-                    Record::from_line(r#"{"t":1.0,"kind":"speech","who":"agent","speaking":true}"#).unwrap().unwrap(),
-                ),
-            )
-        };
         // A folder in the journal's place: every write fails.
         std::fs::create_dir(temporary.path().join("call/session.jsonl")).unwrap();
         for _ in 0..3 {
-            let outcome = writer.handle(record());
-            assert!(outcome.is_err());
-            writer.tell(outcome);
+            let problem = writer.handle(line(call)).unwrap_err();
+            writer.failed(&problem);
         }
-        assert!(writer.failing);
+        assert!(writer.trouble.is_some());
         std::fs::remove_dir(temporary.path().join("call/session.jsonl")).unwrap();
-        let outcome = writer.handle(record());
-        writer.tell(outcome);
-        assert!(!writer.failing);
+        writer.handle(line(call)).unwrap();
         assert!(temporary.path().join("call/session.jsonl").is_file());
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        writer.trouble = Some(Trouble { failed_at: ago(3), probed_at: ago(3) });
+        writer.look_after();
+        assert!(writer.trouble.is_some(), "one piece that was taken proves nothing");
+        writer.trouble = Some(Trouble { failed_at: ago(6), probed_at: ago(3) });
+        writer.look_after();
+        assert!(writer.trouble.is_none());
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 1, "the probe was left behind");
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_is_taken_back() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("session.jsonl");
+        let mut lines = Lines::default();
+        let mut scratch = Vec::new();
+        lines.write(&path, "one", &mut scratch).unwrap();
+        // What a full disk leaves behind of a line: its beginning.
+        std::fs::write(&path, "one\ntw").unwrap();
+        let writable = lines.file.replace(File::open(&path).unwrap());
+        assert!(lines.write(&path, "two", &mut scratch).is_err(), "a file open for reading takes nothing");
+        lines.file = writable;
+        lines.write(&path, "2", &mut scratch).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\n2\n");
     }
 }

@@ -184,6 +184,13 @@ fn of_capture(bytes: &[u8], options: &Options) -> Result<Source, String> {
         let first = *firsts.entry(key).or_insert(datagram.at);
         streams.entry((first, key)).or_default().push(datagram);
     }
+    if let Some(wanted) = options.ssrc
+        && !streams.is_empty()
+        && !streams.keys().any(|(_, key)| key.2 == wanted.0)
+    {
+        let there: Vec<String> = streams.keys().map(|(_, key)| Ssrc(key.2).to_string()).collect();
+        source.notes.push(format!("--ssrc {wanted} is none of its streams; they are {}", there.join(", ")));
+    }
     for ((_, key), datagrams) in streams {
         if options.ssrc.is_some_and(|wanted| wanted.0 != key.2) {
             continue;

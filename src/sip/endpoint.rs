@@ -402,6 +402,8 @@ impl Endpoint {
                 reason.clone_into(&mut response.reason);
                 self.transmit(None, reply_path(&request, path), response.to_bytes(), false);
             }
+            // A keep-alive (RFC 5626 §3.5.1) has arrived whole.
+            Err(Invalid::Drop("keep-alive")) => {}
             Err(Invalid::Drop(_)) => self.counters.dropped += 1,
         }
     }

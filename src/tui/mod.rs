@@ -27,7 +27,7 @@ pub mod theme;
 pub mod update;
 
 pub use filter::Filter;
-pub use once::{once_csv, once_text};
+pub use once::{once_csv, once_rows, once_text};
 pub use pane::Pane;
 
 use crate::{api::model::StreamItem, unit::CallId};

@@ -30,7 +30,7 @@ pub fn once_text(
     width: u16,
     privacy: bool,
 ) -> Result<String, String> {
-    let rows = rows(snapshot, filter, sort)?;
+    let rows = once_rows(snapshot, filter, sort)?;
     let look = Look { privacy, words: true };
     let mut columns: Vec<(&Column, usize, Vec<String>)> = TEXT_COLUMNS
         .iter()
@@ -61,6 +61,12 @@ pub fn once_text(
         text::with_unit(totals.p95_ms, 0, " ms"),
     ));
     lines.extend(snapshot.gateway.trunks.iter().map(trunk_line));
+    if snapshot.gateway.draining {
+        lines.push("draining: no new calls".to_owned());
+    }
+    if !snapshot.gateway.recording_problem.is_empty() {
+        lines.push(format!("recording: {}", text::clean(&snapshot.gateway.recording_problem)));
+    }
     let mut table: String = lines.iter().map(|line| text::fit(line, limit)).collect::<Vec<_>>().join("\n");
     table.push('\n');
     Ok(table)
@@ -90,7 +96,7 @@ pub fn once_csv(snapshot: &Snapshot, filter: &Filter, sort: &str, privacy: bool)
     let look = Look { privacy, words: true };
     let mut csv = COLUMNS.iter().map(|column| column.name).collect::<Vec<_>>().join(",");
     csv.push('\n');
-    for view in rows(snapshot, filter, sort)? {
+    for view in once_rows(snapshot, filter, sort)? {
         let cells: Vec<String> = COLUMNS.iter().map(|column| csv_cell(&(column.cell)(view, look))).collect();
         csv.push_str(&cells.join(","));
         csv.push('\n');
@@ -98,7 +104,11 @@ pub fn once_csv(snapshot: &Snapshot, filter: &Filter, sort: &str, privacy: bool)
     Ok(csv)
 }
 
-fn rows<'a>(snapshot: &'a Snapshot, filter: &Filter, sort: &str) -> Result<Vec<&'a SessionView>, String> {
+/// The calls that a filter leaves, sorted as for [`once_text`].
+///
+/// # Errors
+/// Names the columns when `sort` is none of them.
+pub fn once_rows<'a>(snapshot: &'a Snapshot, filter: &Filter, sort: &str) -> Result<Vec<&'a SessionView>, String> {
     let mut rows: Vec<&SessionView> = snapshot.sessions.iter().filter(|view| filter.matches(view)).collect();
     if sort.is_empty() {
         return Ok(rows);
@@ -167,6 +177,15 @@ mod tests {
             assert!(text.lines().all(|line| text::width(line) <= usize::from(width)), "{text}");
             assert!(!text.contains("+49301234567"));
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_gateway_is_said() {
+        let mut snapshot = snapshot("+4930");
+        snapshot.gateway.draining = true;
+        snapshot.gateway.recording_problem = "cannot write to /calls: no space".to_owned();
+        let text = once_text(&snapshot, &Filter::default(), "", 0, false).unwrap();
+        assert!(text.ends_with("draining: no new calls\nrecording: cannot write to /calls: no space\n"), "{text}");
     }
 
     #[test]

@@ -153,8 +153,18 @@ fn help_key(model: &mut Model, event: &KeyEvent) -> Option<Command> {
                 return update(model, binding.action);
             }
         }
-        KeyCode::Up => *selected = selected.saturating_sub(1),
-        KeyCode::Down => *selected = selected.saturating_add(1).min(help::matching(filter).len().saturating_sub(1)),
+        KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown | KeyCode::Home | KeyCode::End => {
+            let last = help::matching(filter).len().saturating_sub(1);
+            let rows = match event.code {
+                KeyCode::Up => -1,
+                KeyCode::Down => 1,
+                KeyCode::PageUp => -PAGE_ROWS,
+                KeyCode::PageDown => PAGE_ROWS,
+                KeyCode::Home => isize::MIN,
+                _ => isize::MAX,
+            };
+            *selected = selected.saturating_add_signed(rows).min(last);
+        }
         _ => {
             if type_into(filter, event) {
                 *selected = 0;
@@ -393,6 +403,20 @@ mod tests {
         model.control = false;
         press(&mut model, KeyCode::Char('x'));
         assert_eq!(model.overlay, Overlay::None);
+    }
+
+    #[test]
+    fn help_can_be_paged() {
+        let mut model = model();
+        press(&mut model, KeyCode::Char('?'));
+        let mut at = |code| {
+            press(&mut model, code);
+            let Overlay::Help { selected, .. } = model.overlay else { panic!() };
+            selected
+        };
+        let last = help::matching("").len() - 1;
+        assert_eq!([at(KeyCode::PageDown), at(KeyCode::PageUp), at(KeyCode::PageUp)], [10, 0, 0]);
+        assert_eq!([at(KeyCode::End), at(KeyCode::PageDown), at(KeyCode::Home)], [last, last, 0]);
     }
 
     #[test]

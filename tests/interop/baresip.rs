@@ -179,7 +179,8 @@ fn a_tone_of_baresip_is_recorded_and_comes_back_in_pcma() {
 fn dialled_call(law: Law) {
     let (here, there) = (voice(5, 11), voice(5, 12));
     let mut phone = Baresip::answering(&there, law);
-    let mut dial = Dial::start(phone.sip, &padded(&here, 1), &["--hangup-after", "silence:2s", "--max", "20s"]);
+    let flags = ["--delay", "500ms", "--hangup-after", "silence:2s", "--max", "20s"];
+    let mut dial = Dial::start(phone.sip, &padded(&here, 1), &flags);
     dial.assert_ends_with(0, Duration::from_secs(30));
     phone.stop();
     let (sent, received) = dial.voices();

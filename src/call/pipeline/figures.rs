@@ -58,11 +58,11 @@ impl Pipeline {
     /// `dial --hangup-after`.
     pub(super) fn hang_up_rules(&mut self, now: Instant) {
         let Some(media) = &self.media else { return };
+        // What we have just said deserves an answer first.
+        let last = media.inbound.last_voiced();
+        let last = self.own_voice_at.map_or(last, |own| own.max(last));
         let quiet = self.settings.hang_up_after_silence.is_some_and(|span| {
-            self.far_spoke
-                && media.outbound.is_drained()
-                && !media.inbound.is_speaking()
-                && now.since(media.inbound.last_voiced()) >= span
+            self.far_spoke && media.outbound.is_drained() && !media.inbound.is_speaking() && now.since(last) >= span
         });
         if quiet {
             self.call.handle(now, CallInput::HangUp { by: "us", reason: "the far end fell silent".into() });

@@ -19,11 +19,14 @@ pub struct Wav {
     pub channels: Vec<Vec<i16>>,
 }
 
-/// Reads a WAV file's bytes.
+/// Reads a WAV file's bytes. Files that a program could not finish are read as far as they go: cut off, or written
+/// into a pipe with a length that nobody mended.
 ///
 /// # Errors
 /// Says what is wrong; no bytes can make it panic or allocate more than they hold.
 pub fn read(bytes: &[u8]) -> Result<Wav, String> {
+    let mended = mend(bytes);
+    let bytes = mended.as_deref().unwrap_or(bytes);
     if let Some(wav) = read_g711(bytes)? {
         return Ok(wav);
     }
@@ -44,6 +47,50 @@ pub fn read(bytes: &[u8]) -> Result<Wav, String> {
         }
     }
     Ok(Wav { rate: SampleRate(spec.sample_rate), channels })
+}
+
+/// The file with the length that its sound has, if the header says another: too much, or nothing although sound
+/// follows.
+fn mend(bytes: &[u8]) -> Option<Vec<u8>> {
+    if bytes.len() < 12 || &bytes[..4] != b"RIFF" || &bytes[8..12] != b"WAVE" {
+        return None;
+    }
+    let mut at = 12;
+    let mut format: Option<&[u8]> = None;
+    while let Some(head) = bytes.get(at..at + 8) {
+        let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let body = &bytes[at + 8..];
+        if &head[..4] == b"fmt " {
+            format = body.get(..size);
+        } else if &head[..4] == b"data" {
+            let format = format.filter(|format| format.len() >= 16)?;
+            if (size > 0 || is_chunk(body)) && size <= body.len() {
+                return None;
+            }
+            let frame = usize::from(u16::from_le_bytes([format[12], format[13]]));
+            let sound = &body[..body.len() - body.len().checked_rem(frame)?];
+            let length = |bytes: &[u8]| u32::try_from(bytes.len()).ok().map(u32::to_le_bytes);
+            let mut mended = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
+            mended.extend(length(format)?);
+            mended.extend_from_slice(format);
+            mended.resize(mended.len() + format.len() % 2, 0);
+            mended.extend_from_slice(b"data");
+            mended.extend(length(sound)?);
+            mended.extend_from_slice(sound);
+            let whole = length(&mended[8..])?;
+            mended[4..8].copy_from_slice(&whole);
+            return Some(mended);
+        }
+        at = at.checked_add(8 + size + size % 2)?;
+    }
+    None
+}
+
+/// Whether another chunk, or nothing, follows an empty one.
+fn is_chunk(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.get(..8) else { return bytes.is_empty() };
+    let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+    head[..4].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b' ') && size <= bytes.len() - 8
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "scaled to 16 bits")]
@@ -264,6 +311,26 @@ mod tests {
             let peak = output[400..7_600].iter().map(|s| s.abs()).max().unwrap();
             assert!((11_500..12_500).contains(&peak), "{rate}: {peak}");
         }
+    }
+
+    #[test]
+    fn files_that_nobody_finished_are_read_as_far_as_they_go() {
+        let samples: Vec<i16> = (0..800).collect();
+        let whole = write(SampleRate::HZ_8000, 2, &samples);
+        let with_length = |length: u32| {
+            let mut bytes = whole.clone();
+            bytes[4..8].copy_from_slice(&length.saturating_add(36).to_le_bytes());
+            bytes[40..44].copy_from_slice(&length.to_le_bytes());
+            bytes
+        };
+        for length in [0, u32::MAX, 0x7fff_f000, 100_000] {
+            assert_eq!(read(&with_length(length)).unwrap(), read(&whole).unwrap(), "{length}");
+        }
+        let cut = read(&whole[..whole.len() - 399]).unwrap();
+        assert_eq!(cut.channels[0].len(), 400 - 100, "whole frames only");
+        let mut listed = header(SampleRate::HZ_8000, 1, 0).to_vec();
+        listed.extend(b"LIST\x04\0\0\0abcd");
+        assert!(read(&listed).unwrap_err().contains("no sound"));
     }
 
     #[test]

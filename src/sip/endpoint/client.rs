@@ -506,7 +506,7 @@ impl Endpoint {
         let Some(leg) = self.legs.get(&id) else { return };
         match kind {
             Kind::InviteClient if leg.dialog.is_none() => {
-                let reason = "no answer to our INVITE within 32 s".to_owned();
+                let reason = leg.reason.clone().unwrap_or_else(|| "no answer to our INVITE within 32 s".to_owned());
                 self.end(id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
             }
             // RFC 5057: nobody answers in the dialog any more.

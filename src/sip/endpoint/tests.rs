@@ -264,7 +264,16 @@ fn an_unanswered_call_times_out_as_408() {
     pair.assert_clean();
 }
 
-/// One endpoint against written messages.
+#[test]
+fn keep_alives_are_no_dropped_messages() {
+    let mut endpoint = endpoint(1);
+    let path = Pair::new().path(0);
+    endpoint.handle(Instant::ZERO, path, b"\r\n\r\n");
+    assert_eq!(endpoint.counters().dropped, 0);
+    endpoint.handle(Instant::ZERO, path, b"nonsense");
+    assert_eq!(endpoint.counters().dropped, 1);
+}
+
 fn send(endpoint: &mut Endpoint, now: Instant, text: &str) -> Vec<String> {
     let path = Path {
         transport: Transport::Udp,
