@@ -159,6 +159,7 @@ fn main() {
         .args(["serve", "--no-config", "--agent", "echo:live", "--sip", &format!("udp:{GATEWAY}"), "--record", "never"])
         .args(["--api", "off", "--rtp-ports", "30000-39999", "--log", "error"])
         .env("VOXGW__SIP__LIMITS__TRUSTED", "192.0.2.1")
+        // Nobody reads this until the end: a log that is stuck may not stop calls either.
         .stderr(Stdio::piped())
         .spawn()
         .expect("the gateway starts");

@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
     let folder = KeptFolder::new(arguments)?;
     let config = config(global, arguments, &target, &folder)?;
     // Events are printed as lines; the log would say them twice.
-    logging::start(&config, "error", is_log_level_set(global))?;
+    let _log = logging::start(&config, "error", is_log_level_set(global))?;
     let template = Template::new(arguments, &config, target)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

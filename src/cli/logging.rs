@@ -4,7 +4,8 @@ use crate::{
     config::Config,
     error::{Error, Result},
 };
-use std::{fs::File, sync::Mutex};
+use std::fs::File;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 /// A filter that says something about every module: without a level of its own the others would fall silent.
@@ -13,12 +14,16 @@ fn filter_of(text: &str, default_level: &str) -> String {
     if is_whole { text.to_owned() } else { format!("{default_level},{text}") }
 }
 
+/// What was logged is written when this is dropped.
+#[must_use]
+pub struct Writing(#[expect(dead_code, reason = "held for its drop")] WorkerGuard);
+
 /// Starts logging as the config says. `default_level` holds where `is_set` says that nobody named one, and for the
 /// modules that a filter does not name.
 ///
 /// # Errors
 /// A filter that cannot be read, a file that cannot be made.
-pub fn start(config: &Config, default_level: &str, is_set: bool) -> Result<()> {
+pub fn start(config: &Config, default_level: &str, is_set: bool) -> Result<Writing> {
     let level = if is_set { filter_of(&config.log_level, default_level) } else { default_level.to_owned() };
     let filter = EnvFilter::try_new(&level).map_err(|problem| {
         Error::usage(format!("log.level = {level}: {problem}")).hint("write info, or warn,sip=debug")
@@ -36,17 +41,19 @@ pub fn start(config: &Config, default_level: &str, is_set: bool) -> Result<()> {
             File::options().create(true).append(true).open(path).map_err(|source| Error::file("open", path, &source))
         })
         .transpose()?;
-    let outcome = match (config.log_format.as_str(), file) {
-        ("json", Some(file)) => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file))).try_init()
-        }
-        ("json", None) => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
-        }
-        (_, Some(file)) => registry.with(fmt::layer().with_ansi(false).with_writer(Mutex::new(file))).try_init(),
-        (_, None) => registry.with(fmt::layer().with_ansi(false).with_writer(std::io::stderr)).try_init(),
+    // Calls never wait for whoever reads the log: a terminal that was stopped, a pipe that nobody empties. Lines that
+    // find no room are dropped.
+    let (writer, writing) = match file {
+        Some(file) => tracing_appender::non_blocking(file),
+        None => tracing_appender::non_blocking(std::io::stderr()),
     };
-    outcome.map_err(|problem| Error::usage(format!("could not start logging: {problem}")))
+    let outcome = if config.log_format == "json" {
+        registry.with(fmt::layer().json().flatten_event(true).with_writer(writer)).try_init()
+    } else {
+        registry.with(fmt::layer().with_ansi(false).with_writer(writer)).try_init()
+    };
+    outcome.map_err(|problem| Error::usage(format!("could not start logging: {problem}")))?;
+    Ok(Writing(writing))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use std::{
 
 pub(super) fn run(global: &Global, arguments: &Replay, printer: &Printer) -> Result<u8> {
     let config = Config::from_layers(&layers(global)?)?;
-    logging::start(&config, "error", is_log_level_set(global))?;
+    let _log = logging::start(&config, "error", is_log_level_set(global))?;
     let options = options(arguments)?;
     if arguments.agent == "none" && arguments.speed.as_deref().is_some_and(|speed| speed != "max") {
         return Err(Error::usage("--speed says how fast a conversation runs: a media report is read, not played")

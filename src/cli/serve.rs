@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         // The log of a gateway that runs is not to say that it is ready.
         config.log_file = None;
     }
-    logging::start(&config, "info", true)?;
+    let _log = logging::start(&config, "info", true)?;
     for warning in config.warnings() {
         printer.note(&format!("warning: {warning}"));
     }
