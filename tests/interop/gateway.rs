@@ -167,8 +167,8 @@ impl Settings {
         Self { folder }
     }
 
-    /// A user who may register, bindings kept in the same folder, and more text. Only the MD5 of the password
-    /// "rabbit-hole" is known: `SIPp` takes the first challenge for the only one and knows nothing else.
+    /// A user who may register with the password "rabbit-hole", bindings kept in the same folder, and more text. Only
+    /// its MD5 is known, so only MD5 is asked for: `SIPp` and baresip 1.0 give up where SHA-256 is offered too.
     pub fn of_alice(more: &str) -> Self {
         Self::new(&format!(
             "registrar.file = '@DIR@/bindings.json'
