@@ -70,7 +70,13 @@ fn a_trunk_registers_at_kamailio_and_is_called_by_its_number() {
     // a gateway that goes takes its registration back
     let mut late = Sipp::caller("uac_call", &format!("127.0.0.1:{upstream}")).with(&["-s", "trunk"]).start();
     late.assert_fails();
-    assert_eq!(late.received("SIP/2.0 404 Not registered", "1 INVITE"), 1, "{}", kamailio.running.report());
+    assert_eq!(
+        late.received("SIP/2.0 404 Not registered", "1 INVITE"),
+        1,
+        "{}\n{}",
+        late.report(),
+        kamailio.running.report()
+    );
 }
 
 #[test]

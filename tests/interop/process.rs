@@ -173,7 +173,7 @@ impl BadLine {
         let telephone = Arc::new(Mutex::new(None));
         let known = Arc::clone(&telephone);
         thread::spawn(move || {
-            let (mut seen, mut buffer) = (HashSet::new(), [0; 65_536]);
+            let (mut seen, mut buffer) = (HashSet::new(), [0; 8_192]);
             while let Ok((length, source)) = outside.recv_from(&mut buffer) {
                 *known.lock().expect("nobody panics") = Some(source);
                 if !seen.insert(buffer[..length].to_vec()) {
@@ -182,7 +182,7 @@ impl BadLine {
             }
         });
         thread::spawn(move || {
-            let (mut seen, mut buffer) = (HashSet::new(), [0; 65_536]);
+            let (mut seen, mut buffer) = (HashSet::new(), [0; 8_192]);
             while let Ok(length) = answers.recv(&mut buffer) {
                 let target = *telephone.lock().expect("nobody panics");
                 if let Some(target) = target.filter(|_| !seen.insert(buffer[..length].to_vec())) {

@@ -207,7 +207,8 @@ mod tests {
     fn a_phone_is_called_where_it_listens_and_behind_nat_where_it_came_from() {
         let way = |headers: &str| {
             let text = format!(
-                "REGISTER sip:a SIP/2.0\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n{headers}\r\nContent-Length: 0\r\n\r\n"
+                "REGISTER sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:alice@a>;tag=1\r\n\
+                 To: <sip:alice@a>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n{headers}\r\nContent-Length: 0\r\n\r\n"
             );
             let Ok(Message::Request(request)) = Message::parse(text.as_bytes()) else { panic!("{text}") };
             let (transport, remote) = (Transport::Udp, "192.0.2.7:40000".parse().unwrap());
