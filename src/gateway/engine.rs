@@ -59,6 +59,8 @@ use tokio::{
 const WAITING_MAX: usize = 8_192;
 /// SIP transactions at once.
 const TRANSACTIONS_MAX: usize = 20_000;
+/// How long a gateway that goes waits for its upstreams to know it: two repetitions over UDP.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
 
 /// What sessions tell the engine.
 #[derive(Debug)]
@@ -251,6 +253,8 @@ pub struct Engine {
     draining: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
     /// Drain's deadline has passed once: everybody was told to hang up.
     deadline_passed: bool,
+    /// Upstreams are told until then that we go.
+    leaving_until: Option<crate::clock::Instant>,
     /// The newest INVITE's own trace, until its session exists.
     waiting_trace: Option<Trace>,
     refused_before: u64,
@@ -376,6 +380,7 @@ impl Engine {
             apology: prompts::builtin("apology"),
             draining: None,
             deadline_passed: false,
+            leaving_until: None,
             waiting_trace: None,
             refused_before: 0,
             away_before: crate::sip::limits::Counters::default(),
@@ -393,7 +398,10 @@ impl Engine {
         mut requests: mpsc::Receiver<Request>,
     ) {
         self.show_users();
-        let mut next_at = self.settle();
+        self.sink.hub.trunks(self.trunks.views(SystemClock::now()));
+        // Nobody else may wake us: trunks begin by themselves.
+        self.run_errands();
+        let mut next_at = self.settle().min(self.trunks.timeout());
         loop {
             let drain_at = self.draining.as_ref().map(|(at, _)| *at);
             tokio::select! {
@@ -418,6 +426,7 @@ impl Engine {
             self.run_errands();
             next_at = self.settle().min(self.trunks.timeout());
             self.finish_drain();
+            next_at = self.leaving_until.map_or(next_at, |until| next_at.min(until));
         }
     }
 
@@ -760,6 +769,9 @@ impl Engine {
             }
             Request::Drain(within, reply) => {
                 self.sink.hub.counters.draining.store(true, Ordering::Relaxed);
+                let now = SystemClock::now();
+                self.trunks.leave(now);
+                self.leaving_until = Some(now + LEAVE_MAX);
                 self.draining = Some((tokio::time::Instant::now() + within, reply));
             }
             Request::HangUpAll(reason) => {
@@ -874,8 +886,13 @@ impl Engine {
     }
 
     fn finish_drain(&mut self) {
+        let now = SystemClock::now();
+        if self.leaving_until.is_some_and(|until| now >= until || !self.trunks.is_registered(now)) {
+            self.leaving_until = None;
+        }
         if self.draining.is_some()
             && self.sessions.is_empty()
+            && self.leaving_until.is_none()
             && let Some((_, reply)) = self.draining.take()
         {
             let _ = reply.send(());

@@ -147,9 +147,9 @@ impl Trunk {
         None
     }
 
-    /// Takes the binding back, if there is one.
+    /// Takes the binding back, if there is one or one is asked for.
     pub fn leave(&mut self, now: Instant) {
-        if self.registered_for(now).is_some() {
+        if self.registered_for(now).is_some() || self.registering {
             self.leaving = true;
             self.register_at = now;
         }
@@ -160,6 +160,13 @@ impl Trunk {
     pub fn answered(&mut self, now: Instant, wish: Wish, answer: Answer, random: f64) -> bool {
         let before = self.state;
         match wish {
+            Wish::Register(_, expires) if self.leaving && !expires.is_zero() => {
+                // It was under way when we left: what it brought is taken back next.
+                self.registering = false;
+                if (200..300).contains(&answer.status) {
+                    self.registered_until = now + answer.expires.unwrap_or(expires);
+                }
+            }
             Wish::Register(..) => self.registered(now, answer, random),
             Wish::Ping(server) => self.pinged(now, server, answer, random),
         }
@@ -193,6 +200,9 @@ impl Trunk {
 
     fn pinged(&mut self, now: Instant, server: usize, answer: Answer, random: f64) {
         let sent_at = self.pinging.take().unwrap_or(now);
+        if self.leaving {
+            return;
+        }
         self.ping_at = now + self.settings.ping.mul_f64(0.9 + 0.2 * random);
         if server != self.server {
             return;
@@ -274,6 +284,20 @@ mod tests {
         assert_eq!(trunk.registered_for(at(51)), Some(Duration::from_secs(50)));
         trunk.leave(at(60));
         assert_eq!(trunk.poll(at(60)), Some(Wish::Register(0, Duration::ZERO)));
+    }
+
+    #[test]
+    fn a_registration_that_comes_while_leaving_is_taken_back() {
+        let mut trunk = Trunk::new(at(0), settings(1, true, 0));
+        let wish = trunk.poll(at(0)).unwrap();
+        trunk.leave(at(1));
+        assert_eq!(trunk.poll(at(1)), None, "one at a time");
+        trunk.answered(at(2), wish, status(200), 0.5);
+        assert!(trunk.registered_for(at(2)).is_some());
+        let wish = trunk.poll(at(2)).unwrap();
+        assert_eq!(wish, Wish::Register(0, Duration::ZERO));
+        trunk.answered(at(3), wish, status(200), 0.5);
+        assert!(trunk.registered_for(at(3)).is_none() && trunk.timeout().is_far_future());
     }
 
     #[test]

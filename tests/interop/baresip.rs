@@ -17,43 +17,68 @@ const RTP_PORTS: u16 = 20;
 const SILENCE_SECONDS: u32 = 20;
 
 /// A baresip without screen and sound card.
-struct Baresip {
+pub struct Baresip {
     running: Running,
     folder: TempDir,
-    sip: u16,
+    /// Its SIP port.
+    pub sip: u16,
 }
 
 impl Baresip {
     /// One that says something to a port and hangs up by itself after some seconds.
     fn calling(port: u16, said: &[f32], law: Law, seconds: u32) -> Self {
         let target = format!("d sip:echo@127.0.0.1:{port}");
-        Self::start(said, law, None, "", &["-e", &target, "-t", &seconds.to_string()])
+        Self::start(said, law, None, &Account::default(), &["-e", &target, "-t", &seconds.to_string()])
+    }
+
+    /// One that registers as a user, answers at once and says something.
+    pub fn registered(port: u16, user: &str, password: &str, said: &[f32], law: Law) -> Self {
+        let account = Account {
+            address: format!("{user}@127.0.0.1:{port}"),
+            registration: format!("60;auth_user={user};auth_pass={password}"),
+            answer: ";answermode=auto",
+        };
+        Self::start(said, law, None, &account, &["-t", "60"])
+    }
+
+    /// One that registers as a user, then calls the gateway, and hangs up by itself after some seconds.
+    pub fn registered_calling(port: u16, user: &str, password: &str, said: &[f32], law: Law, seconds: u32) -> Self {
+        let account = Account {
+            address: format!("{user}@127.0.0.1:{port}"),
+            registration: format!("60;auth_user={user};auth_pass={password}"),
+            answer: "",
+        };
+        let target = format!("d sip:echo@127.0.0.1:{port}");
+        Self::start(said, law, None, &account, &["-e", &target, "-t", &seconds.to_string()])
     }
 
     /// The same over TLS.
     fn calling_over_tls(papers: &Papers, port: u16, said: &[f32], law: Law, seconds: u32) -> Self {
         let target = format!("d sip:echo@127.0.0.1:{port};transport=tls");
-        Self::start(said, law, Some(papers), "", &["-e", &target, "-t", &seconds.to_string()])
+        Self::start(said, law, Some(papers), &Account::default(), &["-e", &target, "-t", &seconds.to_string()])
     }
 
     /// One that answers at once and says something, over TLS on the port after its own.
     fn answering_over_tls(papers: &Papers, said: &[f32], law: Law) -> Self {
-        let mut phone = Self::start(said, law, Some(papers), ";answermode=auto", &["-t", "60"]);
+        let mut phone = Self::start(said, law, Some(papers), &Account::answering(), &["-t", "60"]);
         wait_for_udp(phone.sip, &mut phone.running);
         phone
     }
 
     /// One that answers at once and says something.
     fn answering(said: &[f32], law: Law) -> Self {
-        let mut phone = Self::start(said, law, None, ";answermode=auto", &["-t", "60"]);
+        let mut phone = Self::start(said, law, None, &Account::answering(), &["-t", "60"]);
         wait_for_udp(phone.sip, &mut phone.running);
         phone
     }
 
-    fn start(said: &[f32], law: Law, papers: Option<&Papers>, answer: &str, flags: &[&str]) -> Self {
+    fn start(said: &[f32], law: Law, papers: Option<&Papers>, account: &Account, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-baresip-").expect("a temporary folder");
         let (sip, rtp) = (free_ports(2), free_ports(RTP_PORTS));
         let place = folder.path().display().to_string();
+        let address =
+            if account.address.is_empty() { format!("baresip@127.0.0.1:{sip}") } else { account.address.clone() };
+        let registration = if account.registration.is_empty() { "0" } else { &account.registration };
         let tls = papers.map_or_else(String::new, |papers| {
             let papers = papers.folder.path().display();
             format!("sip_certificate {papers}/phone.pem\nsip_cafile {papers}/ca.pem")
@@ -66,7 +91,9 @@ impl Baresip {
                 .replace("@TLS@", &tls)
                 .replace("@TRANSPORT@", if papers.is_some() { "tls" } else { "udp" })
                 .replace("@LAW@", &law.name().to_lowercase())
-                .replace("@ANSWER@", answer);
+                .replace("@ADDRESS@", &address)
+                .replace("@REGISTRATION@", registration)
+                .replace("@ANSWER@", account.answer);
             fs::write(folder.path().join(name), text).expect("a setting can be written");
         }
         fs::write(folder.path().join("contacts"), "").expect("a setting can be written");
@@ -78,19 +105,19 @@ impl Baresip {
     }
 
     /// Waits until it has hung up and ended.
-    fn wait(&mut self, limit: Duration) {
+    pub fn wait(&mut self, limit: Duration) {
         let status = self.running.wait(limit);
         assert!(status.success(), "baresip ended with {status}\n{}", self.report());
     }
 
     /// Asks it to end, and waits.
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.running.terminate();
         self.wait(Duration::from_secs(10));
     }
 
     /// What it heard.
-    fn heard(&self) -> Vec<f32> {
+    pub fn heard(&self) -> Vec<f32> {
         let dump = fs::read_dir(self.folder.path())
             .expect("its folder")
             .flatten()
@@ -100,8 +127,25 @@ impl Baresip {
         audio::read_wav(&dump).swap_remove(0)
     }
 
-    fn report(&self) -> String {
+    pub fn report(&self) -> String {
         self.running.report()
+    }
+}
+
+/// Who a telephone is.
+#[derive(Default)]
+struct Account {
+    /// Its address of record; none is its own address, for calls without a registrar.
+    address: String,
+    /// Seconds between registrations and the credentials; none is no registration.
+    registration: String,
+    /// `;answermode=auto`, or nothing.
+    answer: &'static str,
+}
+
+impl Account {
+    fn answering() -> Self {
+        Self { answer: ";answermode=auto", ..Self::default() }
     }
 }
 

@@ -1,12 +1,14 @@
 //! The program under test: `voxgw serve` on free ports, `voxgw dial`, and what they leave behind.
 
 use crate::{
+    api::Api,
     audio,
     process::{self, Running, free_ports, voxgw},
 };
 use serde_json::Value;
 use std::{
     fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -28,6 +30,9 @@ pub struct Gateway {
     folder: TempDir,
     /// Its SIP port, UDP and TCP.
     pub sip: u16,
+    rtp: u16,
+    agent: String,
+    flags: Vec<String>,
 }
 
 impl Gateway {
@@ -54,8 +59,13 @@ impl Gateway {
 
     fn launch(agent: &str, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-interop-").expect("a temporary folder");
-        let sip = free_ports(2);
-        let rtp = free_ports(RTP_PORTS);
+        let (sip, rtp) = (free_ports(2), free_ports(RTP_PORTS));
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let running = Self::run(&folder, sip, rtp, agent, &flags);
+        Self { running, folder, sip, rtp, agent: agent.to_owned(), flags }
+    }
+
+    fn run(folder: &TempDir, sip: u16, rtp: u16, agent: &str, flags: &[String]) -> Running {
         let mut command = voxgw();
         command
             .args(["serve", "--agent", agent, "--record", "always"])
@@ -68,7 +78,18 @@ impl Gateway {
             .args(flags);
         let mut running = Running::start("voxgw-serve", &mut command, folder.path());
         running.wait_for_word("ready", START);
-        Self { running, folder, sip }
+        running
+    }
+
+    /// Ends it and starts it again at the same addresses.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.running = Self::run(&self.folder, self.sip, self.rtp, &self.agent, &self.flags);
+    }
+
+    /// Its local API.
+    pub fn api(&self) -> Api {
+        Api::at(self.folder.path().join("api.sock"))
     }
 
     /// Address to call.
@@ -108,13 +129,18 @@ impl Gateway {
 
     /// The one call that there was, once it is written down.
     pub fn only_call(&self) -> Call {
-        let done = process::wait_until(WRITTEN, || {
-            self.call_folders().iter().any(|folder| Call::read(folder).summary().is_some())
-        });
-        let folders = self.call_folders();
-        assert!(done, "no call with a summary in {folders:?}\n{}", self.report());
-        assert_eq!(folders.len(), 1, "one call was made\n{}", self.report());
-        Call::read(&folders[0])
+        self.calls(1).swap_remove(0)
+    }
+
+    /// All calls that there were, once they are written down: so many.
+    pub fn calls(&self, count: usize) -> Vec<Call> {
+        let read = || self.call_folders().iter().map(|folder| Call::read(folder)).collect::<Vec<_>>();
+        let is_done = |calls: &[Call]| calls.iter().filter(|call| call.summary().is_some()).count() >= count;
+        let done = process::wait_until(WRITTEN, || is_done(&read()));
+        let calls = read();
+        assert!(done, "{count} calls with a summary are expected in {:?}\n{}", self.call_folders(), self.report());
+        assert_eq!(calls.len(), count, "so many calls were made\n{}", self.report());
+        calls
     }
 }
 
@@ -124,6 +150,49 @@ impl Drop for Gateway {
             self.folder.disable_cleanup(true);
             eprintln!("kept for a look: {}\n{}", self.folder.path().display(), self.report());
         }
+    }
+}
+
+/// A config file for a gateway.
+pub struct Settings {
+    folder: TempDir,
+}
+
+impl Settings {
+    /// With this text, where `@DIR@` is the folder that it is in.
+    pub fn new(text: &str) -> Self {
+        let folder = TempDir::with_prefix("voxgw-settings-").expect("a temporary folder");
+        let text = text.replace("@DIR@", &folder.path().display().to_string());
+        fs::write(folder.path().join("voxgw.toml"), text).expect("the config can be written");
+        Self { folder }
+    }
+
+    /// A user who may register with the password "rabbit-hole", bindings kept in the same folder, and more text. Only
+    /// its MD5 is known, so only MD5 is asked for: `SIPp` and baresip 1.0 give up where SHA-256 is offered too.
+    pub fn of_alice(more: &str) -> Self {
+        Self::new(&format!(
+            "registrar.file = '@DIR@/bindings.json'
+{more}
+[users.alice]
+ha1 = '22dabf2631ac4fe2d4f25351b522b995'
+"
+        ))
+    }
+
+    /// An agent called `slow` that never comes up: its provider takes the connection and says no word. A call to it
+    /// rings for `patience`.
+    pub fn of_slow_agent(provider: &TcpListener, patience: &str) -> Self {
+        let endpoint = provider.local_addr().expect("its address");
+        let this = Self::new(&format!(
+            "call.patience = '{patience}'\n[agents.slow]\nkind = 'gemini'\nendpoint = 'ws://{endpoint}'\nkey_file = '@DIR@/key'\n"
+        ));
+        fs::write(this.folder.path().join("key"), "a-key-that-nobody-reads").expect("the key can be written");
+        this
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("voxgw.toml")
     }
 }
 
@@ -163,6 +232,11 @@ impl Call {
     /// The last line, once there is one.
     pub fn summary(&self) -> Option<&Value> {
         self.of_kind("summary").last()
+    }
+
+    /// The words of its notes, one a line.
+    pub fn notes(&self) -> String {
+        self.of_kind("note").filter_map(|note| note["text"].as_str()).collect::<Vec<_>>().join("\n")
     }
 
     /// The call's states in their order.

@@ -1,4 +1,5 @@
-//! Calls between the gateway and telephones that other people wrote: `SIPp`, baresip, and tshark as a reader.
+//! Calls between the gateway and telephones that other people wrote: `SIPp`, baresip, Kamailio, and tshark as
+//! a reader.
 //!
 //! Every test is ignored by default because it needs foreign programs; `scripts/interop` installs them and runs
 //! all. Run one by hand with `cargo test --release --test interop -- --ignored --test-threads=1 NAME`.
@@ -14,13 +15,19 @@
     reason = "figures and helpers of tests"
 )]
 
+mod api;
 mod audio;
 mod baresip;
+mod baresip_registered;
 mod capture;
 mod gateway;
+mod kamailio;
 mod process;
 mod sipp;
 mod sipp_called;
+mod sipp_inside;
 mod sipp_media;
+mod sipp_registrar;
 mod sipp_signalling;
+mod sipp_transfer;
 mod tshark;

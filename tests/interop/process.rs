@@ -1,12 +1,16 @@
 //! Programs as child processes: bounded in time, their output kept, none left behind.
 
 use std::{
+    collections::HashSet,
     env, fs,
     fs::File,
     net::{TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -151,6 +155,48 @@ fn is_free(port: u16) -> bool {
 pub fn wait_for_udp(port: u16, running: &mut Running) {
     let taken = wait_until(Duration::from_secs(5), || UdpSocket::bind(("127.0.0.1", port)).is_err());
     assert!(taken && !running.has_ended(), "{} does not listen on {port}\n{}", running.name, running.report());
+}
+
+/// A line between a telephone and a port: the first copy of each message is lost, every later one comes twice.
+pub struct BadLine {
+    near: u16,
+}
+
+impl BadLine {
+    /// To a port, for as long as the test runs.
+    pub fn towards(port: u16) -> Self {
+        let outside = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let near = outside.local_addr().expect("its address").port();
+        let inside = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        inside.connect(("127.0.0.1", port)).expect("loopback");
+        let (answers, back) = (inside.try_clone().expect("a socket"), outside.try_clone().expect("a socket"));
+        let telephone = Arc::new(Mutex::new(None));
+        let known = Arc::clone(&telephone);
+        thread::spawn(move || {
+            let (mut seen, mut buffer) = (HashSet::new(), [0; 8_192]);
+            while let Ok((length, source)) = outside.recv_from(&mut buffer) {
+                *known.lock().expect("nobody panics") = Some(source);
+                if !seen.insert(buffer[..length].to_vec()) {
+                    let _ = (inside.send(&buffer[..length]), inside.send(&buffer[..length]));
+                }
+            }
+        });
+        thread::spawn(move || {
+            let (mut seen, mut buffer) = (HashSet::new(), [0; 8_192]);
+            while let Ok(length) = answers.recv(&mut buffer) {
+                let target = *telephone.lock().expect("nobody panics");
+                if let Some(target) = target.filter(|_| !seen.insert(buffer[..length].to_vec())) {
+                    let _ = (back.send_to(&buffer[..length], target), back.send_to(&buffer[..length], target));
+                }
+            }
+        });
+        Self { near }
+    }
+
+    /// Address to call.
+    pub fn target(&self) -> String {
+        format!("127.0.0.1:{}", self.near)
+    }
 }
 
 /// The program under test.

@@ -4,7 +4,7 @@ use crate::process::{Running, free_ports, own, tail, text_of, wait_for_udp};
 use std::{path::Path, process::Command, time::Duration};
 use tempfile::TempDir;
 
-/// No scenario takes longer; `SIPp` fails at this time.
+/// No scenario takes longer unless it says so; `SIPp` fails at this time.
 const LIMIT_SECONDS: u32 = 30;
 
 /// A run of `SIPp`. Its folder is its working directory, where media files must be.
@@ -12,6 +12,7 @@ pub struct Sipp {
     running: Option<Running>,
     command: Command,
     folder: TempDir,
+    limit_seconds: u32,
     /// Its SIP port.
     pub port: u16,
     /// Its RTP port.
@@ -39,11 +40,10 @@ impl Sipp {
         command.args(["-i", "127.0.0.1", "-p", &port.to_string()]);
         command.args(["-mi", "127.0.0.1", "-mp", &media.to_string()]);
         command.args(["-ci", "127.0.0.1", "-cp", &control.to_string()]);
-        command.args(["-timeout", &LIMIT_SECONDS.to_string(), "-timeout_error"]);
         command.args(["-trace_err", "-error_file", "errors.log"]);
         command.args(["-trace_msg", "-message_file", "messages.log"]);
         command.args(["-trace_logs", "-log_file", "actions.log"]);
-        Self { running: None, command, folder, port, media }
+        Self { running: None, command, folder, limit_seconds: LIMIT_SECONDS, port, media }
     }
 
     /// Adds flags.
@@ -63,6 +63,22 @@ impl Sipp {
         self.with(&["-d", &milliseconds])
     }
 
+    /// Sets the credentials for challenges.
+    pub fn credentials(self, user: &str, password: &str) -> Self {
+        self.with(&["-s", user, "-au", user, "-ap", password])
+    }
+
+    /// Lets messages pass that the scenario does not expect where it is.
+    pub fn tolerant(self) -> Self {
+        self.with(&["-default_behaviors", "all,-abortunexp"])
+    }
+
+    /// Allows a scenario to take longer.
+    pub const fn lasting(mut self, seconds: u32) -> Self {
+        self.limit_seconds = seconds;
+        self
+    }
+
     /// Where its media files must be.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -70,6 +86,7 @@ impl Sipp {
 
     /// Starts it and does not wait.
     pub fn start(mut self) -> Self {
+        self.command.args(["-timeout", &self.limit_seconds.to_string(), "-timeout_error"]);
         self.running = Some(Running::start("sipp", &mut self.command, self.folder.path()));
         self
     }
@@ -86,9 +103,16 @@ impl Sipp {
 
     /// Waits for the end of the one call and fails unless it went as the scenario says.
     pub fn assert_succeeds(&mut self) {
-        let limit = Duration::from_secs(u64::from(LIMIT_SECONDS) + 5);
+        let limit = Duration::from_secs(u64::from(self.limit_seconds) + 5);
         let status = self.running.as_mut().expect("it was started").wait(limit);
         assert!(status.success(), "sipp ended with {status}\n{}", self.report());
+    }
+
+    /// Waits for the end and fails if it went as the scenario says.
+    pub fn assert_fails(&mut self) {
+        let limit = Duration::from_secs(u64::from(self.limit_seconds) + 5);
+        let status = self.running.as_mut().expect("it was started").wait(limit);
+        assert!(!status.success(), "sipp should have failed\n{}", self.report());
     }
 
     /// Runs a call from start to end.

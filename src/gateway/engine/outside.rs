@@ -6,7 +6,14 @@ use crate::{
     clock::SystemClock,
     error::{Error, Kind, Result},
     redact::Pii,
-    sip::{endpoint, message::Headers, method::Method, tx::Path, uri::Uri},
+    sip::{
+        endpoint,
+        message::Headers,
+        method::Method,
+        registrar::Binding,
+        tx::Path,
+        uri::{NameAddr, Uri},
+    },
 };
 use rand::RngExt as _;
 use std::net::SocketAddr;
@@ -157,7 +164,7 @@ impl Engine {
             Error::new(Kind::Unreachable, format!("user {user} has no telephone registered here"))
                 .hint("voxgw monitor --once -o json lists who is registered; or write a whole address, like sip:a@host")
         })?;
-        Ok((binding.flow, binding.contact.clone(), binding.path.clone()))
+        Ok((way_to(binding), binding.contact.clone(), binding.path.clone()))
     }
 
     pub(super) fn show_users(&self) {
@@ -176,5 +183,46 @@ impl Engine {
         if let Err(problem) = super::bindings::write(path, saved) {
             tracing::error!(target: "sip", event = "sip.bindings_unwritten", "{}: {problem}", path.display());
         }
+    }
+}
+
+/// Where a binding's telephone, or the first proxy before it, takes requests. The port that a REGISTER came from need
+/// not be that place: a source tells of NAT by its address (RFC 3261 §18.2.1), and only behind NAT it is the better one.
+fn way_to(binding: &Binding) -> Path {
+    let proxy = binding.path.first().and_then(|first| NameAddr::parse(first).ok()).map(|first| first.uri);
+    let hop = proxy.as_ref().unwrap_or(&binding.contact);
+    let mut path = binding.flow;
+    if path.connection.is_none() && hop.host.parse() == Ok(path.remote.ip()) {
+        path.remote.set_port(hop.port.unwrap_or(path.transport.default_port()));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::{message::Message, registrar::Registrar};
+
+    #[test]
+    fn a_phone_is_called_where_it_listens_and_behind_nat_where_it_came_from() {
+        let way = |headers: &str| {
+            let text = format!(
+                "REGISTER sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:alice@a>;tag=1\r\n\
+                 To: <sip:alice@a>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n{headers}\r\nContent-Length: 0\r\n\r\n"
+            );
+            let Ok(Message::Request(request)) = Message::parse(text.as_bytes()) else { panic!("{text}") };
+            let (transport, remote) = (Transport::Udp, "192.0.2.7:40000".parse().unwrap());
+            let flow = Path { transport, remote, local: "192.0.2.1:5060".parse().unwrap(), connection: None };
+            let mut registrar = Registrar::new(crate::sip::registrar::Settings::default());
+            let now = crate::clock::Instant::from_millis(1);
+            registrar.register(now, "alice", &request, flow).expect("it registers");
+            let binding = registrar.bindings(now, "alice").next().expect("it is there");
+            way_to(binding).remote.to_string()
+        };
+        assert_eq!(way("Contact: <sip:alice@192.0.2.7:5070>"), "192.0.2.7:5070");
+        assert_eq!(way("Contact: <sip:alice@192.0.2.7>"), "192.0.2.7:5060");
+        assert_eq!(way("Contact: <sip:alice@10.0.0.3:5070>"), "192.0.2.7:40000", "NAT");
+        assert_eq!(way("Contact: <sip:alice@10.0.0.3:5070>\r\nPath: <sip:192.0.2.7:5080;lr>"), "192.0.2.7:5080");
+        assert_eq!(way("Contact: <sip:alice@192.0.2.7:5070>\r\nPath: <sip:edge.example.org;lr>"), "192.0.2.7:40000");
     }
 }
