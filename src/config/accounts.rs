@@ -6,7 +6,7 @@ use crate::{
     redact::Secret,
     route::tolls,
     sip::{
-        auth::{Credentials, server::Account},
+        auth::{Algorithm, Credentials, server::Account},
         endpoint::{Authenticate, Reliability, TimerSettings},
         limits, registrar,
         uri::Uri,
@@ -20,6 +20,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Signalling {
     /// Realm of our challenges.
     pub realm: String,
+    /// Algorithms of our challenges.
+    pub algorithms: Vec<Algorithm>,
     /// Whose requests are challenged.
     pub authenticate: Authenticate,
     /// Session timers.
@@ -72,7 +74,12 @@ impl Reader<'_> {
         if realm.is_empty() || realm.contains(['"', '\\']) {
             return Err(self.wrong("sip.realm", "must be a name without quotes"));
         }
+        let algorithms: Option<Vec<Algorithm>> =
+            self.list::<String>("sip.digest")?.iter().map(|name| Algorithm::named(Some(name))).collect();
         Ok(Signalling {
+            algorithms: algorithms
+                .filter(|all| !all.is_empty())
+                .ok_or_else(|| self.wrong("sip.digest", "algorithms are md5 and sha-256"))?,
             authenticate: match self.one_of("sip.authenticate", &["register", "users", "all"])?.as_str() {
                 "users" => Authenticate::Users,
                 "all" => Authenticate::All,

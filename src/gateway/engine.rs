@@ -342,6 +342,7 @@ impl Engine {
             transactions_max: TRANSACTIONS_MAX,
             seed,
             realm: signalling.realm.clone(),
+            algorithms: signalling.algorithms.clone(),
             accounts: signalling.users.clone(),
             authenticate: signalling.authenticate,
             trusted: signalling.trunks.iter().flat_map(addresses_of).collect(),

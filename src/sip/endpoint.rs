@@ -17,7 +17,7 @@ mod session_timer;
 
 use super::{
     auth::{
-        Credentials,
+        Algorithm, Credentials,
         server::{Account, Gate},
     },
     header::{CSeq, MAGIC_COOKIE},
@@ -65,6 +65,8 @@ pub struct Settings {
     pub seed: [u8; 32],
     /// Realm of our challenges.
     pub realm: String,
+    /// Algorithms of our challenges, in order. Many telephones give up when they are offered one that they do not know.
+    pub algorithms: Vec<Algorithm>,
     /// Who may register, and call if [`Self::authenticate`] says so.
     pub accounts: Vec<Account>,
     /// Whose requests are challenged.
@@ -90,6 +92,7 @@ impl Default for Settings {
             transactions_max: 20_000,
             seed: [1; 32],
             realm: "voxgw".to_owned(),
+            algorithms: vec![Algorithm::Md5],
             accounts: Vec::new(),
             authenticate: Authenticate::Register,
             trusted: Vec::new(),
@@ -330,7 +333,7 @@ impl Endpoint {
         Self {
             random,
             guard: guard_of(&settings),
-            gate: Gate::new(&settings.realm, secret, settings.accounts.clone()),
+            gate: Gate::new(&settings.realm, secret, settings.algorithms.clone(), settings.accounts.clone()),
             registrar: Registrar::new(settings.registrar.clone()),
             asks: HashMap::new(),
             bindings_due: Instant::FAR_FUTURE,

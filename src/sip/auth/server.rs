@@ -71,6 +71,8 @@ pub struct Gate {
     realm: String,
     secret: [u8; 32],
     made: u64,
+    /// What is offered, in this order.
+    algorithms: Vec<Algorithm>,
     accounts: HashMap<String, Account>,
     /// Highest `nc` of nonces that were used rightly, and when they were made.
     counts: HashMap<String, (u32, Instant)>,
@@ -79,9 +81,9 @@ pub struct Gate {
 impl Gate {
     /// A gate for `realm`; `secret` is random and makes nonces nobody else can.
     #[must_use]
-    pub fn new(realm: &str, secret: [u8; 32], accounts: Vec<Account>) -> Self {
+    pub fn new(realm: &str, secret: [u8; 32], algorithms: Vec<Algorithm>, accounts: Vec<Account>) -> Self {
         let accounts = accounts.into_iter().map(|account| (account.name.clone(), account)).collect();
-        Self { realm: realm.to_owned(), secret, made: 0, accounts, counts: HashMap::new() }
+        Self { realm: realm.to_owned(), secret, made: 0, algorithms, accounts, counts: HashMap::new() }
     }
 
     /// Whether anybody is known here.
@@ -96,14 +98,18 @@ impl Gate {
         self.accounts.contains_key(user)
     }
 
-    /// Values for `WWW-Authenticate` or `Proxy-Authenticate`, the better algorithm first (RFC 8760 §2.4).
+    /// Values for `WWW-Authenticate` or `Proxy-Authenticate`, one for each algorithm that some user has a hash for; if
+    /// none of those on offer is one, what there is.
     #[must_use]
     pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<String> {
         let nonce = self.nonce(now);
-        let offered = |algorithm: Algorithm| self.accounts.values().any(|account| account.ha1(algorithm).is_some());
-        [Algorithm::Sha256, Algorithm::Md5]
+        let known = |algorithm: &Algorithm| self.accounts.values().any(|account| account.ha1(*algorithm).is_some());
+        let mut offered: Vec<Algorithm> = self.algorithms.iter().copied().filter(known).collect();
+        if offered.is_empty() {
+            offered = [Algorithm::Sha256, Algorithm::Md5].into_iter().filter(known).collect();
+        }
+        offered
             .into_iter()
-            .filter(|algorithm| offered(*algorithm) || self.accounts.is_empty())
             .map(|algorithm| {
                 let stale = if stale { ", stale=true" } else { "" };
                 let (realm, name) = (&self.realm, algorithm.name());
@@ -212,13 +218,13 @@ impl Gate {
     }
 }
 
-/// The digest's URI names the same user as the Request-URI; hosts and parameters are rewritten on the way.
+/// The digest's URI names the same user as the Request-URI, if it names one; the rest is rewritten on the way.
 fn same_place(uri: &str, request_uri: &str) -> bool {
     if uri == request_uri {
         return true;
     }
     match (Uri::parse(uri), Uri::parse(request_uri)) {
-        (Ok(digest), Ok(request)) => digest.user == request.user,
+        (Ok(digest), Ok(request)) => digest.user.is_empty() || request.user.is_empty() || digest.user == request.user,
         _ => false,
     }
 }
@@ -235,7 +241,12 @@ mod tests {
     const URI: &str = "sip:voxgw.example";
 
     fn gate() -> Gate {
-        Gate::new("voxgw", [7; 32], vec![Account::of_password("alice", "voxgw", &Secret::new("rabbit-hole"))])
+        Gate::new(
+            "voxgw",
+            [7; 32],
+            vec![Algorithm::Sha256, Algorithm::Md5],
+            vec![Account::of_password("alice", "voxgw", &Secret::new("rabbit-hole"))],
+        )
     }
 
     fn answer(gate: &mut Gate, now: Instant, sha256: bool, user: &str, password: &str) -> String {
@@ -271,11 +282,20 @@ mod tests {
         let value = answer(&mut gate, now, true, "alice", "rabbit-hole");
         assert_eq!(gate.check(now, "INVITE", URI, [value.as_str()].into_iter()), wrong("alice"));
         assert_eq!(
-            gate.check(now, "REGISTER", "sip:mallory@voxgw.example", [value.as_str()].into_iter()),
+            gate.check(
+                now,
+                "REGISTER",
+                "sip:bob@voxgw.example",
+                [value.replace(URI, "sip:mallory@voxgw.example").as_str()].into_iter()
+            ),
             Verdict::Malformed("the digest is for another URI")
         );
-        let mut other =
-            Gate::new("voxgw", [8; 32], vec![Account::of_password("alice", "voxgw", &Secret::new("rabbit-hole"))]);
+        let mut other = Gate::new(
+            "voxgw",
+            [8; 32],
+            vec![Algorithm::Sha256],
+            vec![Account::of_password("alice", "voxgw", &Secret::new("rabbit-hole"))],
+        );
         let value = answer(&mut other, now, true, "alice", "rabbit-hole");
         assert_eq!(check(&mut gate, now, &value), Verdict::Challenge { stale: false }, "somebody else's nonce");
         assert_eq!(check(&mut gate, now, "Basic YTpi"), Verdict::Challenge { stale: false });
