@@ -971,3 +971,17 @@ fn the_monitor_prints_a_journal_and_a_gateway_once() {
     home.run(&["monitor", "nowhere.jsonl", "--once"]).exits(7).complains();
     home.run(&["monitor", "--demo", "--once", "--filter", "mos<"]).exits(2).complains();
 }
+
+#[test]
+fn secrets_are_not_shown() {
+    let home = Home::new();
+    home.file("voxgw.toml", "[users.alice]\npassword = 'rabbit-hole'\n[trunks.t]\nserver = 'sip:h'\npassword = 'tea-party'\n");
+    for arguments in [&["config", "show"][..], &["config", "show", "users.alice.password"], &["config", "show", "--changed"]] {
+        let shown = home.run(arguments).exits(0).stdout;
+        assert!(shown.contains("(secret)"), "{shown}");
+        assert!(!shown.contains("rabbit-hole") && !shown.contains("tea-party"), "{shown}");
+    }
+    home.file("voxgw.toml", "[users.alice]\nha1 = 'rabbit-hole'\n");
+    let wrong = home.run(&["config", "check"]).exits(2);
+    assert!(!wrong.stderr.contains("rabbit-hole"), "{}", wrong.stderr);
+}

@@ -2,7 +2,7 @@
 
 use super::{Global, Printer, arguments::ConfigCommand, layers, route};
 use crate::{
-    config::{Config, KEYS, Layers, Origin, row, template},
+    config::{Config, KEYS, Layers, Origin, Value, is_secret, row, template},
     error::{Error, Result, nearest},
 };
 use std::{fmt::Write as _, path::Path};
@@ -27,9 +27,14 @@ pub(super) fn run(global: &Global, command: &ConfigCommand, printer: &Printer) -
 fn show(layers: &Layers, changed: bool, printer: &Printer) {
     let mut text = String::new();
     for (key, value, origin) in layers.iter().filter(|(_, _, origin)| !changed || **origin != Origin::Default) {
-        let _ = writeln!(text, "{key:<26} {:<34} {origin}", value.to_string());
+        let _ = writeln!(text, "{key:<26} {:<34} {origin}", shown(key, value));
     }
     printer.result(&text);
+}
+
+/// A value, unless it is a secret.
+fn shown(key: &str, value: &Value) -> String {
+    if is_secret(key) { "(secret)".to_owned() } else { value.to_string() }
 }
 
 fn show_one(layers: &Layers, key: &str, printer: &Printer) -> Result<u8> {
@@ -40,7 +45,7 @@ fn show_one(layers: &Layers, key: &str, printer: &Printer) -> Result<u8> {
             None => error.hint("voxgw config show lists all keys"),
         });
     };
-    let now = layers.value(key).map_or_else(|| "not set".to_owned(), |(value, origin)| format!("{value}   ({origin})"));
+    let now = layers.value(key).map_or_else(|| "not set".to_owned(), |(value, origin)| format!("{}   ({origin})", shown(key, value)));
     let default = if row.default.is_empty() { "none" } else { row.default };
     printer.result(&format!("{key}\n  {}\n  now      {now}\n  default  {default}\n", row.meaning));
     Ok(0)

@@ -42,7 +42,7 @@ pub static KEYS: &[Key] = &[
     key("sip.limits.allow", "[]", "Only these addresses and networks are heard; empty is everybody."),
     key("sip.limits.deny", "[]", "These addresses and networks are not; they get no answer."),
     key("sip.limits.trusted", "[\"127.0.0.0/8\", \"::1\"]", "No rates and no bans: our own proxies. Trunks always are."),
-    key("sip.limits.per_source", "\"100/s\"", "Requests that begin something from one address, in bursts of five times that; 0 is no limit."),
+    key("sip.limits.per_source", "\"20/s\"", "Requests that begin something from one address, in bursts of five times that; 0 is no limit."),
     key("sip.limits.global", "\"2000/s\"", "The same from all addresses together; 0 is no limit."),
     key("sip.limits.ban_after", "8", "Wrong passwords within 10 minutes that ban an address; 0 never."),
     key("sip.limits.ban_for", "\"1m\"", "The first ban; each further one is twice as long, an hour at most."),
