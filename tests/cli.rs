@@ -975,8 +975,13 @@ fn the_monitor_prints_a_journal_and_a_gateway_once() {
 #[test]
 fn secrets_are_not_shown() {
     let home = Home::new();
-    home.file("voxgw.toml", "[users.alice]\npassword = 'rabbit-hole'\n[trunks.t]\nserver = 'sip:h'\npassword = 'tea-party'\n");
-    for arguments in [&["config", "show"][..], &["config", "show", "users.alice.password"], &["config", "show", "--changed"]] {
+    home.file(
+        "voxgw.toml",
+        "[users.alice]\npassword = 'rabbit-hole'\n[trunks.t]\nserver = 'sip:h'\npassword = 'tea-party'\n",
+    );
+    for arguments in
+        [&["config", "show"][..], &["config", "show", "users.alice.password"], &["config", "show", "--changed"]]
+    {
         let shown = home.run(arguments).exits(0).stdout;
         assert!(shown.contains("(secret)"), "{shown}");
         assert!(!shown.contains("rabbit-hole") && !shown.contains("tea-party"), "{shown}");

@@ -329,6 +329,7 @@ struct Place {
     to: String,
     agent: Option<String>,
     from: Option<String>,
+    trunk: Option<String>,
 }
 
 /// `alice` is a user who is registered here, `sip:…` anybody.
@@ -345,8 +346,19 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
-    let from = wish.from.as_deref().unwrap_or("sip:voxgw@voxgw.invalid");
-    let (Some(to), Ok(from)) = (whom(&wish.to), Uri::parse(from)) else {
+    let (mut to, mut credentials, mut own) = (whom(&wish.to), None, "sip:voxgw@voxgw.invalid".to_owned());
+    if let Some(trunk) = &wish.trunk {
+        let number = to.as_ref().filter(|to| to.host.is_empty()).map(|to| to.user.clone());
+        let Some(number) = number else {
+            return problem(StatusCode::BAD_REQUEST, "through a trunk, to is a number, like +4930123");
+        };
+        let Some((there, aor, known)) = handle.through(trunk, &number).await else {
+            return problem(StatusCode::BAD_REQUEST, "there is no such trunk in the config");
+        };
+        (to, credentials, own) = (Some(there), known, aor.to_string());
+    }
+    let from = wish.from.as_deref().unwrap_or(&own);
+    let (Some(to), Ok(from)) = (to, Uri::parse(from)) else {
         return problem(StatusCode::BAD_REQUEST, "to and from are SIP addresses; to may be a registered user's name");
     };
     let Some(plan) = handle.plan(wish.agent.as_deref()).await else {
@@ -357,7 +369,7 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         from,
         proxy: None,
         headers: Vec::new(),
-        credentials: None,
+        credentials,
         plan,
         ring: Duration::from_mins(1),
         max_duration: None,

@@ -509,6 +509,9 @@ pub struct Summary {
     /// Final SIP status of the INVITE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// The cause in ITU-T Q.850's numbers: 16 is normal, 17 busy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q850: Option<u8>,
     /// Codec at the end.
     pub codec: String,
     /// Final figures.

@@ -45,7 +45,9 @@ fn show_one(layers: &Layers, key: &str, printer: &Printer) -> Result<u8> {
             None => error.hint("voxgw config show lists all keys"),
         });
     };
-    let now = layers.value(key).map_or_else(|| "not set".to_owned(), |(value, origin)| format!("{}   ({origin})", shown(key, value)));
+    let now = layers
+        .value(key)
+        .map_or_else(|| "not set".to_owned(), |(value, origin)| format!("{}   ({origin})", shown(key, value)));
     let default = if row.default.is_empty() { "none" } else { row.default };
     printer.result(&format!("{key}\n  {}\n  now      {now}\n  default  {default}\n", row.meaning));
     Ok(0)

@@ -138,6 +138,7 @@ pub struct Handle {
     /// Where SIP listens.
     pub listening: Vec<String>,
     workers: Workers,
+    upstreams: Arc<[crate::config::Trunk]>,
 }
 
 impl Handle {
@@ -161,6 +162,17 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::HangUp(call, reason.to_owned(), reply)).await;
         answer.await.unwrap_or(false)
+    }
+
+    /// Whom to call to reach `number` through a trunk, at the server that the trunk uses now; our address there; our
+    /// credentials. None if there is no such trunk.
+    pub async fn through(&self, trunk: &str, number: &str) -> Option<(Uri, Uri, Option<Credentials>)> {
+        let upstream = self.upstreams.iter().find(|upstream| upstream.name == trunk)?;
+        let views = self.hub.snapshot().await.map(|snapshot| snapshot.gateway.trunks).unwrap_or_default();
+        let current = views.iter().find(|view| view.name == trunk).and_then(|view| Uri::parse(&view.server).ok());
+        let mut to = current.or_else(|| upstream.servers.first().cloned())?;
+        number.clone_into(&mut to.user);
+        Some((to, upstream.aor.clone(), upstream.credentials.clone()))
     }
 
     /// The agent called `name`, or the one that answers calls; only those that the gateway was started with.
@@ -355,6 +367,7 @@ impl Engine {
         if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
             endpoint.restore_bindings(SystemClock::now(), ago, saved);
         }
+        let upstreams = Arc::from(signalling.trunks.clone());
         let engine = Self {
             endpoint,
             tolls: Tolls::new(config.tolls.clone()),
@@ -388,7 +401,7 @@ impl Engine {
             talking: HashMap::new(),
         };
         tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
-        Ok(Handle { to, hub, writer, listening, workers })
+        Ok(Handle { to, hub, writer, listening, workers, upstreams })
     }
 
     async fn run(

@@ -128,6 +128,7 @@ impl Pipeline {
             ended_by: ended_by.to_owned(),
             reason: reason.clone(),
             status,
+            q850: crate::sip::cause::q850(&reason, status),
             codec: self.media.as_ref().map(|media| media.agreed.codec.0.clone()).unwrap_or_default(),
             turns,
             cuts,
