@@ -285,7 +285,7 @@ impl Config {
     /// What is allowed but will not do what it seems to.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        routes::warnings(&self.routes)
+        routes::warnings(&self.routes, &self.signalling)
     }
 
     /// The profile called `name`: from the config, or one of the built-in ones.

@@ -1,9 +1,10 @@
 //! `[[routes]]`: from keys to rules, with every mistake named by its rule, key and line.
 
-use super::{Config, Reader, Value};
+use super::{Config, Reader, Signalling, Trunk, Value};
 use crate::{
     error::{Error, Result},
     route::{HeaderIs, Registered, Rewrite, Rule, Target},
+    sip::endpoint::Authenticate,
 };
 use jiff::tz::{Offset, TimeZone};
 use std::str::FromStr;
@@ -201,7 +202,7 @@ pub(super) fn check_agents(config: &Config, reader: &Reader<'_>) -> Result<()> {
 }
 
 /// Rules that will not do what they seem to.
-pub(super) fn warnings(rules: &[Rule]) -> Vec<String> {
+pub(super) fn warnings(rules: &[Rule], signalling: &Signalling) -> Vec<String> {
     let mut told = Vec::new();
     let mut catcher: Option<&Rule> = None;
     for rule in rules {
@@ -217,11 +218,17 @@ pub(super) fn warnings(rules: &[Rule]) -> Vec<String> {
                 rule.name, rule.target
             ));
         }
-        if !rule.trunk.is_empty() {
-            told.push(format!("rule {}: trunks are not there yet; this rule never matches", rule.name));
+        let matches = |trunk: &Trunk| rule.trunk.iter().any(|pattern| pattern.matches(&trunk.name));
+        if !rule.trunk.is_empty() && !signalling.trunks.iter().any(matches) {
+            told.push(format!("rule {}: no trunk in the config has that name; this rule never matches", rule.name));
         }
-        if rule.registered.as_ref().is_some_and(|registered| !registered.matches(None)) {
-            told.push(format!("rule {}: registration is not there yet; this rule never matches", rule.name));
+        if signalling.authenticate == Authenticate::Register
+            && rule.registered.as_ref().is_some_and(|registered| !registered.matches(None))
+        {
+            told.push(format!(
+                "rule {}: nobody proves who calls while sip.authenticate = register; set users or all",
+                rule.name
+            ));
         }
         if catcher.is_none() && rule.catches_all() {
             catcher = Some(rule);
@@ -310,7 +317,11 @@ mod tests {
         assert!(warnings(all).is_empty());
         assert!(warnings(&format!("{all}[[routes]]\nname = 'late'\nagent = 'echo'")).contains("late: never reached"));
         assert!(warnings("[[routes]]\nname = 'u'\nuser = 'bob'").contains("bridging is not there yet"));
-        assert!(warnings("[[routes]]\nname = 'r'\nregistered = true\nagent = 'echo'").contains("registration"));
+        assert!(warnings("[[routes]]\nname = 'r'\nregistered = true\nagent = 'echo'").contains("sip.authenticate"));
+        let known = "[sip]\nauthenticate = 'all'\n[trunks.carrier]\nserver = 'sip:h'\n[[routes]]\nname = 'r'\n";
+        assert!(warnings(&format!("{known}registered = true\nagent = 'echo'")).is_empty());
+        assert!(warnings(&format!("{known}trunk = 'carr*'\nagent = 'echo'")).is_empty());
+        assert!(warnings(&format!("{known}trunk = 'other'\nagent = 'echo'")).contains("no trunk"));
         assert!(warnings("[[routes]]\nname = 'r'\nregistered = false\nagent = 'echo'").is_empty());
     }
 
