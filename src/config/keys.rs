@@ -48,6 +48,7 @@ pub static KEYS: &[Key] = &[
     key("sip.limits.ban_for", "\"1m\"", "The first ban; each further one is twice as long, an hour at most."),
     key("sip.limits.scanners", "[\"friendly-scanner\", \"sipvicious\", \"sipcli\", \"sip-scan\", \"sundayddr\", \"pplsip\", \"vaxsipuseragent\"]", "Words in User-Agent that get no answer."),
     key("outbound.allow", "[]", "Numbers that may be called, as patterns like +49*; empty is all."),
+    key("outbound.transfers", "\"known\"", "Whose REFER sends us to somebody else: off, known (trunks, users with their password, those whom we called), all."),
     key("outbound.calls_per_minute", "0", "Calls of ours that may begin within a minute; 0 is no limit."),
     key("outbound.minutes_per_day", "0", "Minutes that calls of ours may talk within 24 hours, all together; 0 is no limit."),
     key("registrar.expires_default", "\"1h\"", "A binding's life when the telephone does not say."),

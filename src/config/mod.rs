@@ -57,6 +57,8 @@ pub struct Config {
     pub signalling: Signalling,
     /// What calls of ours may cost.
     pub tolls: crate::route::tolls::Settings,
+    /// Whose REFER is followed.
+    pub transfers: Transfers,
     /// Ports for RTP and RTCP.
     pub rtp_ports: RangeInclusive<u16>,
     /// Codecs in order.
@@ -89,6 +91,17 @@ pub struct Config {
     pub routes: Vec<Rule>,
     /// Clock of the rules' times.
     pub time_zone: TimeZone,
+}
+
+/// Whose REFER sends us to somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfers {
+    /// Nobody's.
+    Off,
+    /// Of trunks, of users who have proved who they are, of those whom we called.
+    Known,
+    /// Anybody's.
+    All,
 }
 
 /// One listening address.
@@ -252,6 +265,11 @@ impl Config {
                 .flatten(),
             signalling: reader.signalling()?,
             tolls: reader.tolls()?,
+            transfers: match reader.one_of("outbound.transfers", &["off", "known", "all"])?.as_str() {
+                "off" => Transfers::Off,
+                "all" => Transfers::All,
+                _ => Transfers::Known,
+            },
             rtp_ports: reader.parsed("media.rtp_ports", parse_ports)?,
             codecs: reader.codecs()?,
             ptime: reader.parsed("media.ptime", |text| match text.trim_end_matches("ms").parse::<u32>() {

@@ -46,6 +46,13 @@ pub fn read(path: &Path) -> Option<(Duration, Vec<Saved>)> {
     }
 }
 
+/// Replaces the file, and says so in the log if it cannot.
+pub fn keep(path: &Path, bindings: Vec<Saved>) {
+    if let Err(problem) = write(path, bindings) {
+        tracing::error!(target: "sip", event = "sip.bindings_unwritten", "{}: {problem}", path.display());
+    }
+}
+
 /// Replaces the file: a crash leaves the old one or the new one, never half of one.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use crate::{
         pipeline::{Settings, SipAction},
     },
     clock::SystemClock,
-    config::Config,
+    config::{Config, Transfers},
     error::{Error, Kind, Result},
     net::{
         connections::Connections,
@@ -62,13 +62,16 @@ const TRANSACTIONS_MAX: usize = 20_000;
 /// How long a gateway that goes waits for its upstreams to know it: two repetitions over UDP.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 
+/// Changed bindings are shown and kept within this time.
+const BINDINGS_WITHIN: Duration = Duration::from_millis(200);
+
 /// What sessions tell the engine.
 #[derive(Debug)]
 pub enum ToEngine {
-    /// Signalling that a call wants.
-    Sip(LegId, SipAction),
+    /// Signalling that a call wants. Calls move from leg to leg; their names stay.
+    Sip(CallId, SipAction),
     /// The session has finished.
-    SessionOver(LegId),
+    SessionOver(CallId),
 }
 
 /// A call to place.
@@ -108,6 +111,8 @@ enum Request {
     Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
     Errand(Box<Errand>, Result<SocketAddr>),
+    /// A leg that was to take over a session has rung for too long.
+    GiveUpMove(LegId),
     /// Whom a REFER names: found, or not.
     Referral(LegId, Uri, Result<SocketAddr>),
     Drain(Duration, oneshot::Sender<()>),
@@ -245,6 +250,8 @@ impl Handle {
 struct Known {
     call: CallId,
     to: mpsc::Sender<In>,
+    /// Its far end may send us elsewhere with REFER.
+    may_refer: bool,
 }
 
 /// The engine.
@@ -275,6 +282,8 @@ pub struct Engine {
     tolls: Tolls,
     /// Calls of ours that were answered, and when.
     talking: HashMap<LegId, crate::clock::Instant>,
+    /// Bindings have changed and are to be shown and kept then: many telephones refresh in one moment.
+    bindings_due: Option<crate::clock::Instant>,
     trunks: Trunks,
     /// Where trunks call from, as far as their servers' addresses are known.
     trunk_addresses: HashMap<IpAddr, String>,
@@ -370,6 +379,7 @@ impl Engine {
         let upstreams = Arc::from(signalling.trunks.clone());
         let engine = Self {
             endpoint,
+            bindings_due: None,
             tolls: Tolls::new(config.tolls.clone()),
             trunks: Trunks::new(SystemClock::now(), &signalling.trunks, rand::rng().next_u64()),
             trunk_addresses: signalling
@@ -438,7 +448,13 @@ impl Engine {
                 }
             }
             self.run_errands();
+            if self.bindings_due.is_some_and(|due| due <= SystemClock::now()) {
+                self.bindings_due = None;
+                self.show_users();
+                self.keep_bindings();
+            }
             next_at = self.settle().min(self.trunks.timeout());
+            next_at = next_at.min(self.bindings_due.unwrap_or(crate::clock::Instant::FAR_FUTURE));
             self.finish_drain();
             next_at = self.leaving_until.map_or(next_at, |until| next_at.min(until));
         }
@@ -553,8 +569,7 @@ impl Engine {
             Event::Replied(id, reply) => self.replied(id, reply),
             Event::Bindings(user, count) => {
                 tracing::info!(target: "sip", event = "sip.bindings", user = %printable(&user), contacts = count);
-                self.keep_bindings();
-                self.show_users();
+                self.bindings_due.get_or_insert_with(|| SystemClock::now() + BINDINGS_WITHIN);
             }
             Event::WrongPassword(user, source, banned) => {
                 tracing::warn!(target: "sip", event = "sip.wrong_password", user = %printable(&user), %source, banned);
@@ -572,14 +587,14 @@ impl Engine {
 
     /// Admission: draining, too many calls, the rules, no port.
     fn offered(&mut self, leg: LegId, offered: Offered) {
+        let trunk = self.trunk_addresses.get(&offered.path.remote.ip()).cloned();
         let routed = if self.draining.is_some() {
             Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
         } else if self.sessions.len() >= self.config.max_calls {
             let why = format!("gateway.max_calls = {} is reached", self.config.max_calls);
             Err(Denied::by_key(503, "gateway.max_calls", why))
         } else {
-            let trunk = self.trunk_addresses.get(&offered.path.remote.ip()).cloned();
-            self.router.route(&offered, trunk, SystemClock::wall())
+            self.router.route(&offered, trunk.clone(), SystemClock::wall())
         };
         let admitted = routed.and_then(|routed| {
             let pair = self.ports.bind(offered.path.local.ip());
@@ -608,7 +623,9 @@ impl Engine {
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
         let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), None);
+        let known = trunk.is_some() || offered.user.is_some();
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
+        self.may_refer(leg, known);
     }
 
     /// Every refusal names what refused: in the log, and in `Warning` for the caller.
@@ -671,7 +688,7 @@ impl Engine {
         if let Some(writer) = &self.sink.writer {
             writer.send(super::writer::In::Open(call, super::writer::folder_name(settings.wall, call)));
         }
-        self.sessions.insert(leg, Known { call, to });
+        self.sessions.insert(leg, Known { call, to, may_refer: self.config.transfers == Transfers::All });
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
         }
@@ -693,10 +710,19 @@ impl Engine {
     fn session_says(&mut self, message: ToEngine) {
         let now = SystemClock::now();
         match message {
-            ToEngine::SessionOver(leg) => {
-                self.sessions.remove(&leg);
+            ToEngine::SessionOver(call) => {
+                if let Some(leg) = self.leg_of(call) {
+                    self.sessions.remove(&leg);
+                    self.give_up_moves_of(leg);
+                    // Nothing if it is over there too.
+                    self.endpoint.command(now, Command::HangUp(leg, None));
+                }
             }
-            ToEngine::Sip(leg, action) => {
+            ToEngine::Sip(call, action) => {
+                let Some(leg) = self.leg_of(call) else { return };
+                if matches!(action, SipAction::HangUp(_)) {
+                    self.give_up_moves_of(leg);
+                }
                 let command = match action {
                     SipAction::Ring => Command::Ring(leg, None),
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
@@ -712,6 +738,19 @@ impl Engine {
                 self.endpoint.command(now, command);
             }
         }
+    }
+
+    /// Whether a leg's far end is `known` well enough to send us elsewhere.
+    fn may_refer(&mut self, leg: LegId, known: bool) {
+        if self.config.transfers == Transfers::Known
+            && let Some(session) = self.sessions.get_mut(&leg)
+        {
+            session.may_refer = known;
+        }
+    }
+
+    fn leg_of(&self, call: CallId) -> Option<LegId> {
+        self.sessions.iter().find(|(_, known)| known.call == call).map(|(leg, _)| *leg)
     }
 
     /// A message for its call's ladder.
@@ -774,6 +813,11 @@ impl Engine {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }
             Request::Errand(errand, found) => self.errand(*errand, found),
+            Request::GiveUpMove(new) => {
+                if self.moves.contains_key(&new) {
+                    self.endpoint.command(SystemClock::now(), Command::HangUp(new, None));
+                }
+            }
             Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));
@@ -847,6 +891,7 @@ impl Engine {
         let leg = self.endpoint.new_leg();
         let (reply, sdp) = oneshot::channel();
         self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports);
+        self.may_refer(leg, true);
         let sdp = sdp.await.map_err(|_| Error::new(Kind::Bug, "the session ended before it began"))?;
         let mut to = originate.to;
         if to.host.is_empty() {
@@ -909,6 +954,11 @@ impl Engine {
             && self.leaving_until.is_none()
             && let Some((_, reply)) = self.draining.take()
         {
+            if self.bindings_due.take().is_some()
+                && let Some(path) = &self.config.signalling.bindings_file
+            {
+                bindings::keep(path, self.endpoint.registrar().save(SystemClock::now()));
+            }
             let _ = reply.send(());
             // Still refusing new calls until the program ends.
             let (never, _) = oneshot::channel();

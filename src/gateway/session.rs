@@ -268,7 +268,7 @@ impl Session {
                     let _ = socket.try_send_to(&bytes, to);
                 }
                 Output::Sip(action) => {
-                    let _ = self.engine.send(ToEngine::Sip(self.leg, action)).await;
+                    let _ = self.engine.send(ToEngine::Sip(self.call, action)).await;
                 }
                 Output::ConnectAgent => self.connect_agent(),
                 Output::Agent { command, voiced_since } => {
@@ -303,7 +303,7 @@ impl Session {
                     if let Some(writer) = &self.sink.writer {
                         writer.send(writer::In::Close(self.call));
                     }
-                    let _ = self.engine.send(ToEngine::SessionOver(self.leg)).await;
+                    let _ = self.engine.send(ToEngine::SessionOver(self.call)).await;
                     return;
                 }
             }

@@ -67,14 +67,14 @@ fn start_one(number: usize) -> Result<Worker> {
                 while let Some(start) = from.recv().await {
                     let counted = Arc::clone(&counted);
                     tokio::task::spawn_local(async move {
-                        let (call, leg, engine) = (start.call, start.leg, start.engine.clone());
+                        let (call, engine) = (start.call, start.engine.clone());
                         // A panic ends this call only: its task is its own.
                         let outcome = tokio::task::spawn_local(session::run(start)).await;
                         if let Err(panic) = outcome {
                             tracing::error!(target: "call", event = "call.panicked", %call, "{panic}");
                             let reason = SipAction::HangUp("SIP;cause=500".into());
-                            let _ = engine.send(ToEngine::Sip(leg, reason)).await;
-                            let _ = engine.send(ToEngine::SessionOver(leg)).await;
+                            let _ = engine.send(ToEngine::Sip(call, reason)).await;
+                            let _ = engine.send(ToEngine::SessionOver(call)).await;
                         }
                         counted.fetch_sub(1, Ordering::Relaxed);
                     });

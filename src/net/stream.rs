@@ -238,11 +238,11 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let mut framer = Framer::default();
     let mut buffer = vec![0; 8 * 1024];
     let mut complete = false;
+    let mut due = rests_until(complete);
     loop {
-        // A half message must be finished soon; a quiet connection may rest, once it has said something.
-        let patience = if framer.pending() > 0 || !complete { MESSAGE_WITHIN } else { IDLE_MAX };
         tokio::select! {
-            read = timeout(patience, stream.read(&mut buffer)) => {
+            read = tokio::time::timeout_at(due, stream.read(&mut buffer)) => {
+                let mut began = framer.pending() == 0;
                 match read {
                     Ok(Ok(length @ 1..)) => framer.push(&buffer[..length]),
                     Ok(Ok(0)) => return "closed by the far end".to_owned(),
@@ -255,17 +255,26 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                         Cut::Ping => if !write(stream, b"\r\n").await { return not_read() },
                         Cut::Broken(problem) => return problem.to_owned(),
                         Cut::Message(bytes) => {
-                            complete = true;
+                            (complete, began) = (true, true);
                             if to.send(Event::Received(Received { path, bytes })).await.is_err() {
                                 return "the gateway stops".to_owned();
                             }
                         }
                     }
                 }
+                // Each message has its own time: single bytes do not buy more of it.
+                if framer.pending() == 0 {
+                    due = rests_until(complete);
+                } else if began {
+                    due = tokio::time::Instant::now() + MESSAGE_WITHIN;
+                }
             }
             bytes = to_write.recv() => {
                 let Some(bytes) = bytes else { return "not needed any more".to_owned() };
                 if !write(stream, &bytes).await { return not_read() }
+                if framer.pending() == 0 {
+                    due = rests_until(complete);
+                }
             }
         }
     }
@@ -279,6 +288,11 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> bool {
         stream.flush().await
     };
     matches!(timeout(MESSAGE_WITHIN, written).await, Ok(Ok(())))
+}
+
+/// When a connection with nothing half said is closed: it may rest, once it has said something.
+fn rests_until(complete: bool) -> tokio::time::Instant {
+    tokio::time::Instant::now() + if complete { IDLE_MAX } else { MESSAGE_WITHIN }
 }
 
 fn not_read() -> String {
@@ -311,6 +325,25 @@ mod tests {
             assert_eq!(task.await.unwrap(), "no message came in time");
             assert_eq!(begin.elapsed().as_secs(), MESSAGE_WITHIN.as_secs());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn single_bytes_do_not_buy_time() {
+        let begin = tokio::time::Instant::now();
+        let (task, mut far, _events, _writer) = running();
+        let slowly = async {
+            for byte in ONE.iter().cycle() {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                if far.write_all(&[*byte]).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            ended = task => assert_eq!(ended.unwrap(), "no message came in time"),
+            () = slowly => {}
+        }
+        assert!(begin.elapsed() <= Duration::from_secs(5) + MESSAGE_WITHIN, "{:?}", begin.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -430,7 +430,7 @@ impl Endpoint {
             let unanswered = leg.filter(|id| self.legs.get(id).is_some_and(|leg| leg.dialog.is_none()));
             if let Some(id) = unanswered.filter(|_| kind == Kind::InviteClient) {
                 let reason = why.to_owned();
-                self.end(id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
+                self.end(now, id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
             }
             self.drive(now, &key, TxEvent::EndTimer, None);
         }

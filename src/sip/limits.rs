@@ -168,7 +168,9 @@ impl Guard {
             self.counters.denied += 1;
             return Verdict::Silence;
         }
-        if self.sources.get(&source).is_some_and(|known| known.banned_until > now) && !within(&self.settings.trusted) {
+        if self.sources.get(&owner(source)).is_some_and(|known| known.banned_until > now)
+            && !within(&self.settings.trusted)
+        {
             self.counters.banned += 1;
             return Verdict::Silence;
         }
@@ -234,11 +236,7 @@ impl Guard {
 
     /// What is known of a source; none if it is new and the table is full.
     fn source(&mut self, now: Instant, source: IpAddr) -> Option<&mut Source> {
-        // The lower half of an IPv6 address is its owner's to vary.
-        let source = match source.to_canonical() {
-            IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-            ip @ IpAddr::V4(_) => ip,
-        };
+        let source = owner(source);
         if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&source) {
             if now.since(self.swept_at) < SWEEP_EVERY {
                 return None;
@@ -262,6 +260,14 @@ impl Guard {
             bans: 0,
             banned_until: Instant::ZERO,
         }))
+    }
+}
+
+/// Whom an address belongs to: the lower half of an IPv6 address is its owner's to vary.
+fn owner(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
+        ip @ IpAddr::V4(_) => ip,
     }
 }
 
@@ -332,6 +338,10 @@ mod tests {
             assert!(!guard.wrong_password(again, ip("10.1.2.3")));
         }
         assert_eq!(guard.counters().bans, 2);
+        for n in 0..3 {
+            guard.wrong_password(again, ip(&format!("2001:db8::{n}")));
+        }
+        assert_eq!(guard.knock(again, ip("2001:db8::77")), Verdict::Silence, "the whole network of its owner");
     }
 
     #[test]

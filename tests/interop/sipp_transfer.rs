@@ -9,6 +9,15 @@ use crate::{
 };
 use serde_json::json;
 use std::{fs, time::Duration};
+use tempfile::TempDir;
+
+/// A gateway that lets callers without a password send it elsewhere.
+fn obliging() -> (Gateway, TempDir) {
+    let folder = TempDir::with_prefix("voxgw-transfers-").expect("a temporary folder");
+    let config = folder.path().join("voxgw.toml");
+    fs::write(&config, "[outbound]\ntransfers = \"all\"\n").expect("a config can be written");
+    (Gateway::start_configured("echo:live", &config), folder)
+}
 
 /// A phone that answers, says something, and hangs up after some seconds.
 fn speaking(said: &[f32], seconds: u32) -> Sipp {
@@ -20,7 +29,7 @@ fn speaking(said: &[f32], seconds: u32) -> Sipp {
 /// A caller sends us to a phone that speaks; the session, with its echo, goes on there.
 fn transferred(scenario: &str) {
     let said = voice(4, 18);
-    let mut gateway = Gateway::start("echo:live");
+    let (mut gateway, _config) = obliging();
     let mut phone = speaking(&said, 6);
     let capture = Capture::of_port(phone.media);
     let target = format!("sip:carol@127.0.0.1:{}", phone.port);
@@ -52,7 +61,7 @@ fn a_caller_that_hangs_up_right_after_its_refer_is_transferred_all_the_same() {
 #[test]
 #[ignore = "needs sipp"]
 fn sent_to_a_busy_phone_we_say_so_and_the_call_goes_on() {
-    let mut gateway = Gateway::start("echo:live");
+    let (mut gateway, _config) = obliging();
     let mut busy = Sipp::called("uas_busy").listen();
     let target = format!("sip:carol@127.0.0.1:{}", busy.port);
     Sipp::caller("refer_busy", &gateway.target()).key("target", &target).run();

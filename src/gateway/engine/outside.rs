@@ -179,10 +179,9 @@ impl Engine {
 
     pub(super) fn keep_bindings(&self) {
         let Some(path) = &self.config.signalling.bindings_file else { return };
-        let saved = self.endpoint.registrar().save(SystemClock::now());
-        if let Err(problem) = super::bindings::write(path, saved) {
-            tracing::error!(target: "sip", event = "sip.bindings_unwritten", "{}: {problem}", path.display());
-        }
+        let (path, saved) = (path.clone(), self.endpoint.registrar().save(SystemClock::now()));
+        // A slow disk is not signalling's to wait for.
+        tokio::task::spawn_blocking(move || super::bindings::keep(&path, saved));
     }
 }
 

@@ -11,12 +11,22 @@ use crate::{
         uri::{Uri, unescaped},
     },
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio::sync::oneshot;
+
+/// Whom we are sent to may ring for so long.
+const RING_MAX: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// The far end asks us to call somebody else: the session goes on with them, if they answer.
     pub(super) fn referred(&mut self, leg: LegId, to: Uri) {
+        // A stranger's REFER would make us call, and pay for, whomever the stranger likes.
+        if self.draining.is_some() || !self.sessions.get(&leg).is_some_and(|known| known.may_refer) {
+            self.sink.hub.counters.refuse("outbound.transfers");
+            self.tell(leg, In::Note(Level::Warn, "a transfer is refused by outbound.transfers".to_owned()));
+            self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 403));
+            return;
+        }
         self.tell(leg, In::Note(Level::Info, format!("the far end transfers us to {}", printable(&to.to_string()))));
         let requests = self.requests_to.clone();
         tokio::spawn(async move {
@@ -65,6 +75,13 @@ impl Engine {
             credentials: None,
         };
         self.moves.insert(new, Move { from: leg, ended: None });
+        let requests = self.requests_to.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(RING_MAX).await;
+            if let Some(requests) = requests.upgrade() {
+                let _ = requests.send(Request::GiveUpMove(new)).await;
+            }
+        });
         self.endpoint.command(SystemClock::now(), Command::Invite(new, Box::new(outgoing)));
     }
 
@@ -76,9 +93,20 @@ impl Engine {
             self.endpoint.command(now, Command::HangUp(new, None));
             return;
         };
-        let _ = known.to.try_send(In::Moved(new, sdp));
+        if known.to.try_send(In::Moved(new, sdp)).is_err() {
+            self.endpoint.command(now, Command::HangUp(new, None));
+            return;
+        }
         self.sessions.insert(new, known);
         self.endpoint.command(now, Command::HangUp(moving.from, Some("SIP;cause=200;text=\"transferred\"".into())));
+    }
+
+    /// The session on `leg` ends, or wants to: nobody is to take it over any more.
+    pub(super) fn give_up_moves_of(&mut self, leg: LegId) {
+        let new: Vec<LegId> = self.moves.iter().filter(|(_, moving)| moving.from == leg).map(|(new, _)| *new).collect();
+        for new in new {
+            self.endpoint.command(SystemClock::now(), Command::HangUp(new, None));
+        }
     }
 
     /// A leg is over: its session's end, unless the session is on its way to another leg.

@@ -13,7 +13,7 @@ use crate::sip::{
         T1_64,
         table::{Kind, State},
     },
-    uri::NameAddr,
+    uri::{NameAddr, unescaped},
 };
 
 /// Extensions that our calls understand.
@@ -102,7 +102,7 @@ impl Endpoint {
                 return;
             }
             match request.method {
-                Method::Bye => self.closed(key),
+                Method::Bye => self.closed(now, key),
                 Method::Update => self.refresh_answered(now, id, response),
                 Method::Refer => self.refer_answered(id, response),
                 _ => {}
@@ -144,7 +144,7 @@ impl Endpoint {
                     said.map_or_else(|| response.reason.clone(), |said| format!("{}: {said}", response.reason));
                 let cancelled = self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Closing);
                 let by = if cancelled { EndedBy::Us } else { EndedBy::Far };
-                self.end(id, Ended { by, status: Some(status), reason, answered_by_peer: true });
+                self.end(now, id, Ended { by, status: Some(status), reason, answered_by_peer: true });
             }
         }
     }
@@ -172,6 +172,7 @@ impl Endpoint {
         }
         let Some(mut dialog) = Dialog::of_client(request, response) else {
             self.end(
+                now,
                 id,
                 Ended {
                     by: EndedBy::Network,
@@ -329,6 +330,15 @@ impl Endpoint {
             .filter_map(|contact| NameAddr::parse(contact).ok())
             .find(|contact| contact.uri.is_sip() && contact.uri.host.parse::<std::net::IpAddr>().is_ok());
         let (Some(target), Some(outgoing)) = (target, leg.outgoing.as_mut()) else { return false };
+        // Another number is another call, which nobody here has allowed.
+        if unescaped(target.uri.number()) != unescaped(outgoing.to.number()) && !outgoing.to.user.is_empty() {
+            return false;
+        }
+        if target.uri.host != outgoing.to.host {
+            // A password is for the one it was given for.
+            outgoing.credentials = None;
+            leg.challenges.clear();
+        }
         outgoing.path = Self::path_to(&target.uri, Path { connection: None, ..outgoing.path });
         outgoing.target = Some(target.uri);
         leg.path = outgoing.path;
@@ -345,6 +355,7 @@ impl Endpoint {
         let Some(sdp) = sdp.or_else(|| leg.described.clone()) else { return };
         let request = if up && !pending { self.request_within(id, Method::Invite) } else { None };
         let Some((mut invite, path)) = request else {
+            self.refresh_again_soon(now, id);
             self.event(Event::Changed(id, Err(491)));
             return;
         };
@@ -369,7 +380,16 @@ impl Endpoint {
     }
 
     fn reinvite_answered(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         if response.status < 200 {
+            // Whoever says 100 and then nothing is not waited for without end.
+            let key = leg.reinvite.clone();
+            if let Some(key) = key
+                && let Some(tx) = self.transactions.get_mut(&key)
+            {
+                tx.end_by(now + T1_64);
+                self.arm(&key);
+            }
             return;
         }
         if matches!(response.status, 401 | 407) && self.proves_itself(now, id, request, response) {
@@ -389,7 +409,10 @@ impl Endpoint {
             408 | 481 => {
                 self.hang_up(now, id, Some("SIP;cause=481;text=\"the session is gone\""));
             }
-            status => self.event(Event::Changed(id, Err(status))),
+            status => {
+                self.refresh_again_soon(now, id);
+                self.event(Event::Changed(id, Err(status)));
+            }
         }
     }
 
@@ -414,7 +437,7 @@ impl Endpoint {
                 } else {
                     // §9.1: CANCEL must wait for a provisional response; the caller need not.
                     let reason = "given up before any answer".to_owned();
-                    self.end(id, Ended { by: EndedBy::Us, status: Some(408), reason, answered_by_peer: false });
+                    self.end(now, id, Ended { by: EndedBy::Us, status: Some(408), reason, answered_by_peer: false });
                 }
             }
             (_, Stage::Confirmed | Stage::Unacknowledged) => {
@@ -492,10 +515,10 @@ impl Endpoint {
     }
 
     /// A BYE of ours was answered.
-    fn closed(&mut self, key: &Key) {
+    fn closed(&mut self, now: Instant, key: &Key) {
         let Some(id) = self.clients.get(key).copied() else { return };
         let reason = self.legs.get(&id).and_then(|leg| leg.reason.clone()).unwrap_or_else(|| "BYE".into());
-        self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: true });
+        self.end(now, id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: true });
     }
 
     pub(super) fn transaction_timed_out(&mut self, now: Instant, key: &Key) {
@@ -507,7 +530,7 @@ impl Endpoint {
         match kind {
             Kind::InviteClient if leg.dialog.is_none() => {
                 let reason = leg.reason.clone().unwrap_or_else(|| "no answer to our INVITE within 32 s".to_owned());
-                self.end(id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
+                self.end(now, id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
             }
             // RFC 5057: nobody answers in the dialog any more.
             Kind::InviteClient if leg.reinvite.as_ref() == Some(key) => {
@@ -519,11 +542,11 @@ impl Endpoint {
             Kind::OtherClient if method == Method::Refer => self.event(Event::Transfer(id, 408)),
             Kind::OtherClient if method == Method::Bye => {
                 let reason = "no answer to our BYE within 32 s".to_owned();
-                self.end(id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: false });
+                self.end(now, id, Ended { by: EndedBy::Us, status: None, reason, answered_by_peer: false });
             }
             Kind::OtherClient if method == Method::Cancel && leg.stage == Stage::Closing && leg.dialog.is_none() => {
                 let reason = "no answer to our CANCEL".to_owned();
-                self.end(id, Ended { by: EndedBy::Us, status: Some(487), reason, answered_by_peer: false });
+                self.end(now, id, Ended { by: EndedBy::Us, status: Some(487), reason, answered_by_peer: false });
             }
             _ => {}
         }

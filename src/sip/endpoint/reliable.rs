@@ -125,6 +125,10 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&id) else { return true };
         let known = leg.early.iter().position(|early| early.dialog.key() == dialog.key());
         let at = known.unwrap_or(leg.early.len());
+        // More branches than any fork has: somebody plays games.
+        if known.is_none() && leg.early.len() >= 16 {
+            return false;
+        }
         if known.is_none() {
             leg.early.push(Early { dialog, rseq: None });
         }

@@ -37,7 +37,7 @@ impl Endpoint {
             return;
         }
         let reply = reply_path(&request, path);
-        if self.transactions.len() >= self.settings.transactions_max {
+        if self.transactions.len() >= self.settings.transactions_max && self.leg_of(&request).is_none() {
             // Stateless: under overload nothing is remembered.
             self.counters.refused += 1;
             let mut response = self.dressed(&request, 503);
@@ -94,8 +94,11 @@ impl Endpoint {
     /// Requests that begin something are counted and may be turned away; true if this one was. Nothing is remembered
     /// of it.
     fn turns_away(&mut self, now: Instant, key: &Key, path: Path, request: &Request) -> bool {
-        let within = request.headers.to().is_ok_and(|to| to.tag().is_some());
-        if within || matches!(request.method, Method::Ack | Method::Cancel) || self.transactions.contains_key(key) {
+        // A To tag that anybody can make up, or a CANCEL of nothing, is no way around.
+        let within = self.leg_of(request).is_some();
+        let cancels = request.method == Method::Cancel
+            && Key::of_cancelled(request).is_some_and(|key| self.transactions.contains_key(&key));
+        if within || cancels || request.method == Method::Ack || self.transactions.contains_key(key) {
             return false;
         }
         let user_agent = request.headers.first("User-Agent").unwrap_or_default();
@@ -350,7 +353,7 @@ impl Endpoint {
         let Some((key, mut response)) = self.invite_response(id, refusal.status) else {
             // It has had its final response already: nothing is left to refuse.
             if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early) {
-                self.end(id, ended);
+                self.end(now, id, ended);
             }
             return;
         };
@@ -359,7 +362,7 @@ impl Endpoint {
             response.headers.push(name, value.clone());
         }
         self.respond(now, &key, &response);
-        self.end(id, ended);
+        self.end(now, id, ended);
     }
 
     /// A response to a leg's pending INVITE with its To tag, Contact and Record-Route.
@@ -367,7 +370,8 @@ impl Endpoint {
         let leg = self.legs.get(&id)?;
         let key = leg.invite.clone()?;
         let (tag, path) = (leg.local_tag.clone(), leg.path);
-        let request = self.transactions.get(&key).filter(|tx| is_open(tx))?.request.clone();
+        let open = self.transactions.get(&key).filter(|tx| tx.kind == Kind::InviteServer && is_open(tx));
+        let request = open?.request.clone();
         let mut response = self.dressed(&request, status);
         if let Ok(to) = request.headers.to() {
             response.headers.set_first("To", to.with_tag(&tag).to_string());
@@ -395,7 +399,7 @@ impl Endpoint {
             self.respond(now, &pending, &response);
         }
         let reason = request.headers.first("Reason").unwrap_or("BYE").to_owned();
-        self.end(id, Ended { by: EndedBy::Far, status: None, reason, answered_by_peer: true });
+        self.end(now, id, Ended { by: EndedBy::Far, status: None, reason, answered_by_peer: true });
     }
 
     fn cancel(&mut self, now: Instant, key: &Key, request: &Request) {
@@ -419,7 +423,7 @@ impl Endpoint {
         self.respond(now, &pending, &response);
         if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early) {
             let reason = request.headers.first("Reason").unwrap_or("CANCEL").to_owned();
-            self.end(id, Ended { by: EndedBy::Far, status: Some(487), reason, answered_by_peer: true });
+            self.end(now, id, Ended { by: EndedBy::Far, status: Some(487), reason, answered_by_peer: true });
         }
     }
 
@@ -481,6 +485,7 @@ impl Endpoint {
             }
             self.hang_up(now, id, Some("SIP;cause=408;text=\"no ACK\""));
             self.end(
+                now,
                 id,
                 Ended {
                     by: EndedBy::Network,
@@ -539,7 +544,19 @@ impl Endpoint {
     }
 
     /// Forgets a leg and tells the engine.
-    pub(super) fn end(&mut self, id: LegId, ended: Ended) {
+    pub(super) fn end(&mut self, now: Instant, id: LegId, ended: Ended) {
+        // What they wait for an answer to gets one: a server transaction without a response has no timer.
+        let update = self.legs.get_mut(&id).and_then(|leg| leg.update.take());
+        if let Some(key) = update
+            && let Some(request) = self.transactions.get(&key).map(|tx| tx.request.clone())
+        {
+            let response = self.dressed(&request, 481);
+            self.respond(now, &key, &response);
+        }
+        if let Some((key, mut response)) = self.invite_response(id, 487) {
+            response.headers.remove("Contact");
+            self.respond(now, &key, &response);
+        }
         let Some(leg) = self.legs.remove(&id) else { return };
         if let Some(dialog) = &leg.dialog {
             self.dialogs.remove(&dialog.key());

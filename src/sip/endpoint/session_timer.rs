@@ -3,7 +3,9 @@
 //! A session that nobody refreshes any more ends with BYE, so a call never outlives a far end that died silently.
 
 use super::{
-    Ended, EndedBy, Endpoint, Headers, Instant, LegId, Method, Request, Response, leg::Leg, reliable::names_option,
+    Ended, EndedBy, Endpoint, Headers, Instant, LegId, Method, Request, Response,
+    leg::{Leg, Stage},
+    reliable::names_option,
 };
 use std::time::Duration;
 
@@ -125,7 +127,9 @@ impl Endpoint {
 
     /// 422 to our INVITE: the interval to ask for next; none if there is no sense in it.
     pub(super) fn longer_interval(leg: &mut Leg, response: &Response) -> Option<()> {
-        let wanted = min_se(&response.headers).filter(|wanted| *wanted > leg.min_se)?;
+        // Once: whoever wants more each time wants no call.
+        let can = leg.stage == Stage::Early && leg.min_se.is_zero();
+        let wanted = min_se(&response.headers).filter(|wanted| can && *wanted > leg.min_se)?;
         leg.min_se = wanted;
         Some(())
     }
@@ -138,7 +142,7 @@ impl Endpoint {
             leg.timer = None;
             self.hang_up(now, id, Some("SIP;cause=408;text=\"session not refreshed\""));
             let reason = format!("the far end did not refresh the session within {} s", timer.interval.as_secs());
-            self.end(id, Ended { by: EndedBy::Network, status: None, reason, answered_by_peer: false });
+            self.end(now, id, Ended { by: EndedBy::Network, status: None, reason, answered_by_peer: false });
             return;
         }
         // If this refresh gets no answer, the transaction's own end will tell.
@@ -177,8 +181,23 @@ impl Endpoint {
                 }
                 self.send_reinvite(now, id, None);
             }
-            _ => {}
+            422 => {
+                let wanted = min_se(&response.headers);
+                if let Some(timer) = self.legs.get_mut(&id).and_then(|leg| leg.timer.as_mut()) {
+                    timer.interval = timer.interval.max(wanted.unwrap_or_default());
+                }
+                self.refresh_again_soon(now, id);
+            }
+            _ => self.refresh_again_soon(now, id),
         }
+    }
+
+    /// A refresh was refused for now: the next one does not wait until the far end has given up.
+    pub(super) fn refresh_again_soon(&mut self, now: Instant, id: LegId) {
+        if let Some(timer) = self.legs.get_mut(&id).and_then(|leg| leg.timer.as_mut()).filter(|timer| timer.ours) {
+            timer.at = now + Duration::from_secs(5);
+        }
+        self.arm_leg(id);
     }
 
     /// Remembers from any message of the far end whether it takes UPDATE.

@@ -302,6 +302,52 @@ fn a_source_that_guesses_passwords_is_banned_and_hears_nothing() {
 }
 
 #[test]
+fn a_call_that_ends_with_a_question_open_leaves_nothing() {
+    let mut pair = Pair::new();
+    let (ours, _) = pair.up();
+    // UPDATE with an offer, then BYE before the engine has answered it.
+    let (mut update, path) = pair.ends[0].request_within(ours, Method::Update).unwrap();
+    update.headers.push("Contact", "<sip:alice@192.0.2.1>");
+    update.headers.push("Content-Type", "application/sdp");
+    update.body = b"v=0 other".to_vec();
+    let now = pair.now;
+    pair.ends[0].send_request(now, update, path);
+    pair.drain(0);
+    assert!(matches!(pair.events[1].last(), Some(Event::Reinvite(..))));
+    pair.command(0, Command::HangUp(ours, None));
+    assert_eq!(pair.count(1, "481"), 1);
+    pair.assert_clean();
+}
+
+#[test]
+fn a_made_up_tag_is_no_way_around_the_limits() {
+    let mut pair = Pair::with(|_, settings| settings.limits.per_source = 1.0);
+    for n in 0..50 {
+        let text = format!(
+            "OPTIONS sip:us@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{n}\r\n\
+             From: <sip:a@x>;tag=1\r\nTo: <sip:us@x>;tag=made-up\r\nCall-ID: {n}\r\nCSeq: 1 OPTIONS\r\n\r\n"
+        );
+        let (now, path) = (pair.now, pair.path(1));
+        pair.ends[1].handle(now, path, text.as_bytes());
+        pair.drain(1);
+    }
+    assert_eq!(pair.count(1, "503"), 45, "a burst of five, no more");
+}
+
+#[test]
+fn a_redirection_to_another_number_is_not_followed() {
+    for (contact, followed) in [("sip:bob@192.0.2.2:5070", true), ("sip:+900123@192.0.2.2", false)] {
+        let mut pair = Pair::new();
+        pair.call();
+        let theirs = pair.their_leg();
+        let headers = vec![("Contact".to_owned(), format!("<{contact}>"))];
+        pair.command(1, Command::Refuse(theirs, Refusal { status: 302, headers }));
+        assert_eq!(pair.count(0, "INVITE"), if followed { 2 } else { 1 }, "{contact}");
+        assert_eq!(pair.ended(0).is_some(), !followed);
+    }
+}
+
+#[test]
 fn overload_is_answered_with_503_and_forgotten() {
     let mut pair = Pair::new();
     pair.ends[1].set_overloaded(true);
