@@ -2,17 +2,21 @@
 //!
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
+mod handle;
 mod outside;
 mod transfer;
 
+pub use handle::{Handle, Originate, Writing};
+
+use handle::Request;
+
 use super::{
     bindings,
-    hub::{HubHandle, Sink},
+    hub::Sink,
     router::{Denied, Router},
     session::{Begin, Captured, In, Start},
     trunks::{Errand, Trunks},
     worker::Workers,
-    writer::WriterHandle,
 };
 use crate::{
     agent::{prompts, seat::Plan},
@@ -27,14 +31,13 @@ use crate::{
     net::{
         connections::Connections,
         ports::Ports,
-        resolve::{resolve, transport_of},
+        resolve::transport_of,
         stream::{self, Door},
         tcp, tls, udp,
     },
     redact::{Pii, printable, sip_text},
     route::tolls::Tolls,
     sip::{
-        auth::Credentials,
         endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace, label_of},
         message::Message,
         trunk::Wish,
@@ -72,177 +75,6 @@ pub enum ToEngine {
     Sip(CallId, SipAction),
     /// The session has finished.
     SessionOver(CallId),
-}
-
-/// A call to place.
-#[derive(Debug)]
-pub struct Originate {
-    /// Whom; without a host a user who is registered here.
-    pub to: Uri,
-    /// As whom.
-    pub from: Uri,
-    /// First hop instead of the target's own address.
-    pub proxy: Option<Uri>,
-    /// Extra headers.
-    pub headers: Vec<(String, String)>,
-    /// For a challenge.
-    pub credentials: Option<Credentials>,
-    /// Who talks on our side.
-    pub plan: Arc<Plan>,
-    /// For how long it may ring.
-    pub ring: Duration,
-    /// Longest call; none is the config's.
-    pub max_duration: Option<Duration>,
-    /// Hang up when the far end has been silent for so long after speaking.
-    pub hang_up_after_silence: Option<Duration>,
-    /// Hang up after so many turns.
-    pub hang_up_after_turns: Option<u32>,
-}
-
-/// What a handle asks the engine for.
-#[derive(Debug)]
-enum Request {
-    /// The first hop's address; none for a user who is registered here.
-    Originate(Box<Originate>, Option<SocketAddr>, oneshot::Sender<Result<CallId>>),
-    HangUp(CallId, String, oneshot::Sender<bool>),
-    Press(CallId, String, oneshot::Sender<bool>),
-    Transfer(CallId, Uri, oneshot::Sender<bool>),
-    Text(Box<Writing>, Option<SocketAddr>, oneshot::Sender<Result<Reply>>),
-    Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
-    /// The name of an errand's server was found, or not.
-    Errand(Box<Errand>, Result<SocketAddr>),
-    /// A leg that was to take over a session has rung for too long.
-    GiveUpMove(LegId),
-    /// Whom a REFER names: found, or not.
-    Referral(LegId, Uri, Result<SocketAddr>),
-    Drain(Duration, oneshot::Sender<()>),
-    HangUpAll(String),
-    Alive(oneshot::Sender<(usize, usize, usize)>),
-}
-
-/// A text to send.
-#[derive(Clone, Debug)]
-pub struct Writing {
-    /// To whom; without a host a user who is registered here.
-    pub to: Uri,
-    /// From whom.
-    pub from: Uri,
-    /// The words, `text/plain`.
-    pub text: String,
-    /// For a challenge.
-    pub credentials: Option<Credentials>,
-}
-
-/// A way to reach the engine. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    to: mpsc::Sender<Request>,
-    /// The hub.
-    pub hub: HubHandle,
-    writer: Option<WriterHandle>,
-    /// Where SIP listens.
-    pub listening: Vec<String>,
-    workers: Workers,
-    upstreams: Arc<[crate::config::Trunk]>,
-}
-
-impl Handle {
-    /// Places a call.
-    ///
-    /// # Errors
-    /// The target cannot be resolved, no port is free, the gateway is draining.
-    pub async fn originate(&self, originate: Originate) -> Result<CallId> {
-        // Names are looked up here, by the caller: the engine waits for nobody.
-        let remote = match originate.proxy.as_ref().unwrap_or(&originate.to) {
-            user if user.host.is_empty() => None,
-            hop => Some(resolve(hop).await?),
-        };
-        let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Originate(Box::new(originate), remote, reply)).await;
-        answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
-    }
-
-    /// Ends a call; false if there is none of that name.
-    pub async fn hang_up(&self, call: CallId, reason: &str) -> bool {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::HangUp(call, reason.to_owned(), reply)).await;
-        answer.await.unwrap_or(false)
-    }
-
-    /// Whom to call to reach `number` through a trunk, at the server that the trunk uses now; our address there; our
-    /// credentials. None if there is no such trunk.
-    pub async fn through(&self, trunk: &str, number: &str) -> Option<(Uri, Uri, Option<Credentials>)> {
-        let upstream = self.upstreams.iter().find(|upstream| upstream.name == trunk)?;
-        let views = self.hub.snapshot().await.map(|snapshot| snapshot.gateway.trunks).unwrap_or_default();
-        let current = views.iter().find(|view| view.name == trunk).and_then(|view| Uri::parse(&view.server).ok());
-        let mut to = current.or_else(|| upstream.servers.first().cloned())?;
-        number.clone_into(&mut to.user);
-        Some((to, upstream.aor.clone(), upstream.credentials.clone()))
-    }
-
-    /// The agent called `name`, or the one that answers calls; only those that the gateway was started with.
-    pub async fn plan(&self, name: Option<&str>) -> Option<Arc<Plan>> {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Plan(name.map(str::to_owned), reply)).await;
-        answer.await.ok().flatten()
-    }
-
-    /// Sends digits to a call's far end; false if there is no such call.
-    pub async fn press(&self, call: CallId, digits: &str) -> bool {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Press(call, digits.to_owned(), reply)).await;
-        answer.await.unwrap_or(false)
-    }
-
-    /// Asks a call's far end to call `to` instead; false if there is no such call. What comes of it is in the journal.
-    pub async fn transfer(&self, call: CallId, to: Uri) -> bool {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Transfer(call, to, reply)).await;
-        answer.await.unwrap_or(false)
-    }
-
-    /// Sends a text; gives the status that says whether it arrived.
-    ///
-    /// # Errors
-    /// The target cannot be resolved or reached from here.
-    pub async fn text(&self, writing: Writing) -> Result<Reply> {
-        let remote = if writing.to.host.is_empty() { None } else { Some(resolve(&writing.to).await?) };
-        let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Text(Box::new(writing), remote, reply)).await;
-        answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
-    }
-
-    /// Takes no new calls, waits for the running ones, ends what is left at the deadline.
-    pub async fn drain(&self, within: Duration) {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Drain(within, reply)).await;
-        let _ = answer.await;
-    }
-
-    /// Ends all calls now.
-    pub async fn hang_up_all(&self, reason: &str) {
-        let _ = self.to.send(Request::HangUpAll(reason.to_owned())).await;
-    }
-
-    /// Transactions, dialogs and legs that are alive.
-    pub async fn alive(&self) -> Option<(usize, usize, usize)> {
-        let (reply, answer) = oneshot::channel();
-        self.to.send(Request::Alive(reply)).await.ok()?;
-        answer.await.ok()
-    }
-
-    /// Finishes all files.
-    pub fn finish_files(&self) {
-        if let Some(writer) = self.writer.clone() {
-            writer.stop();
-        }
-    }
-
-    /// Calls that are running.
-    #[must_use]
-    pub fn calls(&self) -> usize {
-        self.workers.calls()
-    }
 }
 
 /// One call, as the engine knows it.

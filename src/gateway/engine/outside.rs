@@ -1,10 +1,11 @@
 //! What the engine does besides calls: trunks, texts, registered users.
 
-use super::{AskId, AskedFor, Command, Engine, Errand, Reply, Request, Transport, Writing, printable, resolve};
+use super::{AskId, AskedFor, Command, Engine, Errand, Reply, Request, Transport, Writing, printable};
 use crate::{
     api::model::{StreamItem, UserView},
     clock::SystemClock,
     error::{Error, Kind, Result},
+    net::resolve::resolve,
     redact::Pii,
     sip::{
         endpoint,

@@ -1,11 +1,12 @@
 //! Transfers (RFC 3515, RFC 5589): the far end sends us elsewhere, or we send it.
 
-use super::{Command, Engine, Move, Request, printable, resolve};
+use super::{Command, Engine, Move, Request, printable};
 use crate::{
     call::journal::Level,
     clock::SystemClock,
     error::Result,
     gateway::session::In,
+    net::resolve::resolve,
     sip::{
         endpoint::{Ended, LegId, Outgoing},
         uri::{Uri, unescaped},
