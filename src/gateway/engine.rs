@@ -65,7 +65,7 @@ const TRANSACTIONS_MAX: usize = 20_000;
 /// How long a gateway that goes waits for its upstreams to know it: two repetitions over UDP.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 
-/// Changed bindings are shown and kept within this time.
+/// Changed bindings are on the disk within this time.
 const BINDINGS_WITHIN: Duration = Duration::from_millis(200);
 
 /// What sessions tell the engine.
@@ -114,7 +114,7 @@ pub struct Engine {
     tolls: Tolls,
     /// Calls of ours that were answered, and when.
     talking: HashMap<LegId, crate::clock::Instant>,
-    /// Bindings have changed and are to be shown and kept then: many telephones refresh in one moment.
+    /// Bindings have changed and are to be written down then: many telephones refresh in one moment.
     bindings_due: Option<crate::clock::Instant>,
     trunks: Trunks,
     /// Where trunks call from, as far as their servers' addresses are known.
@@ -203,6 +203,7 @@ impl Engine {
             timers: signalling.timers,
             reliability: signalling.reliability,
             limits: signalling.limits.clone(),
+            redirected_anywhere: config.tolls.allow.is_empty(),
             ..endpoint::Settings::default()
         });
         if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
@@ -282,7 +283,6 @@ impl Engine {
             self.run_errands();
             if self.bindings_due.is_some_and(|due| due <= SystemClock::now()) {
                 self.bindings_due = None;
-                self.show_users();
                 self.keep_bindings();
             }
             next_at = self.settle().min(self.trunks.timeout());
@@ -401,6 +401,7 @@ impl Engine {
             Event::Replied(id, reply) => self.replied(id, reply),
             Event::Bindings(user, count) => {
                 tracing::info!(target: "sip", event = "sip.bindings", user = %printable(&user), contacts = count);
+                self.show_users();
                 self.bindings_due.get_or_insert_with(|| SystemClock::now() + BINDINGS_WITHIN);
             }
             Event::WrongPassword(user, source, banned) => {

@@ -81,6 +81,8 @@ pub struct Settings {
     pub reliability: Reliability,
     /// Who is heard at all.
     pub limits: limits::Settings,
+    /// A 3xx is followed to another number too; not where only some numbers may be called.
+    pub redirected_anywhere: bool,
 }
 
 impl Default for Settings {
@@ -100,6 +102,7 @@ impl Default for Settings {
             timers: TimerSettings::default(),
             reliability: Reliability::Required,
             limits: limits::Settings::default(),
+            redirected_anywhere: true,
         }
     }
 }

@@ -319,6 +319,7 @@ impl Endpoint {
 
     /// 3xx: tries the first Contact that we can reach without asking a name server; true if it did (§8.1.3.4).
     fn redirected(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
+        let anywhere = self.settings.redirected_anywhere;
         let Some(leg) = self.legs.get_mut(&id) else { return false };
         // Five hops, as others do: a ring of redirections must end.
         if leg.stage != Stage::Early || leg.redirections >= 5 {
@@ -331,7 +332,7 @@ impl Endpoint {
             .find(|contact| contact.uri.is_sip() && contact.uri.host.parse::<std::net::IpAddr>().is_ok());
         let (Some(target), Some(outgoing)) = (target, leg.outgoing.as_mut()) else { return false };
         // Another number is another call, which nobody here has allowed.
-        if unescaped(target.uri.number()) != unescaped(outgoing.to.number()) && !outgoing.to.user.is_empty() {
+        if !anywhere && unescaped(target.uri.number()) != unescaped(outgoing.to.number()) {
             return false;
         }
         if target.uri.host != outgoing.to.host {
