@@ -24,6 +24,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.max_calls", "500", "Calls at once; more are refused with 503."),
     key("gateway.drain", "\"30s\"", "How long calls may go on after SIGTERM."),
     key("gateway.workers", "0", "Media workers, one thread each; 0 is one per core."),
+    key("gateway.priority", "\"auto\"", "Of the media workers: `auto` asks for real time, then niceness -10; `normal` does not ask."),
     key("sip.listen", "[\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:5060\"]", "Where SIP listens: udp:, tcp:, tls:, ws: or wss:, address, port."),
     key("sip.advertise", "\"auto\"", "The address that others reach us at, for Via, Contact and SDP; auto is the interface's."),
     key("sip.realm", "\"voxgw\"", "Realm of our digest challenges; a user's ha1 is made with it."),

@@ -47,6 +47,8 @@ pub struct Config {
     pub drain: Duration,
     /// Media workers; 0 is one per core.
     pub workers: usize,
+    /// Media workers ask the kernel to come before other programs.
+    pub urgent: bool,
     /// Where SIP listens.
     pub listen: Vec<Listen>,
     /// Certificates of SIP.
@@ -252,6 +254,7 @@ impl Config {
             max_calls: reader.count("gateway.max_calls")?,
             drain: reader.span("gateway.drain")?,
             workers: reader.count("gateway.workers")?,
+            urgent: reader.one_of("gateway.priority", &["auto", "normal"])? == "auto",
             listen: reader.listen()?,
             tls: reader.tls()?,
             advertise: reader

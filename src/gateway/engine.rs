@@ -184,7 +184,7 @@ impl Engine {
         for (listener, door) in listeners {
             tokio::spawn(stream::accept(listener, door, streams_to.clone()));
         }
-        let workers = Workers::start(config.workers)?;
+        let workers = Workers::start(config.workers, config.urgent)?;
         let (sessions_to, from_sessions) = mpsc::channel(WAITING_MAX);
         let (to, requests) = mpsc::channel(256);
         let mut seed = [0; 32];
