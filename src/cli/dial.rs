@@ -79,7 +79,10 @@ fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) 
     let any = if target.host.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
     // Over TCP the far end must be able to reach our Contact; over TLS and WebSocket it has our connection.
     let proxy = arguments.proxy.as_deref().and_then(|text| Uri::parse(text).ok());
-    let tcp = proxy.as_ref().unwrap_or(target).transport() == Some(Transport::Tcp);
+    let hop = proxy.as_ref().unwrap_or(target);
+    // A name may lead to TCP too.
+    let is_name = hop.host.parse::<std::net::IpAddr>().is_err() && hop.port.is_none();
+    let tcp = hop.transport() == Some(Transport::Tcp) || is_name && hop.param("transport").is_none();
     let listen = match &arguments.sip[..] {
         [] if tcp => format!("udp:{any},tcp:{any}"),
         [] => format!("udp:{any}"),
@@ -491,10 +494,9 @@ async fn ended_by(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
 /// so at once instead of after 32 seconds. Silence says nothing, and is not waited for.
 async fn anybody_there(template: &Template) -> Result<()> {
     let hop = template.proxy.as_ref().unwrap_or(&template.to);
-    let looked_up = tokio::net::lookup_host((hop.host.as_str(), hop.port.unwrap_or(5060)));
-    // A name that cannot be found is the engine's to complain about.
-    let Ok(Ok(mut found)) = tokio::time::timeout(Duration::from_secs(2), looked_up).await else { return Ok(()) };
-    let Some(remote) = found.next() else { return Ok(()) };
+    // A name may stand for several: they are the engine's to try.
+    let Ok(ip) = hop.host.parse::<std::net::IpAddr>() else { return Ok(()) };
+    let remote = std::net::SocketAddr::new(ip, hop.port.unwrap_or(5060));
     let any: std::net::SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
     match hop.transport() {
         Some(Transport::Udp) => {}

@@ -83,6 +83,10 @@ pub(super) struct Leg {
     pub(super) redirections: u8,
     /// We have sent REFER and wait for its end.
     pub(super) refers: bool,
+    /// Targets that are left for our INVITE.
+    pub(super) spares: usize,
+    /// The number of our INVITE when it goes to another target; none while it is under way.
+    pub(super) resumes: Option<u32>,
 }
 
 /// A 200 that is repeated until ACK (§13.3.1.4).
@@ -126,6 +130,8 @@ impl Leg {
             referred: false,
             redirections: 0,
             refers: false,
+            spares: 0,
+            resumes: None,
         }
     }
 
