@@ -125,7 +125,11 @@ impl Reader<'_> {
             dns: self
                 .list::<String>("sip.dns")?
                 .iter()
-                .map(|text| dns_server(text).ok_or_else(|| self.wrong("sip.dns", "is a list of addresses, like 192.0.2.53 or 127.0.0.1:5353")))
+                .map(|text| {
+                    dns_server(text).ok_or_else(|| {
+                        self.wrong("sip.dns", "is a list of addresses, like 192.0.2.53 or 127.0.0.1:5353")
+                    })
+                })
                 .collect::<Result<_>>()?,
             keep_alive: self.span("sip.keep_alive")?,
             connections_max: self.count("sip.limits.connections")?,

@@ -162,7 +162,8 @@ impl Engine {
         let mut streams_bound = Vec::new();
         let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone())
             .pinging(config.signalling.keep_alive);
-        let (crowd, origins) = (Crowd::of(config.signalling.connections_max), Arc::from(config.signalling.origins.clone()));
+        let (crowd, origins) =
+            (Crowd::of(config.signalling.connections_max), Arc::from(config.signalling.origins.clone()));
         for listen in &config.listen {
             match listen.transport {
                 Transport::Udp => {
@@ -177,7 +178,8 @@ impl Engine {
                     let bound = listener.local_addr().unwrap_or(listen.address);
                     listening.push(format!("{}:{bound}", transport.lower_name()));
                     streams_bound.push((transport, bound));
-                    listeners.push((listener, Door { transport, tls, crowd: crowd.clone(), origins: Arc::clone(&origins) }));
+                    listeners
+                        .push((listener, Door { transport, tls, crowd: crowd.clone(), origins: Arc::clone(&origins) }));
                 }
             }
         }

@@ -69,10 +69,9 @@ impl Drop for Place {
 fn source_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or_else(
-            || IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
-            IpAddr::V4,
-        ),
+        IpAddr::V6(ip) => ip
+            .to_ipv4_mapped()
+            .map_or_else(|| IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))), IpAddr::V4),
     }
 }
 

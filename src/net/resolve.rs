@@ -151,7 +151,11 @@ impl Resolver {
                         Kind::Unreachable,
                         format!("could not find the host of {name}: {why}; asked {asked}"),
                     )
-                    .hint(if found > 0 { "add --sip udp:[::]:0" } else { "check the name, or give an address" }));
+                    .hint(if found > 0 {
+                        "add --sip udp:[::]:0"
+                    } else {
+                        "check the name, or give an address"
+                    }));
                 }
             }
         }
@@ -167,7 +171,9 @@ impl Resolver {
 
     async fn ask(&self, question: &Question, host: &str) -> Answer {
         match question {
-            Question::Naptr(name) => self.records(name, host, RecordType::NAPTR).await.map_or_else(Answer::Nothing, naptr),
+            Question::Naptr(name) => {
+                self.records(name, host, RecordType::NAPTR).await.map_or_else(Answer::Nothing, naptr)
+            }
             Question::Srv(name) => self.records(name, host, RecordType::SRV).await.map_or_else(Answer::Nothing, srv),
             Question::Host(name) => self.addresses(name).await,
         }
@@ -187,7 +193,12 @@ impl Resolver {
         }
         let Some(dns) = &self.dns else { return Err("there is no DNS server".to_owned()) };
         let lookup = dns.lookup(name, kind).await.map_err(|problem| in_words(&problem))?;
-        Ok(lookup.answers().iter().filter(|record| record.record_type() == kind).map(|record| record.data.clone()).collect())
+        Ok(lookup
+            .answers()
+            .iter()
+            .filter(|record| record.record_type() == kind)
+            .map(|record| record.data.clone())
+            .collect())
     }
 
     fn is_local(&self, host: &str) -> bool {
@@ -247,12 +258,9 @@ fn naptr(records: Vec<RData>) -> Answer {
 
 fn srv(records: Vec<RData>) -> Answer {
     let one = |record: RData| match record {
-        RData::SRV(srv) => Some(Srv {
-            priority: srv.priority,
-            weight: srv.weight,
-            port: srv.port,
-            target: srv.target.to_utf8(),
-        }),
+        RData::SRV(srv) => {
+            Some(Srv { priority: srv.priority, weight: srv.weight, port: srv.port, target: srv.target.to_utf8() })
+        }
         _ => None,
     };
     Answer::Srv(records.into_iter().filter_map(one).collect())

@@ -254,8 +254,7 @@ fn chosen(records: &[Naptr], usable: impl Fn(Transport) -> bool) -> Vec<(Transpo
 
 /// By priority; within one at random by weight (RFC 2782). A service that says it is not there gives none.
 fn ordered(records: &[Srv], random: &mut StdRng) -> Vec<Srv> {
-    let mut left: Vec<Srv> =
-        records.iter().take(RECORDS_MAX).filter(|record| record.target != ".").cloned().collect();
+    let mut left: Vec<Srv> = records.iter().take(RECORDS_MAX).filter(|record| record.target != ".").cloned().collect();
     // Those without weight come first among equals, so that they have a small chance.
     left.sort_by_key(|record| (record.priority, record.weight != 0));
     let mut out = Vec::with_capacity(left.len());
@@ -295,8 +294,7 @@ fn hosts(places: &[(Transport, String, u16)], answers: &Answers) -> Step {
             }
         };
         for ip in ips {
-            let target =
-                Target { transport: *transport, remote: SocketAddr::new(ip, *port), host: host.to_owned() };
+            let target = Target { transport: *transport, remote: SocketAddr::new(ip, *port), host: host.to_owned() };
             if !targets.iter().any(|known| known.end() == target.end()) {
                 targets.push(target);
             }
@@ -433,11 +431,18 @@ mod tests {
                 ],
             )],
             srv: vec![
-                ("_sip._tcp.example.com", vec![srv(0, 1, 5060, "server1.example.com."), srv(0, 2, 5060, "server2.example.com.")]),
+                (
+                    "_sip._tcp.example.com",
+                    vec![srv(0, 1, 5060, "server1.example.com."), srv(0, 2, 5060, "server2.example.com.")],
+                ),
                 ("_sips._tcp.example.com", vec![srv(0, 0, 5061, "server1.example.com.")]),
                 ("_sip._udp.example.com", vec![srv(0, 0, 5060, "server2.example.com.")]),
             ],
-            hosts: vec![("server1.example.com", "192.0.2.1"), ("server2.example.com", "192.0.2.2"), ("example.com", "192.0.2.9")],
+            hosts: vec![
+                ("server1.example.com", "192.0.2.1"),
+                ("server2.example.com", "192.0.2.2"),
+                ("example.com", "192.0.2.9"),
+            ],
         }
     }
 
@@ -502,7 +507,12 @@ mod tests {
         assert_eq!(targets.len(), 3, "then TCP: {targets:?}");
         assert_eq!(
             asked[..4],
-            ["NAPTR example.com", "SRV _sip._udp.example.com", "SRV _sip._tcp.example.com", "SRV _sips._tcp.example.com"]
+            [
+                "NAPTR example.com",
+                "SRV _sip._udp.example.com",
+                "SRV _sip._tcp.example.com",
+                "SRV _sips._tcp.example.com"
+            ]
         );
         zone.srv.clear();
         assert_eq!(find(&zone, "sip:example.com", ALL, 1).0, ["udp 192.0.2.9:5060"]);
@@ -558,7 +568,8 @@ mod tests {
     fn addresses_are_bounded_and_each_once() {
         let mut zone = example();
         zone.naptr.clear();
-        zone.srv = vec![("_sip._udp.example.com", (0..200).map(|port| srv(0, 0, port, "server1.example.com.")).collect())];
+        zone.srv =
+            vec![("_sip._udp.example.com", (0..200).map(|port| srv(0, 0, port, "server1.example.com.")).collect())];
         let (targets, _) = find(&zone, "sip:example.com;transport=udp", ALL, 1);
         assert_eq!(targets.len(), TARGETS_MAX);
     }

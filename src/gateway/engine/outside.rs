@@ -133,12 +133,7 @@ impl Engine {
     }
 
     /// Sends a text.
-    pub(super) fn write(
-        &mut self,
-        writing: Writing,
-        found: Option<Found>,
-        waiting: oneshot::Sender<Result<Reply>>,
-    ) {
+    pub(super) fn write(&mut self, writing: Writing, found: Option<Found>, waiting: oneshot::Sender<Result<Reply>>) {
         let length = writing.text.len();
         let tcp = self.streams_bound.iter().any(|(known, _)| *known == Transport::Tcp);
         let mut trail = None;

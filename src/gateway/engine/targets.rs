@@ -80,7 +80,8 @@ impl Engine {
                 }
             }
         }
-        Err(failed.unwrap_or_else(|| Error::new(Kind::Unreachable, format!("there is no way to {hop}{}", trail.words()))))
+        Err(failed
+            .unwrap_or_else(|| Error::new(Kind::Unreachable, format!("there is no way to {hop}{}", trail.words()))))
     }
 
     /// What was just begun goes on along this trail if need be. `from` binds it to an address of ours.
@@ -203,7 +204,8 @@ impl Engine {
 pub(super) fn by_length(mut found: Found, length: usize, tcp: bool) -> Found {
     if length > super::outside::DATAGRAM_MAX && tcp {
         let twice = |target: Target| {
-            let stream = (target.transport == Transport::Udp).then(|| Target { transport: Transport::Tcp, ..target.clone() });
+            let stream =
+                (target.transport == Transport::Udp).then(|| Target { transport: Transport::Tcp, ..target.clone() });
             stream.into_iter().chain([target])
         };
         found.targets = found.targets.into_iter().flat_map(twice).collect();

@@ -1,8 +1,8 @@
 //! Requests that we send, and the responses to them.
 
 use super::{
-    Ended, EndedBy, Endpoint, Event, Failure, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request, Response,
-    Role, TxEvent, ask::strongest_challenge, leg::Stage, number_of,
+    Ended, EndedBy, Endpoint, Event, Failure, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request,
+    Response, Role, TxEvent, ask::strongest_challenge, leg::Stage, number_of,
 };
 use crate::sip::{
     dialog::Dialog,

@@ -3,7 +3,9 @@
 //! The engine has the list of targets; here is known when one has failed, and how the request goes to another: the same
 //! but for its Via, with a branch of its own. A challenge that was answered was the old target's.
 
-use super::{AskId, Ended, EndedBy, Endpoint, Event, Instant, Key, LegId, Path, Response, ask::Asked, leg::Stage, number_of};
+use super::{
+    AskId, Ended, EndedBy, Endpoint, Event, Instant, Key, LegId, Path, Response, ask::Asked, leg::Stage, number_of,
+};
 use crate::sip::tx::{T1_64, table::State};
 use std::time::Duration;
 
