@@ -699,11 +699,6 @@ impl Engine {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }
             Request::Errand(errand, found) => self.errand(*errand, found),
-            Request::GiveUpMove(new) => {
-                if self.moves.contains_key(&new) {
-                    self.endpoint.command(SystemClock::now(), Command::HangUp(new, None));
-                }
-            }
             Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));

@@ -155,6 +155,8 @@ pub enum Command {
     TellReferrer(LegId, u16),
     /// A request outside of dialogs, or MESSAGE within one.
     Ask(AskId, Box<Ask>),
+    /// End our call if nobody has answered it by then.
+    GiveUpAfter(LegId, Duration),
     /// So many other targets are left for what was just begun: [`Event::TryNext`] asks for them.
     Spares(Attempt, usize),
     /// The answer to [`Event::TryNext`] and [`Event::Redirected`]: the next target, or why there is none.
@@ -493,6 +495,7 @@ impl Endpoint {
             Command::Transfer(leg, to) => self.send_refer(now, leg, &to),
             Command::TellReferrer(leg, status) => self.tell_referrer(now, leg, status),
             Command::Ask(id, ask) => self.ask(now, id, *ask),
+            Command::GiveUpAfter(leg, span) => self.give_up_after(now, leg, span),
             Command::Spares(attempt, count) => self.spares(now, attempt, count),
             Command::Next(attempt, path) => self.next_target(now, attempt, path),
         }

@@ -53,8 +53,6 @@ pub(super) enum Request {
     Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
     Errand(Box<Errand>, Result<Found>),
-    /// A leg that was to take over a session has rung for too long.
-    GiveUpMove(LegId),
     /// Whom a REFER names: found, or not.
     Referral(LegId, Uri, Result<Found>),
     /// Whom a 3xx names: found, or not.

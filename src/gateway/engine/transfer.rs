@@ -79,14 +79,8 @@ impl Engine {
             credentials: None,
         };
         self.moves.insert(new, Move { from: leg, ended: None });
-        let requests = self.requests_to.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(RING_MAX).await;
-            if let Some(requests) = requests.upgrade() {
-                let _ = requests.send(Request::GiveUpMove(new)).await;
-            }
-        });
         self.endpoint.command(SystemClock::now(), Command::Invite(new, Box::new(outgoing)));
+        self.endpoint.command(SystemClock::now(), Command::GiveUpAfter(new, RING_MAX));
         self.go_along(Attempt::Leg(new), trail, Some(path.local.ip()));
     }
 

@@ -16,6 +16,9 @@ use crate::sip::{
     uri::{NameAddr, unescaped},
 };
 
+/// More PRACKs than one branch of a fork gets from us.
+const NUMBERS_OF_PRACKS: u32 = 1_000;
+
 /// Extensions that our calls understand.
 const SUPPORTED_BY_CALLS: &str = "timer, 100rel";
 
@@ -522,6 +525,9 @@ impl Endpoint {
     fn end_unwanted(&mut self, now: Instant, key: &Key, request: &Request, response: &Response) {
         let Some(path) = self.transactions.get(key).map(|tx| tx.path) else { return };
         let Some(mut dialog) = Dialog::of_client(request, response) else { return };
+        let path = Self::way_within(&dialog, Role::Client, path);
+        // PRACKs of ours to this branch have numbers behind the INVITE's; those between may be left out (§12.2.2).
+        dialog.skips(NUMBERS_OF_PRACKS);
         let branch = format!("{MAGIC_COOKIE}{}", self.token());
         let via = self.via(path, branch);
         let mut ack = dialog.request(Method::Ack, Some(number_of(&request.headers)));

@@ -57,6 +57,23 @@ impl Failure {
 }
 
 impl Endpoint {
+    /// Our call is not to ring any longer than `span` from now.
+    pub(super) fn give_up_after(&mut self, now: Instant, id: LegId, span: Duration) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.give_up_at = now + span;
+            self.arm_leg(id);
+        }
+    }
+
+    /// It has rung for long enough.
+    pub(super) fn give_up_timer(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| now >= leg.give_up_at) else { return };
+        leg.give_up_at = Instant::FAR_FUTURE;
+        if leg.stage == Stage::Early {
+            self.hang_up(now, id, None);
+        }
+    }
+
     /// So many targets are left: this one is not waited for as long.
     pub(super) fn spares(&mut self, now: Instant, attempt: Attempt, count: usize) {
         let key = match attempt {

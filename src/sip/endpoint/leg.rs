@@ -85,6 +85,8 @@ pub(super) struct Leg {
     pub(super) refers: bool,
     /// Targets that are left for our INVITE.
     pub(super) spares: usize,
+    /// Nobody is waited for any longer than until then.
+    pub(super) give_up_at: Instant,
     /// The number of our INVITE when it goes to another target; none while it is under way.
     pub(super) resumes: Option<u32>,
 }
@@ -131,6 +133,7 @@ impl Leg {
             redirections: 0,
             refers: false,
             spares: 0,
+            give_up_at: Instant::FAR_FUTURE,
             resumes: None,
         }
     }
@@ -140,6 +143,7 @@ impl Leg {
             .as_ref()
             .map_or(Instant::FAR_FUTURE, |waiting| waiting.next_at.min(waiting.give_up_at))
             .min(self.trying_at)
+            .min(self.give_up_at)
             .min(
                 self.provisional
                     .as_ref()
