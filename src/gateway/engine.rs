@@ -4,6 +4,7 @@
 
 mod handle;
 mod outside;
+mod targets;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};
@@ -30,8 +31,9 @@ use crate::{
     error::{Error, Kind, Result},
     net::{
         connections::Connections,
+        crowd::Crowd,
         ports::Ports,
-        resolve::transport_of,
+        resolve::{Found, Resolver},
         stream::{self, Door},
         tcp, tls, udp,
     },
@@ -46,7 +48,7 @@ use crate::{
     },
     unit::CallId,
 };
-use rand::Rng as _;
+use rand::{Rng as _, RngExt as _};
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
@@ -119,6 +121,10 @@ pub struct Engine {
     trunks: Trunks,
     /// Where trunks call from, as far as their servers' addresses are known.
     trunk_addresses: HashMap<IpAddr, String>,
+    resolver: Arc<Resolver>,
+    trails: targets::Trails,
+    /// Connections that trunks are registered over.
+    flows: HashMap<u64, usize>,
     next_ask: u64,
     asked: HashMap<AskId, AskedFor>,
     /// For tasks that look up names on the engine's behalf.
@@ -130,7 +136,8 @@ pub struct Engine {
 /// Why something was asked.
 #[derive(Debug)]
 enum AskedFor {
-    Trunk(usize, Wish),
+    /// Over this connection, if it is one.
+    Trunk(usize, Wish, Option<u64>),
     Text(oneshot::Sender<Result<Reply>>),
 }
 
@@ -153,7 +160,10 @@ impl Engine {
         let (streams_to, stream_events) = mpsc::channel(WAITING_MAX);
         let (mut sockets, mut listening, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
         let mut streams_bound = Vec::new();
-        let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone());
+        let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone())
+            .pinging(config.signalling.keep_alive);
+        let (crowd, origins) =
+            (Crowd::of(config.signalling.connections_max), Arc::from(config.signalling.origins.clone()));
         for listen in &config.listen {
             match listen.transport {
                 Transport::Udp => {
@@ -168,7 +178,8 @@ impl Engine {
                     let bound = listener.local_addr().unwrap_or(listen.address);
                     listening.push(format!("{}:{bound}", transport.lower_name()));
                     streams_bound.push((transport, bound));
-                    listeners.push((listener, Door { transport, tls }));
+                    listeners
+                        .push((listener, Door { transport, tls, crowd: crowd.clone(), origins: Arc::clone(&origins) }));
                 }
             }
         }
@@ -180,6 +191,7 @@ impl Engine {
         };
         for (_, socket) in &sockets {
             tokio::spawn(udp::receive(Arc::clone(socket), packets_to.clone()));
+            tokio::spawn(udp::refusals(Arc::clone(socket), streams_to.clone()));
         }
         for (listener, door) in listeners {
             tokio::spawn(stream::accept(listener, door, streams_to.clone()));
@@ -210,6 +222,8 @@ impl Engine {
             endpoint.restore_bindings(SystemClock::now(), ago, saved);
         }
         let upstreams = Arc::from(signalling.trunks.clone());
+        let udp_bound: Vec<SocketAddr> = sockets.iter().map(|(bound, _)| *bound).collect();
+        let resolver = Arc::new(Resolver::new(&signalling.dns, &udp_bound)?);
         let engine = Self {
             endpoint,
             bindings_due: None,
@@ -220,6 +234,9 @@ impl Engine {
                 .iter()
                 .flat_map(|trunk| addresses_of(trunk).into_iter().map(|ip| (ip, trunk.name.clone())))
                 .collect(),
+            resolver: Arc::clone(&resolver),
+            trails: targets::Trails::default(),
+            flows: HashMap::new(),
             next_ask: 1,
             asked: HashMap::new(),
             requests_to: to.downgrade(),
@@ -244,7 +261,7 @@ impl Engine {
             talking: HashMap::new(),
         };
         tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
-        Ok(Handle { to, hub, writer, listening, workers, upstreams })
+        Ok(Handle { to, hub, writer, listening, workers, upstreams, resolver })
     }
 
     async fn run(
@@ -344,8 +361,21 @@ impl Engine {
                     .iter()
                     .find(|(bound, _)| bound.port() == path.local.port() && bound.is_ipv4() == path.remote.is_ipv4())
                     .or_else(|| self.sockets.iter().find(|(bound, _)| bound.is_ipv4() == path.remote.is_ipv4()));
+                // What is told may be of an earlier datagram to somebody else; this one has not gone then.
+                let send = |socket: &UdpSocket| {
+                    let refused = |sent: &std::io::Result<usize>| {
+                        sent.as_ref().is_err_and(|problem| problem.kind() == std::io::ErrorKind::ConnectionRefused)
+                    };
+                    let mut sent = socket.try_send_to(&bytes, path.remote);
+                    for _ in 0..3 {
+                        if refused(&sent) {
+                            sent = socket.try_send_to(&bytes, path.remote);
+                        }
+                    }
+                    sent
+                };
                 if let Some((_, socket)) = socket
-                    && let Err(problem) = socket.try_send_to(&bytes, path.remote)
+                    && let Err(problem) = send(socket)
                 {
                     tracing::debug!(target: "sip", event = "sip.unsent", remote = %path.remote, "{problem}");
                 }
@@ -364,8 +394,21 @@ impl Engine {
             stream::Event::Received(received) => {
                 self.endpoint.handle(SystemClock::now(), received.path, &received.bytes);
             }
+            stream::Event::Undelivered { remote, why } => {
+                let (transport, local) = (Transport::Udp, SocketAddr::from(([0, 0, 0, 0], 0)));
+                let path = Path { transport, remote, local, connection: None };
+                self.endpoint.connection_lost(SystemClock::now(), path, &why);
+            }
+            stream::Event::TurnedAway(ip) => {
+                tracing::debug!(target: "sip", event = "sip.connection_turned_away", source = %ip);
+                self.sink.hub.counters.refuse("sip.limits.connections");
+            }
             stream::Event::Closed { id, path, why } => {
                 self.connections.closed(id);
+                if let Some(trunk) = self.flows.remove(&id) {
+                    self.trunks.flow_lost(SystemClock::now(), trunk, rand::rng().random::<f64>());
+                    self.sink.hub.trunks(self.trunks.views(SystemClock::now()));
+                }
                 self.endpoint.connection_lost(SystemClock::now(), path, &why);
             }
         }
@@ -384,12 +427,18 @@ impl Engine {
             },
             Event::Answered(leg, sdp) => {
                 self.talking.insert(leg, SystemClock::now());
+                self.arrived(endpoint::Attempt::Leg(leg));
                 match self.moves.remove(&leg) {
                     Some(moving) => self.moved(leg, &moving, sdp),
                     None => self.tell(leg, In::Answered(sdp)),
                 }
             }
-            Event::Ended(leg, ended) => self.ended(leg, ended),
+            Event::Ended(leg, ended) => {
+                let ended = self.leg_at_end(leg, ended);
+                self.ended(leg, ended);
+            }
+            Event::TryNext(attempt, failure) => self.try_next(attempt, &failure),
+            Event::Redirected(leg, to) => self.redirected(leg, to),
             Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
             Event::Changed(leg, Err(status)) => {
                 self.tell(leg, In::Note(Level::Warn, format!("our re-INVITE was refused with {status}")));
@@ -398,7 +447,10 @@ impl Engine {
             Event::Referred(leg, to) => self.referred(leg, to),
             Event::Transfer(leg, status) => self.transferred(leg, status),
             Event::Text(text) => self.text(*text),
-            Event::Replied(id, reply) => self.replied(id, reply),
+            Event::Replied(id, reply) => {
+                let reply = self.reply_at_end(endpoint::Attempt::Ask(id), reply);
+                self.replied(id, reply);
+            }
             Event::Bindings(user, count) => {
                 tracing::info!(target: "sip", event = "sip.bindings", user = %printable(&user), contacts = count);
                 self.show_users();
@@ -630,8 +682,8 @@ impl Engine {
 
     async fn request(&mut self, request: Request) {
         match request {
-            Request::Originate(originate, remote, reply) => {
-                let outcome = self.originate(*originate, remote).await;
+            Request::Originate(originate, found, reply) => {
+                let outcome = self.originate(*originate, found).await;
                 let _ = reply.send(outcome);
             }
             Request::Transfer(call, to, reply) => {
@@ -641,16 +693,12 @@ impl Engine {
                 }
                 let _ = reply.send(leg.is_some());
             }
-            Request::Text(writing, remote, reply) => self.write(*writing, remote, reply),
+            Request::Text(writing, found, reply) => self.write(*writing, found, reply),
+            Request::Redirected(leg, to, found) => self.redirected_to(leg, &to, found),
             Request::Plan(name, reply) => {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }
             Request::Errand(errand, found) => self.errand(*errand, found),
-            Request::GiveUpMove(new) => {
-                if self.moves.contains_key(&new) {
-                    self.endpoint.command(SystemClock::now(), Command::HangUp(new, None));
-                }
-            }
             Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));
@@ -680,12 +728,7 @@ impl Engine {
         self.sessions.values().find(|known| known.call == call).is_some_and(|known| known.to.try_send(input).is_ok())
     }
 
-    /// The way to an address: our socket of its kind and family.
-    fn path_towards(&mut self, hop: &Uri, remote: SocketAddr) -> Result<Path> {
-        self.path_to(hop, transport_of(hop)?, remote)
-    }
-
-    async fn originate(&mut self, mut originate: Originate, remote: Option<SocketAddr>) -> Result<CallId> {
+    async fn originate(&mut self, mut originate: Originate, found: Option<Found>) -> Result<CallId> {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
@@ -693,8 +736,11 @@ impl Engine {
             self.sink.hub.counters.refuse(refused.rule);
             Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
         })?;
-        let (path, target) = if let Some(remote) = remote {
-            (self.path_towards(originate.proxy.as_ref().unwrap_or(&originate.to), remote)?, None)
+        let mut trail = None;
+        let (path, target) = if let Some(found) = found {
+            let (path, rest) = self.set_out(originate.proxy.as_ref().unwrap_or(&originate.to), found)?;
+            trail = Some(rest);
+            (path, None)
         } else {
             let (path, contact, route) = self.registered(&originate.to.user)?;
             originate.headers.extend(route.into_iter().map(|value| ("Route".to_owned(), value)));
@@ -741,6 +787,9 @@ impl Engine {
             credentials: originate.credentials,
         };
         self.endpoint.command(SystemClock::now(), Command::Invite(leg, Box::new(outgoing)));
+        if let Some(trail) = trail {
+            self.go_along(endpoint::Attempt::Leg(leg), trail, Some(local_ip));
+        }
         Ok(call)
     }
 
@@ -779,7 +828,7 @@ impl Engine {
 
     fn finish_drain(&mut self) {
         let now = SystemClock::now();
-        if self.leaving_until.is_some_and(|until| now >= until || !self.trunks.is_registered(now)) {
+        if self.leaving_until.is_some_and(|until| now >= until || !self.trunks.is_leaving(now)) {
             self.leaving_until = None;
         }
         if self.draining.is_some()

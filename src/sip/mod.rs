@@ -11,6 +11,7 @@ pub mod dialog;
 pub mod endpoint;
 pub mod header;
 pub mod limits;
+pub mod locate;
 pub mod message;
 pub mod method;
 pub mod registrar;

@@ -20,6 +20,8 @@ mod audio;
 mod baresip;
 mod baresip_registered;
 mod capture;
+#[path = "../support/dns.rs"]
+mod dns;
 mod gateway;
 mod kamailio;
 mod process;
@@ -29,5 +31,6 @@ mod sipp_inside;
 mod sipp_media;
 mod sipp_registrar;
 mod sipp_signalling;
+mod sipp_targets;
 mod sipp_transfer;
 mod tshark;

@@ -5,7 +5,7 @@ use crate::{
     agent::seat::Plan,
     error::{Error, Kind, Result},
     gateway::{hub::HubHandle, worker::Workers, writer::WriterHandle},
-    net::resolve::resolve,
+    net::resolve::{Found, Resolver},
     sip::{
         auth::Credentials,
         endpoint::{LegId, Reply},
@@ -13,7 +13,7 @@ use crate::{
     },
     unit::CallId,
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 /// A call to place.
@@ -44,19 +44,19 @@ pub struct Originate {
 /// What a handle asks the engine for.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// The first hop's address; none for a user who is registered here.
-    Originate(Box<Originate>, Option<SocketAddr>, oneshot::Sender<Result<CallId>>),
+    /// The first hop's servers; none for a user who is registered here.
+    Originate(Box<Originate>, Option<Found>, oneshot::Sender<Result<CallId>>),
     HangUp(CallId, String, oneshot::Sender<bool>),
     Press(CallId, String, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
-    Text(Box<Writing>, Option<SocketAddr>, oneshot::Sender<Result<Reply>>),
+    Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
     Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
-    Errand(Box<Errand>, Result<SocketAddr>),
-    /// A leg that was to take over a session has rung for too long.
-    GiveUpMove(LegId),
+    Errand(Box<Errand>, Result<Found>),
     /// Whom a REFER names: found, or not.
-    Referral(LegId, Uri, Result<SocketAddr>),
+    Referral(LegId, Uri, Result<Found>),
+    /// Whom a 3xx names: found, or not.
+    Redirected(LegId, Uri, Result<Found>),
     Drain(Duration, oneshot::Sender<()>),
     HangUpAll(String),
     Alive(oneshot::Sender<(usize, usize, usize)>),
@@ -86,6 +86,7 @@ pub struct Handle {
     pub listening: Vec<String>,
     pub(super) workers: Workers,
     pub(super) upstreams: Arc<[crate::config::Trunk]>,
+    pub(super) resolver: Arc<Resolver>,
 }
 
 impl Handle {
@@ -95,12 +96,12 @@ impl Handle {
     /// The target cannot be resolved, no port is free, the gateway is draining.
     pub async fn originate(&self, originate: Originate) -> Result<CallId> {
         // Names are looked up here, by the caller: the engine waits for nobody.
-        let remote = match originate.proxy.as_ref().unwrap_or(&originate.to) {
+        let found = match originate.proxy.as_ref().unwrap_or(&originate.to) {
             user if user.host.is_empty() => None,
-            hop => Some(resolve(hop).await?),
+            hop => Some(self.resolver.find(hop).await?),
         };
         let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Originate(Box::new(originate), remote, reply)).await;
+        let _ = self.to.send(Request::Originate(Box::new(originate), found, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 
@@ -148,9 +149,9 @@ impl Handle {
     /// # Errors
     /// The target cannot be resolved or reached from here.
     pub async fn text(&self, writing: Writing) -> Result<Reply> {
-        let remote = if writing.to.host.is_empty() { None } else { Some(resolve(&writing.to).await?) };
+        let found = if writing.to.host.is_empty() { None } else { Some(self.resolver.find(&writing.to).await?) };
         let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Text(Box::new(writing), remote, reply)).await;
+        let _ = self.to.send(Request::Text(Box::new(writing), found, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 

@@ -83,6 +83,12 @@ pub(super) struct Leg {
     pub(super) redirections: u8,
     /// We have sent REFER and wait for its end.
     pub(super) refers: bool,
+    /// Targets that are left for our INVITE.
+    pub(super) spares: usize,
+    /// Nobody is waited for any longer than until then.
+    pub(super) give_up_at: Instant,
+    /// The number of our INVITE when it goes to another target; none while it is under way.
+    pub(super) resumes: Option<u32>,
 }
 
 /// A 200 that is repeated until ACK (§13.3.1.4).
@@ -126,6 +132,9 @@ impl Leg {
             referred: false,
             redirections: 0,
             refers: false,
+            spares: 0,
+            give_up_at: Instant::FAR_FUTURE,
+            resumes: None,
         }
     }
 
@@ -134,6 +143,7 @@ impl Leg {
             .as_ref()
             .map_or(Instant::FAR_FUTURE, |waiting| waiting.next_at.min(waiting.give_up_at))
             .min(self.trying_at)
+            .min(self.give_up_at)
             .min(
                 self.provisional
                     .as_ref()

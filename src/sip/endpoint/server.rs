@@ -460,6 +460,7 @@ impl Endpoint {
                 self.respond(now, &key, &response);
             }
         }
+        self.give_up_timer(now, id);
         self.provisional_timer(now, id);
         self.session_timer_due(now, id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
@@ -516,19 +517,23 @@ impl Endpoint {
     /// Where in-dialog requests go: the first route or the Contact if it is an address of the kind we came by;
     /// through NAT, back where the INVITE came from.
     pub(super) fn dialog_path(leg: &Leg) -> Path {
-        let Some(dialog) = &leg.dialog else { return leg.path };
+        leg.dialog.as_ref().map_or(leg.path, |dialog| Self::way_within(dialog, leg.role, leg.path))
+    }
+
+    /// The same for a dialog that came about over `path`.
+    pub(super) fn way_within(dialog: &Dialog, role: Role, over: Path) -> Path {
         let hop = dialog.next_hop();
         if dialog.route_set.is_empty()
             && let Ok(ip) = hop.host.parse()
             && is_private(ip)
-            && ip != leg.path.remote.ip()
+            && ip != over.remote.ip()
         {
-            return leg.path;
+            return over;
         }
-        let path = Self::path_to(&hop, leg.path);
+        let path = Self::path_to(&hop, over);
         // Our calls over plain TCP go where the Contact says, as over UDP. TLS stays: another address has no name to check.
-        let stays = leg.role == Role::Server || leg.path.transport != Transport::Tcp || path.remote == leg.path.remote;
-        Path { connection: leg.path.connection.filter(|_| stays), ..path }
+        let stays = role == Role::Server || over.transport != Transport::Tcp || path.remote == over.remote;
+        Path { connection: over.connection.filter(|_| stays), ..path }
     }
 
     /// `path` with the hop's address, if it is a number. A connection is used while it lives; this is where to connect

@@ -1,5 +1,6 @@
 //! Flows in virtual time: two endpoints, or one against written messages.
 
+mod calling;
 mod inside;
 
 use super::*;
