@@ -4,8 +4,8 @@ use super::model::StreamItem;
 use crate::{
     error::{Error, Kind, Result},
     gateway::{Handle, Originate, Writing},
-    redact::Secret,
-    sip::uri::Uri,
+    redact::{Secret, printable},
+    sip::{carried, uri::Uri},
     unit::CallId,
 };
 use axum::{
@@ -19,6 +19,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -243,7 +244,7 @@ async fn session(State(handle): State<Handle>, PathPart(call): PathPart<String>)
 }
 
 fn unknown_call(call: &str) -> Response {
-    problem(StatusCode::NOT_FOUND, &format!("there is no call {}", crate::redact::printable(call)))
+    problem(StatusCode::NOT_FOUND, &format!("there is no call {}", printable(call)))
 }
 
 #[derive(Default, Deserialize)]
@@ -330,6 +331,9 @@ struct Place {
     agent: Option<String>,
     from: Option<String>,
     trunk: Option<String>,
+    /// For our INVITE.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 /// `alice` is a user who is registered here, `sip:…` anybody.
@@ -346,6 +350,11 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
+    for (name, value) in &wish.headers {
+        if let Err(wrong) = carried::may_set(name, value) {
+            return problem(StatusCode::BAD_REQUEST, &format!("headers: {}: {wrong}", printable(name)));
+        }
+    }
     let (mut to, mut credentials, mut own) = (whom(&wish.to), None, "sip:voxgw@voxgw.invalid".to_owned());
     if let Some(trunk) = &wish.trunk {
         let number = to.as_ref().filter(|to| to.host.is_empty()).map(|to| to.user.clone());
@@ -368,7 +377,7 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         to,
         from,
         proxy: None,
-        headers: Vec::new(),
+        headers: wish.headers.into_iter().collect(),
         credentials,
         plan,
         ring: Duration::from_mins(1),

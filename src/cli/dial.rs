@@ -17,7 +17,7 @@ use crate::{
     gateway::{Engine, Handle, Originate},
     redact::Secret,
     report,
-    sip::{auth::Credentials, tx::Transport, uri::Uri},
+    sip::{auth::Credentials, carried, tx::Transport, uri::Uri},
     unit::{CallId, parse_duration},
 };
 use indicatif::ProgressBar;
@@ -218,13 +218,13 @@ impl Template {
             .iter()
             .map(|header| {
                 let (name, value) = header.split_once(':').unwrap_or((header, ""));
-                let good =
-                    !name.trim().is_empty() && name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-                if good && header.contains(':') {
-                    Ok((name.trim().to_owned(), value.trim().to_owned()))
-                } else {
-                    Err(Error::usage(format!("-H '{header}': write 'Name: value'")))
+                if !header.contains(':') {
+                    return Err(Error::usage(format!("-H '{header}': write 'Name: value'")));
                 }
+                let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+                carried::may_set(&name, &value)
+                    .map_err(|problem| Error::usage(format!("-H '{header}': {problem}")).hint("write 'Name: value'"))?;
+                Ok((name, value))
             })
             .collect::<Result<Vec<_>>>()?;
         let (after, silence, turns) = hang_up_rule(arguments.hangup_after.as_deref())?;

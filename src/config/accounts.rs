@@ -32,6 +32,8 @@ pub struct Signalling {
     pub limits: limits::Settings,
     /// What the registrar agrees to.
     pub registrar: registrar::Settings,
+    /// Headers of an INVITE that reach journal, API and agent.
+    pub headers: Vec<String>,
     /// Where bindings are kept between runs.
     pub bindings_file: Option<PathBuf>,
     /// Who may register.
@@ -134,6 +136,7 @@ impl Reader<'_> {
             keep_alive: self.span("sip.keep_alive")?,
             connections_max: self.count("sip.limits.connections")?,
             origins: self.list("sip.ws.origins")?,
+            headers: self.list("sip.headers")?,
             bindings_file: self.optional("registrar.file", |text| Ok(PathBuf::from(text)))?,
             users: self
                 .layers

@@ -178,6 +178,8 @@ pub struct Recording {
     pub pcap: Pcap,
     /// Write `agent.jsonl`.
     pub agent_frames: bool,
+    /// Journals of refused calls in a minute.
+    pub refused_per_minute: usize,
     /// Where the folders are.
     pub folder: PathBuf,
     /// Folders older than this are removed.
@@ -448,6 +450,7 @@ impl Reader<'_> {
                 _ => Pcap::Off,
             },
             agent_frames: self.flag("recording.agent_frames")?,
+            refused_per_minute: self.count("recording.refused_per_minute")?,
             folder: PathBuf::from(self.text("recording.folder")?),
             // Zero would empty the folder at once; who wants to keep nothing says so with the mode.
             keep: self.parsed("recording.keep", |text| match parse_duration(text)? {
@@ -489,6 +492,9 @@ impl Reader<'_> {
         profile.gemini.voice = text("voice")?;
         profile.gemini.language = text("language")?;
         profile.gemini.instructions = text("instructions")?;
+        profile.gemini.tells_headers = self
+            .optional(&key("tell_headers"), |text| text.parse().map_err(|_| "must be true or false".into()))?
+            .unwrap_or(false);
         if let Some(greeting) = text("greeting")? {
             profile.gemini.greeting = (greeting != "none").then_some(greeting);
         }

@@ -5,6 +5,7 @@
 mod handle;
 mod outside;
 mod targets;
+mod refused;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};
@@ -129,6 +130,8 @@ pub struct Engine {
     asked: HashMap<AskId, AskedFor>,
     /// For tasks that look up names on the engine's behalf.
     requests_to: mpsc::WeakSender<Request>,
+    /// Calls that were refused, until their answer is out.
+    refusals: refused::Refusals,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }
@@ -241,6 +244,7 @@ impl Engine {
             asked: HashMap::new(),
             requests_to: to.downgrade(),
             moves: HashMap::new(),
+            refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
             ports: Ports::new(config.rtp_ports.clone()),
             config,
             router: answering.into(),
@@ -504,6 +508,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: offered.call_id.clone(),
             rule: routed.rule,
+            headers: self.carried(&offered, trunk.is_some()),
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
@@ -511,23 +516,6 @@ impl Engine {
         let known = trunk.is_some() || offered.user.is_some();
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
         self.may_refer(leg, known);
-    }
-
-    /// Every refusal names what refused: in the log, and in `Warning` for the caller.
-    fn deny(&mut self, leg: LegId, offered: &Offered, denied: Denied) {
-        let Denied { status, rule, why, detail } = denied;
-        tracing::warn!(
-            target: "sip", event = "sip.refused", status, rule = rule.as_str(), reason = why, nearest = %printable(&detail),
-            from = %printable(&offered.from.to_string()), to = %printable(&offered.target.to_string()),
-            source = %offered.path.remote
-        );
-        self.sink.hub.counters.refuse(&rule);
-        let mut refusal = Refusal::status(status);
-        if status == 503 {
-            refusal.headers.push(("Retry-After".into(), "5".into()));
-        }
-        refusal.headers.push(("Warning".into(), format!("399 voxgw \"{why}\"")));
-        self.endpoint.command(SystemClock::now(), Command::Refuse(leg, refusal));
     }
 
     fn settings(&self, mut header: Header, plan: &Plan, rtp: SocketAddr, originate: Option<&Originate>) -> Settings {
@@ -640,6 +628,9 @@ impl Engine {
 
     /// A message for its call's ladder.
     fn trace(&mut self, trace: Trace) {
+        if self.trace_refused(&trace) {
+            return;
+        }
         let Some(known) = trace.leg.and_then(|leg| self.sessions.get(&leg)) else {
             // An INVITE's own trace comes just before the event that makes its session.
             self.waiting_trace = Some(trace);
@@ -763,6 +754,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: String::new(),
             rule: String::new(),
+            headers: Vec::new(),
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);

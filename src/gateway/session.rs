@@ -3,7 +3,7 @@
 use super::{engine::ToEngine, hub::Sink, writer};
 use crate::{
     agent::{
-        event::{Command, Event as AgentEvent},
+        event::{About, Command, Event as AgentEvent},
         seat::{Plan, What},
         socket::{self, Outgoing, Shared},
         wire::gemini::Wire,
@@ -102,12 +102,17 @@ pub async fn run(start: Start) {
     let local = settings.rtp;
     let outgoing = settings.header.direction == Direction::Out;
     let wall_ns = settings.wall.0 * 1_000;
-    let seat = plan.local().map_or(Seat::Remote, Seat::Local);
+    let about = About::of(&settings.header);
+    let seat = plan.local().map_or(Seat::Remote, |mut agent| {
+        agent.about(&about);
+        Seat::Local(agent)
+    });
     let mut session = Session {
         call,
         leg,
         pipeline: Pipeline::new(now, settings, seat),
         plan,
+        about,
         rtp,
         rtcp,
         local,
@@ -142,6 +147,7 @@ struct Session {
     leg: LegId,
     pipeline: Pipeline,
     plan: Arc<Plan>,
+    about: About,
     rtp: UdpSocket,
     rtcp: UdpSocket,
     local: SocketAddr,
@@ -316,7 +322,7 @@ impl Session {
         let (events_to, events) = mpsc::channel(64);
         let cassette = self.cassette();
         let shared = Rc::new(Shared {
-            wire: RefCell::new(Wire::new(plan.settings.clone())),
+            wire: RefCell::new(Wire::new(plan.settings.for_call(&self.about))),
             uplink: RefCell::default(),
             cassette,
             origin: self.origin,

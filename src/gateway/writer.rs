@@ -459,6 +459,7 @@ mod tests {
             journal: true,
             sound: true,
             pcap: crate::config::Pcap::Off,
+            refused_per_minute: 10,
             agent_frames: false,
             folder: folder.to_owned(),
             keep,

@@ -447,6 +447,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: stream.call_id.clone(),
             rule: String::new(),
+            headers: Vec::new(),
         },
         wall: WallTime(0),
         codecs: CODECS.iter().collect(),

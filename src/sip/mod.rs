@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod auth;
+pub mod carried;
 pub mod cause;
 pub mod dialog;
 pub mod endpoint;

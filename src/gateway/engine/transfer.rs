@@ -110,6 +110,7 @@ impl Engine {
 
     /// A leg is over: its session's end, unless the session is on its way to another leg.
     pub(super) fn ended(&mut self, leg: LegId, ended: Ended) {
+        self.ended_refused(leg);
         if let Some(since) = self.talking.remove(&leg) {
             let now = SystemClock::now();
             self.tolls.ended(now, now.since(since));
