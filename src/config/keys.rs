@@ -78,6 +78,7 @@ pub static KEYS: &[Key] = &[
     key("media.codecs", "[\"pcmu\", \"pcma\"]", "Codecs in order of preference."),
     key("media.ptime", "\"20ms\"", "Sound in one packet when the far end does not say: 10ms to 60ms."),
     key("media.timeout", "\"30s\"", "A call ends when nothing arrives for so long (not while held); 0s never."),
+    key("media.hold_music", "\"builtin\"", "What those hear whom we hold: builtin (a quiet tune), off (the session is inactive), or a WAV file."),
     key("call.agent", "\"auto\"", "Agent profile that answers; auto is gemini with a key, else scripted."),
     key("call.max_duration", "\"60m\"", "Longest call."),
     key("call.time_zone", "\"local\"", "Clock of the rules' times: local, UTC, +01:00, or a name that the system knows, like Europe/Berlin."),
@@ -110,6 +111,8 @@ pub static KEYS: &[Key] = &[
     key("agents.*.end_of_speech", "", "gemini: silence that ends the caller's turn, like 500ms."),
     key("agents.*.barge_in", "", "Who decides that the caller interrupts: provider, local or off."),
     key("agents.*.prebuffer", "", "Sound gathered before a turn plays, like 60ms."),
+    key("agents.*.early_media", "", "true: callers hear our ring tone (183 with a description) until the call is answered."),
+    key("agents.*.speaks_early", "", "true: the agent begins before the answer, which follows when its first turn is over; early_media with its voice."),
     key("routes.*.name", "", "Name of the rule, in logs, journals and refusals; each once."),
     key("routes.*.to", "", "Called number: 100, +49*, *00 or /regex/; of a list any, as in every condition."),
     key("routes.*.from", "", "Calling number, in the same words."),
@@ -180,7 +183,7 @@ pub fn template() -> String {
 fn sample(key: &Key) -> &'static str {
     match key.path {
         "agents.*.kind" => "\"gemini\"",
-        "agents.*.live" | "agents.*.tell_headers" | "routes.*.registered" | "trunks.*.register" => "false",
+        "agents.*.live" | "agents.*.tell_headers" | "agents.*.early_media" | "agents.*.speaks_early" | "routes.*.registered" | "trunks.*.register" => "false",
         "users.*.password" => "\"wonderland\"",
         "trunks.*.server" => "\"sip:sip.example.org\"",
         "trunks.*.expires" => "\"10m\"",

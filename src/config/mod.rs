@@ -67,6 +67,8 @@ pub struct Config {
     pub codecs: Vec<&'static Codec>,
     /// Packet length that we like.
     pub ptime: Ptime,
+    /// What those hear whom we hold: `builtin`, `off`, or a WAV file.
+    pub hold_music: String,
     /// A call ends when nothing arrives for so long; zero never.
     pub media_timeout: Duration,
     /// Agent profile of calls.
@@ -222,6 +224,8 @@ pub struct AgentProfile {
     pub barge_in: Option<crate::call::BargeIn>,
     /// Sound gathered before a turn plays.
     pub prebuffer: Option<Duration>,
+    /// What a caller hears before the answer.
+    pub early: crate::call::Early,
 }
 
 impl AgentProfile {
@@ -239,6 +243,7 @@ impl AgentProfile {
             gemini: crate::agent::wire::gemini::Settings::default(),
             barge_in: None,
             prebuffer: None,
+            early: crate::call::Early::Off,
         }
     }
 }
@@ -281,6 +286,7 @@ impl Config {
                 Ok(ms) if (10..=60).contains(&ms) && ms % 10 == 0 => Ok(Ptime::nearest(ms)),
                 _ => Err("must be 10ms, 20ms, … 60ms".to_owned()),
             })?,
+            hold_music: reader.text("media.hold_music")?,
             media_timeout: reader.span("media.timeout")?,
             agent: reader.text("call.agent")?,
             max_duration: reader.span("call.max_duration")?,
@@ -510,6 +516,15 @@ impl Reader<'_> {
             "off" => Ok(crate::call::BargeIn::Off),
             _ => Err("must be provider, local or off".to_owned()),
         })?;
+        let flag = |field: &str| {
+            self.optional(&key(field), |text| text.parse().map_err(|_| "must be true or false".to_owned()))
+                .map(Option::unwrap_or_default)
+        };
+        profile.early = match (flag("early_media")?, flag("speaks_early")?) {
+            (_, true) => crate::call::Early::Agent,
+            (true, false) => crate::call::Early::Ring,
+            (false, false) => crate::call::Early::Off,
+        };
         profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
         Ok(profile)
     }

@@ -6,6 +6,7 @@ mod handle;
 mod outside;
 mod targets;
 mod refused;
+mod replace;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};
@@ -24,8 +25,8 @@ use crate::{
     agent::{prompts, seat::Plan},
     call::{
         self,
-        journal::{Direction, Header, Level, SCHEMA, SipMessage},
-        pipeline::{Settings, SipAction},
+        journal::{Direction, Header, SCHEMA, SipMessage},
+        pipeline::{Music, Settings, SipAction},
     },
     clock::SystemClock,
     config::{Config, Transfers},
@@ -104,6 +105,7 @@ pub struct Engine {
     sessions: HashMap<LegId, Known>,
     sessions_to: mpsc::Sender<ToEngine>,
     apology: Arc<[i16]>,
+    hold_music: Music,
     draining: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
     /// Drain's deadline has passed once: everybody was told to hang up.
     deadline_passed: bool,
@@ -132,6 +134,8 @@ pub struct Engine {
     requests_to: mpsc::WeakSender<Request>,
     /// Calls that were refused, until their answer is out.
     refusals: refused::Refusals,
+    /// Calls whose far end is being replaced, and the leg that is to take its place.
+    replacing: HashMap<CallId, LegId>,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }
@@ -227,6 +231,11 @@ impl Engine {
         let upstreams = Arc::from(signalling.trunks.clone());
         let udp_bound: Vec<SocketAddr> = sockets.iter().map(|(bound, _)| *bound).collect();
         let resolver = Arc::new(Resolver::new(&signalling.dns, &udp_bound)?);
+        let hold_music = match config.hold_music.as_str() {
+            "off" => Music::Off,
+            "builtin" => Music::Tune,
+            file => Music::Sound(prompts::load(std::path::Path::new(file))?),
+        };
         let engine = Self {
             endpoint,
             bindings_due: None,
@@ -244,6 +253,7 @@ impl Engine {
             asked: HashMap::new(),
             requests_to: to.downgrade(),
             moves: HashMap::new(),
+            replacing: HashMap::new(),
             refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
             ports: Ports::new(config.rtp_ports.clone()),
             config,
@@ -256,6 +266,7 @@ impl Engine {
             sessions: HashMap::new(),
             sessions_to,
             apology: prompts::builtin("apology"),
+            hold_music,
             draining: None,
             deadline_passed: false,
             leaving_until: None,
@@ -425,9 +436,12 @@ impl Engine {
             Event::Invite(leg, offered) => self.offered(leg, *offered),
             Event::Acknowledged(leg, sdp) => self.tell(leg, In::Acknowledged(sdp)),
             Event::Reinvite(leg, sdp) => self.tell(leg, In::Reinvite(sdp)),
-            Event::Progress(leg, status, _) => match self.moves.get(&leg) {
-                Some(moving) => self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status)),
-                None => self.tell(leg, In::Progress(status)),
+            Event::Progress(leg, status, sdp) => match (self.moves.get(&leg), sdp) {
+                (Some(moving), _) => {
+                    self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status));
+                }
+                (None, Some(sdp)) => self.tell(leg, In::EarlyMedia(status, sdp)),
+                (None, None) => self.tell(leg, In::Progress(status)),
             },
             Event::Answered(leg, sdp) => {
                 self.talking.insert(leg, SystemClock::now());
@@ -444,9 +458,7 @@ impl Engine {
             Event::TryNext(attempt, failure) => self.try_next(attempt, &failure),
             Event::Redirected(leg, to) => self.redirected(leg, to),
             Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
-            Event::Changed(leg, Err(status)) => {
-                self.tell(leg, In::Note(Level::Warn, format!("our re-INVITE was refused with {status}")));
-            }
+            Event::Changed(leg, Err(status)) => self.tell(leg, In::NotChanged(status)),
             Event::Digit(leg, digit, duration_ms) => self.tell(leg, In::Digit(digit, duration_ms)),
             Event::Referred(leg, to) => self.referred(leg, to),
             Event::Transfer(leg, status) => self.transferred(leg, status),
@@ -477,6 +489,10 @@ impl Engine {
     /// Admission: draining, too many calls, the rules, no port.
     fn offered(&mut self, leg: LegId, offered: Offered) {
         let trunk = self.trunk_addresses.get(&offered.path.remote.ip()).cloned();
+        if let Some(old) = offered.replaces {
+            self.replaced(leg, old, offered, trunk.is_some());
+            return;
+        }
         let routed = if self.draining.is_some() {
             Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
         } else if self.sessions.len() >= self.config.max_calls {
@@ -530,6 +546,7 @@ impl Engine {
                 patience: self.config.patience,
                 max_duration: originate.and_then(|o| o.max_duration).unwrap_or(self.config.max_duration),
                 ring_max: originate.map_or(Duration::from_secs(30), |o| o.ring),
+                early: plan.early,
             },
             header,
             wall,
@@ -540,6 +557,7 @@ impl Engine {
             agent_rate: plan.rate(),
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
+            hold_music: self.hold_music.clone(),
             record: self.config.recording.sound && self.sink.writer.is_some(),
             we_are_caller: direction == Direction::Out,
             media_timeout: self.config.media_timeout,
@@ -584,6 +602,7 @@ impl Engine {
         let now = SystemClock::now();
         match message {
             ToEngine::SessionOver(call) => {
+                self.give_up_replacing(call);
                 if let Some(leg) = self.leg_of(call) {
                     self.sessions.remove(&leg);
                     self.give_up_moves_of(leg);
@@ -597,7 +616,11 @@ impl Engine {
                     self.give_up_moves_of(leg);
                 }
                 let command = match action {
+                    SipAction::AnswerReplacing(sdp) => return self.take_place(call, sdp),
+                    SipAction::RefuseReplacing(status) => return self.refuse_place(call, status),
+                    SipAction::Reinvite(sdp) => Command::Reinvite(leg, sdp),
                     SipAction::Ring => Command::Ring(leg, None),
+                    SipAction::RingWithMedia(sdp) => Command::Ring(leg, Some(sdp)),
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
                     SipAction::Refuse(status, why) => {
                         self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -686,6 +709,12 @@ impl Engine {
             }
             Request::Text(writing, found, reply) => self.write(*writing, found, reply),
             Request::Redirected(leg, to, found) => self.redirected_to(leg, &to, found),
+            Request::TransferTo(call, other, reply) => {
+                let _ = reply.send(self.transfer_to(call, other));
+            }
+            Request::Hold(call, hold, reply) => {
+                let _ = reply.send(self.tell_call(call, In::Hold(hold)));
+            }
             Request::Plan(name, reply) => {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }

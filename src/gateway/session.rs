@@ -29,6 +29,8 @@ pub type Captured = (u64, SocketAddr, SocketAddr, Vec<u8>);
 pub enum In {
     /// An outgoing call rings.
     Progress(u16),
+    /// An outgoing call has media before the answer.
+    EarlyMedia(u16, Vec<u8>),
     /// An outgoing call was answered.
     Answered(Option<Vec<u8>>),
     /// Our 200 was acknowledged.
@@ -45,6 +47,12 @@ pub enum In {
     Press(String),
     /// The far end took our change of the session.
     Changed(Option<Vec<u8>>),
+    /// It refused, with this status.
+    NotChanged(u16),
+    /// Somebody holds the far end, or takes it back.
+    Hold(bool),
+    /// Another far end wants to take the place of ours.
+    Replaced(Option<Vec<u8>>),
     /// A digit in an INFO, and its length in milliseconds.
     Digit(char, u32),
     /// Something for the journal.
@@ -207,6 +215,10 @@ impl Session {
     async fn engine_says(&mut self, input: In) {
         match input {
             In::Progress(status) => self.input(Input::Progress(status)).await,
+            In::EarlyMedia(status, sdp) => self.input(Input::EarlyMedia(status, &sdp)).await,
+            In::NotChanged(status) => self.input(Input::NotChanged(status)).await,
+            In::Hold(hold) => self.input(Input::Hold(hold)).await,
+            In::Replaced(sdp) => self.input(Input::Replaced(sdp.as_deref())).await,
             In::Answered(sdp) => self.input(Input::Answered(sdp.as_deref())).await,
             In::Acknowledged(sdp) => self.input(Input::Acknowledged(sdp.as_deref())).await,
             In::Reinvite(sdp) => self.input(Input::Reinvite(sdp.as_deref())).await,

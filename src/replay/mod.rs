@@ -434,6 +434,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
             patience: Duration::from_secs(10),
             max_duration: Duration::from_hours(24),
             ring_max: Duration::from_secs(30),
+            early: call::Early::Off,
         },
         header: Header {
             schema: SCHEMA.to_owned(),
@@ -457,6 +458,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
         agent_rate: plan.rate(),
         prebuffer: plan.prebuffer,
         apology: crate::agent::prompts::builtin("apology"),
+        hold_music: call::pipeline::Music::Off,
         record: true,
         we_are_caller: false,
         media_timeout: Duration::ZERO,
@@ -473,6 +475,7 @@ pub fn recorded_plan() -> Plan {
         barge_in: call::BargeIn::Provider,
         owner: call::turn::Owner::Provider,
         prebuffer: Duration::ZERO,
+        early: call::Early::Off,
         what: What::Play(crate::agent::seat::PlayPlan::default()),
     }
 }

@@ -9,10 +9,12 @@
 mod ask;
 mod client;
 mod elsewhere;
+mod early;
 mod inside;
 mod leg;
 mod register;
 mod reliable;
+mod replaces;
 mod server;
 mod session_timer;
 
@@ -201,6 +203,8 @@ pub struct Offered {
     pub headers: Headers,
     /// Whose credentials it carried.
     pub user: Option<String>,
+    /// The leg whose place it wants to take (Replaces).
+    pub replaces: Option<LegId>,
 }
 
 /// What happened.
@@ -212,9 +216,9 @@ pub enum Event {
     Acknowledged(LegId, Option<Vec<u8>>),
     /// The far end wants to change the session.
     Reinvite(LegId, Option<Vec<u8>>),
-    /// Our call rings or has early media.
+    /// Our call rings; with a description when a branch of it has early media, or other media than before.
     Progress(LegId, u16, Option<Vec<u8>>),
-    /// Our call was answered.
+    /// Our call was answered: with the description that counts, if the branch gave one before or now.
     Answered(LegId, Option<Vec<u8>>),
     /// It is over; nothing more will come for this leg.
     Ended(LegId, Ended),

@@ -19,9 +19,9 @@ use voxgw::{
         },
     },
     call::{
-        BargeIn, Settings as CallSettings,
+        BargeIn, Early, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
-        pipeline::{Input, Output, Pipeline, Seat, Settings, SipAction},
+        pipeline::{Input, Music, Output, Pipeline, Seat, Settings, SipAction},
         turn::Owner,
     },
     clock::{Instant, WallTime},
@@ -495,6 +495,10 @@ pub struct Setup {
     pub law: u8,
     /// Both voices are recorded.
     pub record: bool,
+    /// What the caller hears before the answer.
+    pub early: Early,
+    /// What the caller hears while we hold.
+    pub hold_music: Music,
     /// The INVITE carries the phone's offer; else the 200 carries ours.
     pub offers: bool,
     /// The phone acknowledges the 200.
@@ -525,6 +529,8 @@ impl Setup {
             media_timeout: Duration::from_secs(30),
             law: 0,
             record: false,
+            early: Early::Off,
+            hold_music: Music::Tune,
             offers: true,
             acknowledges: true,
         }
@@ -540,6 +546,7 @@ impl Setup {
                 patience: Duration::from_secs(3),
                 max_duration: Duration::from_mins(10),
                 ring_max: Duration::from_secs(30),
+                early: self.early,
             },
             header: Header {
                 schema: SCHEMA.to_owned(),
@@ -559,6 +566,7 @@ impl Setup {
             agent_rate: self.agent_rate,
             prebuffer: Duration::ZERO,
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
+            hold_music: self.hold_music.clone(),
             record: self.record,
             we_are_caller: false,
             media_timeout: self.media_timeout,

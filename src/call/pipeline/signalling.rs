@@ -29,7 +29,7 @@ impl Pipeline {
 
     pub(super) fn local(&mut self) -> Local {
         self.sdp_version += 1;
-        Local { address: self.settings.rtp, session: (self.settings.seed >> 2, self.sdp_version), hold: false }
+        Local { address: self.settings.rtp, session: (self.settings.seed >> 2, self.sdp_version), hold: self.hold.on }
     }
 
     pub(super) fn invited(&mut self, now: Instant, sdp: Option<&[u8]>) {
@@ -47,6 +47,9 @@ impl Pipeline {
                 }
             }
         }
+        if sdp.is_none() {
+            self.call.has_no_early_media();
+        }
         self.call.handle(now, CallInput::Begin);
     }
 
@@ -57,7 +60,10 @@ impl Pipeline {
     }
 
     pub(super) fn answered(&mut self, now: Instant, sdp: Option<&[u8]>) {
-        if self.take_answer(now, sdp) {
+        // Early media goes on as it is.
+        let known = self.media.is_some() && sdp.is_some() && sdp == self.described.as_deref();
+        if known || self.take_answer(now, sdp) {
+            self.offered = false;
             self.call.handle(now, CallInput::Answered);
         }
     }
@@ -82,7 +88,7 @@ impl Pipeline {
             });
         match agreed {
             Ok(agreed) => {
-                let held = !agreed.flow.sends();
+                let held = self.hold.on || !agreed.flow.sends();
                 self.start_media(now, agreed);
                 self.call.handle(now, CallInput::Held(held));
                 true
@@ -105,7 +111,10 @@ impl Pipeline {
         match self.negotiated(sdp) {
             Ok((agreed, text)) => {
                 self.push(Out::Sip(SipAction::AnswerReinvite(text)));
-                let held = !agreed.flow.sends();
+                if self.early {
+                    self.described = Some(sdp.to_vec());
+                }
+                let held = self.hold.on || !agreed.flow.sends();
                 self.start_media(now, agreed);
                 self.call.handle(now, CallInput::Held(held));
             }

@@ -50,6 +50,8 @@ pub(super) enum Request {
     Press(CallId, String, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
     Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
+    TransferTo(CallId, CallId, oneshot::Sender<Option<bool>>),
+    Hold(CallId, bool, oneshot::Sender<bool>),
     Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
     Errand(Box<Errand>, Result<Found>),
@@ -141,6 +143,21 @@ impl Handle {
     pub async fn transfer(&self, call: CallId, to: Uri) -> bool {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Transfer(call, to, reply)).await;
+        answer.await.unwrap_or(false)
+    }
+
+    /// Asks a call's far end to take the place of ours in another call (REFER with Replaces, RFC 5589 §7). None if there
+    /// is no such call, false if they are not both up. What comes of it is in the journal.
+    pub async fn transfer_to(&self, call: CallId, other: CallId) -> Option<bool> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::TransferTo(call, other, reply)).await;
+        answer.await.ok().flatten()
+    }
+
+    /// Holds a call's far end, or takes it back; false if there is no such call. What comes of it is in the journal.
+    pub async fn hold(&self, call: CallId, hold: bool) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Hold(call, hold, reply)).await;
         answer.await.unwrap_or(false)
     }
 

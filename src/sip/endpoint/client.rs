@@ -20,7 +20,7 @@ use crate::sip::{
 const NUMBERS_OF_PRACKS: u32 = 1_000;
 
 /// Extensions that our calls understand.
-const SUPPORTED_BY_CALLS: &str = "timer, 100rel";
+const SUPPORTED_BY_CALLS: &str = "timer, 100rel, replaces";
 
 impl Endpoint {
     pub(super) fn invite(&mut self, now: Instant, id: LegId, outgoing: Outgoing) {
@@ -35,8 +35,8 @@ impl Endpoint {
 
     pub(super) fn send_invite(&mut self, now: Instant, id: LegId, cseq: u32) {
         let authorization = self.authorization_of(id);
+        self.forget_early(id);
         if let Some(leg) = self.legs.get_mut(&id) {
-            leg.early.clear();
             leg.described = leg.outgoing.as_ref().map(|outgoing| outgoing.sdp.clone());
         }
         let Some(leg) = self.legs.get(&id) else { return };
@@ -129,10 +129,10 @@ impl Endpoint {
         match response.status {
             100 => {}
             101..=199 => {
-                if self.early(now, id, &request, response)
+                if let Some(reliable) = self.early(now, id, &request, response)
                     && self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early)
                 {
-                    self.event(Event::Progress(id, response.status, response.sdp().map(<[u8]>::to_vec)));
+                    self.progress(id, response, reliable);
                 }
             }
             200..=299 => self.accepted(now, key, id, &request, response),
@@ -187,9 +187,11 @@ impl Endpoint {
             );
             return;
         };
-        if let Some(early) = self.take_early(id, &dialog.key()) {
-            dialog.continues(&early);
+        let early = self.take_early(id, &dialog.key());
+        if let Some(early) = &early {
+            dialog.continues(&early.dialog);
         }
+        let sdp = Self::final_answer(response, early.and_then(|early| early.answer));
         self.dialogs.insert(dialog.key(), id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let closing = leg.stage == Stage::Closing;
@@ -202,7 +204,7 @@ impl Endpoint {
             return;
         }
         self.timer_agreed(now, id, response);
-        self.event(Event::Answered(id, response.sdp().map(<[u8]>::to_vec)));
+        self.event(Event::Answered(id, sdp));
     }
 
     /// ACK of a 2xx: a request of the dialog with a branch of its own (§13.2.2.4).

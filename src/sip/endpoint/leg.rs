@@ -62,6 +62,10 @@ pub(super) struct Leg {
     pub(super) reason: Option<String>,
     /// A provisional response of ours that waits for PRACK.
     pub(super) provisional: Option<Provisional>,
+    /// Our answer went out in a reliable provisional response that has its PRACK.
+    pub(super) described_early: bool,
+    /// Our 200, which waits for that PRACK.
+    pub(super) answer_waiting: Option<String>,
     /// The newest `RSeq` of ours.
     pub(super) rseq: u32,
     /// Branches of our INVITE that answered provisionally.
@@ -121,6 +125,8 @@ impl Leg {
             proven: Vec::new(),
             reason: None,
             provisional: None,
+            described_early: false,
+            answer_waiting: None,
             rseq: 0,
             early: Vec::new(),
             update: None,
