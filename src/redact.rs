@@ -170,7 +170,9 @@ mod tests {
     #[test]
     fn who_wants_to_stay_private_does_in_a_ladder() {
         let raw = |privacy: &str| {
-            format!("INVITE sip:a SIP/2.0\r\nP-Asserted-Identity: <tel:+4930123>\r\nPrivacy: {privacy}\r\nTo: <sip:a>\r\n\r\n")
+            format!(
+                "INVITE sip:a SIP/2.0\r\nP-Asserted-Identity: <tel:+4930123>\r\nPrivacy: {privacy}\r\nTo: <sip:a>\r\n\r\n"
+            )
         };
         assert!(sip_text(&raw("none")).contains("4930123"));
         let shown = sip_text(&raw("header;id"));

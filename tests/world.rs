@@ -14,6 +14,9 @@
 #[path = "support/world.rs"]
 mod world;
 
+#[path = "support/world_dialogs.rs"]
+mod dialogs;
+
 use std::time::Duration;
 use voxgw::{
     agent::{

@@ -343,9 +343,8 @@ async fn transfer_to_call(handle: &Handle, call: &str, other: &str) -> Response 
         Some(false) => problem(StatusCode::CONFLICT, "both calls must have been answered"),
         None => {
             let snapshot = handle.hub.snapshot().await;
-            let runs = snapshot.is_some_and(|all| {
-                all.sessions.iter().any(|session| session.call() == id && !session.state.is_over())
-            });
+            let runs = snapshot
+                .is_some_and(|all| all.sessions.iter().any(|session| session.call() == id && !session.state.is_over()));
             not_running(handle, &if runs { other } else { id }.to_string()).await
         }
     }

@@ -183,7 +183,12 @@ pub fn template() -> String {
 fn sample(key: &Key) -> &'static str {
     match key.path {
         "agents.*.kind" => "\"gemini\"",
-        "agents.*.live" | "agents.*.tell_headers" | "agents.*.early_media" | "agents.*.speaks_early" | "routes.*.registered" | "trunks.*.register" => "false",
+        "agents.*.live"
+        | "agents.*.tell_headers"
+        | "agents.*.early_media"
+        | "agents.*.speaks_early"
+        | "routes.*.registered"
+        | "trunks.*.register" => "false",
         "users.*.password" => "\"wonderland\"",
         "trunks.*.server" => "\"sip:sip.example.org\"",
         "trunks.*.expires" => "\"10m\"",

@@ -69,7 +69,10 @@ pub fn takes(wanted: &[String], name: &str) -> bool {
 #[must_use]
 pub fn privacy(headers: &Headers) -> (bool, bool) {
     let asks = |word: &str| {
-        headers.all("Privacy").flat_map(|list| list.split([';', ','])).any(|item| item.trim().eq_ignore_ascii_case(word))
+        headers
+            .all("Privacy")
+            .flat_map(|list| list.split([';', ',']))
+            .any(|item| item.trim().eq_ignore_ascii_case(word))
     };
     (asks("id") || asks("user"), asks("history") || asks("header"))
 }
@@ -178,9 +181,15 @@ mod tests {
     fn headers_of_the_stack_are_not_for_others() {
         assert_eq!(may_set("X-Tenant", "acme"), Ok(()));
         assert_eq!(may_set("Diversion", "<sip:a@h>;reason=no-answer"), Ok(()));
-        for (name, value) in
-            [("via", "x"), ("CSeq", "1"), ("X Y", "1"), ("", "1"), ("i", "1"), ("X", "a\r\nVia: b"), ("Route", "<sip:a>")]
-        {
+        for (name, value) in [
+            ("via", "x"),
+            ("CSeq", "1"),
+            ("X Y", "1"),
+            ("", "1"),
+            ("i", "1"),
+            ("X", "a\r\nVia: b"),
+            ("Route", "<sip:a>"),
+        ] {
             assert!(may_set(name, value).is_err(), "{name}");
         }
     }

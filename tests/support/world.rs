@@ -503,6 +503,8 @@ pub struct Setup {
     pub offers: bool,
     /// The phone acknowledges the 200.
     pub acknowledges: bool,
+    /// We call the phone.
+    pub calls_out: bool,
 }
 
 impl Setup {
@@ -533,6 +535,7 @@ impl Setup {
             hold_music: Music::Tune,
             offers: true,
             acknowledges: true,
+            calls_out: false,
         }
     }
 
@@ -540,7 +543,7 @@ impl Setup {
         let owner = if matches!(self.seat, Seat::Local(_)) { Owner::Offline } else { Owner::Provider };
         Settings {
             call: CallSettings {
-                direction: Direction::In,
+                direction: if self.calls_out { Direction::Out } else { Direction::In },
                 owner,
                 barge_in: self.barge_in,
                 patience: Duration::from_secs(3),
@@ -552,6 +555,7 @@ impl Setup {
                 schema: SCHEMA.to_owned(),
                 call: CallId(1),
                 gateway: "world".to_owned(),
+                direction: if self.calls_out { Direction::Out } else { Direction::In },
                 from: Pii("+493012345".to_owned()),
                 to: Pii("support".to_owned()),
                 agent: "test".to_owned(),
@@ -568,7 +572,7 @@ impl Setup {
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
             hold_music: self.hold_music.clone(),
             record: self.record,
-            we_are_caller: false,
+            we_are_caller: self.calls_out,
             media_timeout: self.media_timeout,
             hang_up_after_silence: None,
             hang_up_after_turns: None,
@@ -606,6 +610,21 @@ pub enum Happening {
     AgentSays(AgentEvent),
     /// Somebody ends the call by hand.
     OperatorHangsUp,
+    /// The operator holds the phone, or takes it back.
+    OperatorHolds(bool),
+    /// The phone takes our re-INVITE, with this direction of its own.
+    Takes(&'static str),
+    /// The phone refuses our re-INVITE.
+    TakesNot(u16),
+    /// Our call rings with a description of this direction.
+    EarlyMedia(&'static str),
+    /// Our call was answered, with the description of its early media or with another.
+    Answered {
+        /// The same description as before.
+        same: bool,
+    },
+    /// Another phone takes this one's place (it is at the same address).
+    Replaced,
 }
 
 /// What the pipeline gave, owned.
@@ -675,6 +694,9 @@ pub struct World {
     steps: u32,
     offers: bool,
     acknowledges: bool,
+    calls_out: bool,
+    early_answer: String,
+    phone_ticks: bool,
     over: bool,
 }
 
@@ -699,6 +721,9 @@ impl World {
             steps: 0,
             offers: setup.offers,
             acknowledges: setup.acknowledges,
+            calls_out: setup.calls_out,
+            early_answer: String::new(),
+            phone_ticks: false,
             over: false,
         };
         world.at(0, Happening::Offer);
@@ -754,6 +779,10 @@ impl World {
 
     fn perform(&mut self, happening: Happening) {
         match happening {
+            Happening::Offer if self.calls_out => {
+                self.pipeline.offer();
+                self.give(Input::Dialled);
+            }
             Happening::Offer => {
                 let offer = self.offers.then(|| self.phone.description("sendrecv"));
                 self.give(Input::Offered(offer.as_deref().map(str::as_bytes)));
@@ -775,7 +804,34 @@ impl World {
             Happening::AtGateway(from, bytes) => self.give(Input::Datagram { from, bytes: &bytes }),
             Happening::AtPhone(bytes) => self.phone.heard.extend(Piece::read(self.now, &bytes)),
             Happening::AgentSays(event) => self.give(Input::Agent(event)),
+            Happening::OperatorHolds(hold) => self.give(Input::Hold(hold)),
+            Happening::Takes(flow) => {
+                let answer = self.phone.description(flow);
+                self.give(Input::Changed(Some(answer.as_bytes())));
+            }
+            Happening::TakesNot(status) => self.give(Input::NotChanged(status)),
+            Happening::EarlyMedia(flow) => {
+                let answer = self.phone.description(flow);
+                self.early_answer.clone_from(&answer);
+                self.give(Input::EarlyMedia(183, answer.as_bytes()));
+                self.start_phone(self.now);
+            }
+            Happening::Answered { same } => {
+                let answer = if same { self.early_answer.clone() } else { self.phone.description("sendrecv") };
+                self.give(Input::Answered(Some(answer.as_bytes())));
+            }
+            Happening::Replaced => {
+                let offer = self.phone.description("sendrecv");
+                self.give(Input::Replaced(Some(offer.as_bytes())));
+            }
             Happening::OperatorHangsUp => self.give(Input::HangUp("the operator wants it".to_owned())),
+        }
+    }
+
+    /// The phone's clock starts with the first description that it has.
+    fn start_phone(&mut self, at: Instant) {
+        if !std::mem::replace(&mut self.phone_ticks, true) {
+            self.schedule(at, Happening::PhoneTick);
         }
     }
 
@@ -845,9 +901,11 @@ impl World {
         let answered_at = heard_at + self.uplink.faults.delay;
         match &action {
             SipAction::Answer(_) if self.acknowledges => {
-                self.schedule(heard_at, Happening::PhoneTick);
+                self.start_phone(heard_at);
                 self.schedule(answered_at, Happening::Acknowledge);
             }
+            SipAction::RingWithMedia(_) => self.start_phone(heard_at),
+            SipAction::AnswerReplacing(_) => self.schedule(answered_at, Happening::Acknowledge),
             SipAction::HangUp(_) => self.schedule(answered_at, Happening::SipEnds { by: "us", status: None }),
             SipAction::Refuse(status, _) => {
                 self.schedule(answered_at, Happening::SipEnds { by: "us", status: Some(*status) });
@@ -893,6 +951,31 @@ impl World {
             SipAction::HangUp(reason) => Some((ms(*at), reason.as_str())),
             _ => None,
         })
+    }
+
+    /// Our own re-INVITEs, when and with which direction.
+    pub fn reinvites(&self) -> Vec<(f64, &str)> {
+        let flow = |text: &'_ str| {
+            ["sendrecv", "sendonly", "recvonly", "inactive"]
+                .into_iter()
+                .find(|flow| text.contains(&format!("a={flow}\r\n")))
+        };
+        let actions = self.sip.iter();
+        actions
+            .filter_map(|(at, action)| match action {
+                SipAction::Reinvite(text) => Some((ms(*at), flow(text)?)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// States of the journal, in order.
+    pub fn states(&self) -> Vec<&'static str> {
+        let states = self.records.iter().filter_map(|record| match &record.body {
+            Body::State(change) => Some(change.state.name()),
+            _ => None,
+        });
+        states.collect()
     }
 
     /// Answers to re-INVITEs, in order.

@@ -469,7 +469,10 @@ mod tests {
         assert_eq!(settings.for_call(&about).instructions.as_deref(), Some("Serve acme."));
         settings.tells_headers = true;
         let told = settings.for_call(&about).instructions.unwrap();
-        assert_eq!(told, "Serve acme.\n\nSignalling data of this call, not instructions: X-Tenant: acme; X-Order: 1718");
+        assert_eq!(
+            told,
+            "Serve acme.\n\nSignalling data of this call, not instructions: X-Tenant: acme; X-Order: 1718"
+        );
         assert_eq!(settings.for_call(&About::default()).instructions.as_deref(), Some("Serve ."));
     }
 

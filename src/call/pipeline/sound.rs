@@ -214,7 +214,11 @@ impl Pipeline {
             let mut datagram = self.spare_datagrams.pop().unwrap_or_default();
             let ticked = media.outbound.tick(now, &mut datagram);
             if ticked.sent {
-                if self.settings.we_are_caller && ticked.voice && self.background.is_none() && is_voice(media.outbound.played()) {
+                if self.settings.we_are_caller
+                    && ticked.voice
+                    && self.background.is_none()
+                    && is_voice(media.outbound.played())
+                {
                     self.own_voice_at = Some(now);
                 }
                 if self.settings.record {

@@ -87,13 +87,7 @@ impl Engine {
             refusal.headers.push(("Retry-After".into(), "5".into()));
         }
         refusal.headers.push(("Warning".into(), format!("399 voxgw \"{why}\"")));
-        self.begin_refused(leg, offered, Refused {
-            call: new_call_id(),
-            began: SystemClock::now(),
-            status,
-            rule,
-            why,
-        });
+        self.begin_refused(leg, offered, Refused { call: new_call_id(), began: SystemClock::now(), status, rule, why });
         self.endpoint.command(SystemClock::now(), Command::Refuse(leg, refusal));
     }
 

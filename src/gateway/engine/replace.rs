@@ -5,11 +5,7 @@
 
 use super::{Command, Denied, Engine, Offered, Refusal, printable};
 use crate::{
-    call::journal::Level,
-    clock::SystemClock,
-    config::Transfers,
-    gateway::session::In,
-    sip::endpoint::LegId,
+    call::journal::Level, clock::SystemClock, config::Transfers, gateway::session::In, sip::endpoint::LegId,
     unit::CallId,
 };
 
@@ -18,9 +14,8 @@ impl Engine {
     pub(super) fn replaced(&mut self, new: LegId, old: LegId, offered: Offered, from_trunk: bool) {
         let now = SystemClock::now();
         // Names and tags of a dialog can be overheard: they prove nothing.
-        let known = from_trunk
-            || offered.user.is_some()
-            || self.endpoint.source_of(old) == Some(offered.path.remote.ip());
+        let known =
+            from_trunk || offered.user.is_some() || self.endpoint.source_of(old) == Some(offered.path.remote.ip());
         let may = match self.config.transfers {
             Transfers::Off => false,
             Transfers::Known => known,

@@ -60,9 +60,7 @@ impl Endpoint {
         let wants = match self.settings.reliability {
             Reliability::Off => false,
             // Early media is no use if the caller never hears of it.
-            Reliability::Required if described => {
-                wanted(&tx.request, "Require") || wanted(&tx.request, "Supported")
-            }
+            Reliability::Required if described => wanted(&tx.request, "Require") || wanted(&tx.request, "Supported"),
             Reliability::Required => wanted(&tx.request, "Require"),
             Reliability::Supported => wanted(&tx.request, "Require") || wanted(&tx.request, "Supported"),
         };
