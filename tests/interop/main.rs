@@ -27,6 +27,7 @@ mod kamailio;
 mod process;
 mod sipp;
 mod sipp_called;
+mod sipp_dialogs;
 mod sipp_inside;
 mod sipp_media;
 mod sipp_registrar;
