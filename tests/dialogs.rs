@@ -65,7 +65,9 @@ fn headers_of_an_invite_reach_journal_view_and_agent_and_privacy_is_kept() {
         "Subject: not asked for",
     ];
     let mut arguments = vec!["--silence", "--hangup-after", "500ms", "--from", "sip:anna@h"];
-    headers.iter().for_each(|header| arguments.extend(["-H", header]));
+    for header in headers {
+        arguments.extend(["-H", header]);
+    }
     home.dial(&gateway.target(), &arguments).exits(0);
     let journals = finished_journals(&gateway.recordings, 1);
     let carried = &journals[0].records[0]["headers"];

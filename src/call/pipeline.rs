@@ -569,6 +569,7 @@ impl Pipeline {
     }
 
     fn apologise(&mut self, now: Instant) {
+        self.play(None);
         let apology = Arc::clone(&self.settings.apology);
         let Some(media) = &mut self.media else { return };
         let turn = TurnId(u32::MAX);

@@ -134,8 +134,8 @@ pub struct Engine {
     requests_to: mpsc::WeakSender<Request>,
     /// Calls that were refused, until their answer is out.
     refusals: refused::Refusals,
-    /// Calls whose far end is being replaced, and the leg that is to take its place.
-    replacing: HashMap<CallId, LegId>,
+    /// Calls whose far end is being replaced: the leg that is to take its place, and whether we know whose it is.
+    replacing: HashMap<CallId, (LegId, bool)>,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }

@@ -248,7 +248,9 @@ impl Pipeline {
         {
             self.push(Out::Sound(piece));
         }
-        if self.call.is_ending() && self.media.as_ref().is_none_or(|media| media.outbound.is_drained()) {
+        // Music has no end that could be waited for.
+        let is_quiet = self.background.is_some() || self.media.as_ref().is_none_or(|media| media.outbound.is_drained());
+        if self.call.is_ending() && is_quiet {
             self.call.handle(now, CallInput::Drained);
         }
     }

@@ -25,6 +25,7 @@ impl Engine {
             let why = "this caller may not take the place of another";
             return self.deny(new, &offered, Denied::by_key(403, "outbound.transfers", why));
         }
+        let offered_user = offered.user.is_some();
         let busy = |call: &CallId| self.replacing.contains_key(call);
         let session = self.sessions.get(&old).filter(|known| !busy(&known.call) && self.draining.is_none());
         let Some(known) = session else {
@@ -42,23 +43,26 @@ impl Engine {
             self.endpoint.command(now, Command::Refuse(new, Refusal::status(503)));
             return;
         }
-        self.replacing.insert(call, new);
+        // Who takes a place does not inherit the trust that its holder had.
+        let known = from_trunk || offered_user;
+        self.replacing.insert(call, (new, known));
     }
 
     /// The session goes on with its new far end.
     pub(super) fn take_place(&mut self, call: CallId, sdp: String) {
         let now = SystemClock::now();
-        let (Some(new), Some(old)) = (self.replacing.remove(&call), self.leg_of(call)) else { return };
-        let Some(known) = self.sessions.remove(&old) else { return };
+        let (Some((new, known)), Some(old)) = (self.replacing.remove(&call), self.leg_of(call)) else { return };
+        let Some(session) = self.sessions.remove(&old) else { return };
         self.give_up_moves_of(old);
-        self.sessions.insert(new, known);
+        self.sessions.insert(new, session);
+        self.may_refer(new, known);
         self.endpoint.command(now, Command::Answer(new, sdp));
         self.endpoint.command(now, Command::HangUp(old, Some("SIP;cause=200;text=\"replaced\"".into())));
     }
 
     /// It cannot: everything stays as it was.
     pub(super) fn refuse_place(&mut self, call: CallId, status: u16) {
-        if let Some(new) = self.replacing.remove(&call) {
+        if let Some((new, _)) = self.replacing.remove(&call) {
             self.endpoint.command(SystemClock::now(), Command::Refuse(new, Refusal::status(status)));
         }
     }

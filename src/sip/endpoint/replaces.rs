@@ -56,9 +56,8 @@ impl Endpoint {
             (_, Stage::Closing) => Err(603),
             // An early dialog that we did not begin cannot be replaced.
             (Role::Server, Stage::Early) => Err(481),
-            (Role::Client, Stage::Early) => Ok(Some(id)),
             (_, Stage::Confirmed | Stage::Unacknowledged) if wish.early_only => Err(486),
-            (_, Stage::Confirmed | Stage::Unacknowledged) => Ok(Some(id)),
+            _ => Ok(Some(id)),
         }
     }
 
