@@ -63,12 +63,14 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
     std::thread::Builder::new()
         .name(format!("media-{number}"))
         .spawn(move || {
-            if urgent {
-                obtain_priority(number);
-            }
+            let granted = urgent.then(priority::raise);
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
+                let mut unsaid = granted.filter(|_| number == 0);
                 while let Some(start) = from.recv().await {
+                    if let Some(granted) = unsaid.take() {
+                        say(granted);
+                    }
                     let counted = Arc::clone(&counted);
                     tokio::task::spawn_local(async move {
                         let (call, engine) = (start.call, start.engine.clone());
@@ -89,12 +91,8 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
     Ok(Worker { to, calls })
 }
 
-/// Said once, by the first worker: all get the same.
-fn obtain_priority(number: usize) {
-    let granted = priority::raise();
-    if number > 0 {
-        return;
-    }
+/// Said once, with the first call of the first worker: all get the same.
+fn say(granted: Granted) {
     let hint = match granted {
         Granted::RealTime => "",
         Granted::Favoured | Granted::Ordinary => {
