@@ -5,6 +5,8 @@
 //!
 //! Rule: after each [`Pipeline::handle`], drain [`Pipeline::poll`] until it answers [`Output::Timeout`].
 
+pub mod formats;
+
 mod figures;
 mod signalling;
 mod sound;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub seed: u64,
     /// Rate that a remote agent wants to hear; local agents hear the codec's.
     pub agent_rate: Option<SampleRate>,
+    /// Rate that the agent speaks at: what an encoder that leaves the choice is given.
+    pub agent_speaks: SampleRate,
     /// Sound gathered before a turn of the agent starts to play.
     pub prebuffer: Duration,
     /// What is said when the agent fails (8 kHz).
@@ -145,8 +149,13 @@ pub enum Output<'a> {
     },
     /// For the journal.
     Record(Record),
-    /// Stereo sound for the recording, interleaved, 8 kHz.
-    Sound(Vec<i16>),
+    /// Stereo sound for the recording, interleaved.
+    Sound {
+        /// Samples a second of one channel; the same from start to end.
+        rate: SampleRate,
+        /// Left and right in turns.
+        samples: Vec<i16>,
+    },
     /// Everything is said; the summary was the last record.
     Over,
     /// Nothing more; call [`Pipeline::handle`] with [`Input::Timeout`] then.
@@ -242,7 +251,8 @@ struct Media {
 #[derive(Debug)]
 struct Uplink {
     rate: SampleRate,
-    resampler: Option<Resampler>,
+    /// From the rate of the frames, which changes if the codec does.
+    resampler: Option<(SampleRate, Resampler)>,
     chunk: Vec<i16>,
     voiced_since: Option<Instant>,
 }
@@ -266,7 +276,8 @@ pub struct Pipeline {
     /// The answer to their offer, until it is sent.
     our_answer: Option<String>,
     uplink: Uplink,
-    recorder: Recorder,
+    /// From the first media on, which decide its rate.
+    recorder: Option<Recorder>,
     samples: Vec<i16>,
     spare_samples: Vec<Vec<i16>>,
     spare_datagrams: Vec<Vec<u8>>,
@@ -307,7 +318,7 @@ impl Pipeline {
             sdp_version: 0,
             our_answer: None,
             uplink: Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None },
-            recorder: Recorder::default(),
+            recorder: None,
             samples: Vec::new(),
             spare_samples: Vec::new(),
             spare_datagrams: Vec::new(),
@@ -407,7 +418,10 @@ impl Pipeline {
             Out::ConnectAgent => Output::ConnectAgent,
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
             Out::Record(record) => Output::Record(*record),
-            Out::Sound(sound) => Output::Sound(sound),
+            Out::Sound(samples) => {
+                let rate = self.recorder.as_ref().map_or(SampleRate::HZ_8000, Recorder::rate);
+                Output::Sound { rate, samples }
+            }
             Out::Over => Output::Over,
         }
     }

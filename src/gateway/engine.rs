@@ -498,6 +498,7 @@ impl Engine {
             rtp,
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),
+            agent_speaks: plan.speaks(),
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
             record: self.config.recording.sound && self.sink.writer.is_some(),
