@@ -113,6 +113,32 @@ fn we_send_a_caller_elsewhere_and_let_go_once_it_is_there() {
 
 #[test]
 #[ignore = "needs sipp"]
+fn we_send_a_caller_to_our_place_in_another_call() {
+    let mut gateway = Gateway::start("echo:live");
+    let api = gateway.api();
+    let mut other = Sipp::caller("uac_call", &gateway.target()).talking_for(5).start();
+    let to_call = api.wait_for_call("up");
+    let mut caller = Sipp::caller("uac_referred_to_call", &gateway.target()).start();
+    let second = || {
+        let sessions = api.get("/v1/sessions")["sessions"].as_array().cloned().unwrap_or_default();
+        let up = sessions.iter().filter(|session| session["state"] == "up");
+        let mut names = up.filter_map(|session| session["header"]["call"].as_str().map(str::to_owned));
+        names.find(|name| *name != to_call)
+    };
+    let acknowledged = || second().is_some() && caller.messages().contains("ACK sip:");
+    assert!(wait_until(Duration::from_secs(5), acknowledged), "{}", caller.report());
+    let call = second().expect("it is up");
+    let (status, document) = api.post(&format!("/v1/sessions/{call}/transfer"), &json!({"to_call": to_call}));
+    assert_eq!(status, 202, "{document}");
+    caller.assert_succeeds();
+    other.assert_succeeds();
+    let done = gateway.calls(2).iter().filter(|call| call.notes().contains("transfer done: 200")).count();
+    assert_eq!(done, 1, "{}", caller.report());
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
 fn we_send_a_caller_to_a_busy_phone_and_the_call_goes_on() {
     let (ended_by, notes) = transfers("uac_referred_busy");
     assert_eq!(ended_by, "caller");
