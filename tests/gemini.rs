@@ -154,9 +154,9 @@ async fn a_whole_conversation_with_barge_in() {
 
     // The caller heard each answer's own tone, and silence soon after cutting in.
     let wav = std::fs::read(call_file(&conversation, "dial", "call.wav")).unwrap();
-    let heard = &voxgw::media::file::wav::read(&wav).unwrap().channels[1];
+    let wav = voxgw::media::file::wav::read(&wav).unwrap();
     for frequency in [700.0, 900.0, 1_100.0] {
-        let found = heard.chunks(800).any(|chunk| tone::share_at(frequency, SampleRate::HZ_8000, chunk) > 0.9);
+        let found = wav.channels[1].chunks(1_600).any(|chunk| tone::share_at(frequency, wav.rate, chunk) > 0.9);
         assert!(found, "{frequency} Hz was never heard");
     }
     assert!(conversation.caller.summary.as_ref().unwrap().stats.inbound.lost == 0);

@@ -136,6 +136,17 @@ impl Plan {
         })
     }
 
+    /// Rate that it speaks at, as far as it may choose.
+    #[must_use]
+    pub const fn speaks(&self) -> SampleRate {
+        match &self.what {
+            What::Gemini(_) => gemini::DOWNLINK_RATE,
+            // Says back what it heard.
+            What::Echo { .. } => SampleRate::HZ_16000,
+            What::Scripted(_) | What::Play(_) => SampleRate::HZ_16000,
+        }
+    }
+
     /// Rate that a remote agent wants to hear.
     #[must_use]
     pub const fn rate(&self) -> Option<SampleRate> {

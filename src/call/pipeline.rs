@@ -5,6 +5,8 @@
 //!
 //! Rule: after each [`Pipeline::handle`], drain [`Pipeline::poll`] until it answers [`Output::Timeout`].
 
+pub mod formats;
+
 mod background;
 mod early;
 mod figures;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub seed: u64,
     /// Rate that a remote agent wants to hear; local agents hear the codec's.
     pub agent_rate: Option<SampleRate>,
+    /// Rate that the agent speaks at: what an encoder that leaves the choice is given.
+    pub agent_speaks: SampleRate,
     /// Sound gathered before a turn of the agent starts to play.
     pub prebuffer: Duration,
     /// What is said when the agent fails (8 kHz).
@@ -159,8 +163,13 @@ pub enum Output<'a> {
     },
     /// For the journal.
     Record(Record),
-    /// Stereo sound for the recording, interleaved, 8 kHz.
-    Sound(Vec<i16>),
+    /// Stereo sound for the recording, interleaved.
+    Sound {
+        /// Samples a second of one channel; the same from start to end.
+        rate: SampleRate,
+        /// Left and right in turns.
+        samples: Vec<i16>,
+    },
     /// Everything is said; the summary was the last record.
     Over,
     /// Nothing more; call [`Pipeline::handle`] with [`Input::Timeout`] then.
@@ -264,7 +273,8 @@ struct Media {
 #[derive(Debug)]
 struct Uplink {
     rate: SampleRate,
-    resampler: Option<Resampler>,
+    /// From the rate of the frames, which changes if the codec does.
+    resampler: Option<(SampleRate, Resampler)>,
     chunk: Vec<i16>,
     voiced_since: Option<Instant>,
 }
@@ -294,7 +304,8 @@ pub struct Pipeline {
     hold: hold::Hold,
     background: Option<background::Background>,
     uplink: Uplink,
-    recorder: Recorder,
+    /// From the first media on, which decide its rate.
+    recorder: Option<Recorder>,
     samples: Vec<i16>,
     spare_samples: Vec<Vec<i16>>,
     spare_datagrams: Vec<Vec<u8>>,
@@ -339,7 +350,7 @@ impl Pipeline {
             hold: hold::Hold::default(),
             background: None,
             uplink: Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None },
-            recorder: Recorder::default(),
+            recorder: None,
             samples: Vec::new(),
             spare_samples: Vec::new(),
             spare_datagrams: Vec::new(),
@@ -441,7 +452,10 @@ impl Pipeline {
             Out::ConnectAgent => Output::ConnectAgent,
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
             Out::Record(record) => Output::Record(*record),
-            Out::Sound(sound) => Output::Sound(sound),
+            Out::Sound(samples) => {
+                let rate = self.recorder.as_ref().map_or(SampleRate::HZ_8000, Recorder::rate);
+                Output::Sound { rate, samples }
+            }
             Out::Over => Output::Over,
         }
     }

@@ -75,7 +75,7 @@ pub static KEYS: &[Key] = &[
     key("trunks.*.expires", "", "Asked for when registering; 10m if not given."),
     key("trunks.*.ping", "", "OPTIONS this often; 30s if not given, 0s never."),
     key("media.rtp_ports", "\"10000-20000\"", "Ports for RTP (even) and RTCP (odd)."),
-    key("media.codecs", "[\"pcmu\", \"pcma\"]", "Codecs in order of preference."),
+    key("media.codecs", "[\"g722\", \"opus\", \"pcmu\", \"pcma\"]", "Codecs that may be used, in the order of our offers: pcmu, pcma, g722, opus, l16, l16-8k, l16-24k."),
     key("media.ptime", "\"20ms\"", "Sound in one packet when the far end does not say: 10ms to 60ms."),
     key("media.timeout", "\"30s\"", "A call ends when nothing arrives for so long (not while held); 0s never."),
     key("media.hold_music", "\"builtin\"", "What those hear whom we hold: builtin (a quiet tune), off (the session is inactive), or a WAV file."),

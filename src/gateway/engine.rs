@@ -555,6 +555,7 @@ impl Engine {
             rtp,
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),
+            agent_speaks: plan.speaks(),
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
             hold_music: self.hold_music.clone(),

@@ -311,9 +311,9 @@ impl Session {
                     }
                     self.sink.hub.record(self.call, record);
                 }
-                Output::Sound(piece) => {
+                Output::Sound { rate, samples } => {
                     if let Some(writer) = &self.sink.writer {
-                        writer.send(writer::In::Sound(self.call, piece));
+                        writer.send(writer::In::Sound(self.call, rate, samples));
                     }
                 }
                 Output::Over => {

@@ -211,7 +211,7 @@ impl Piece {
         let packet = Packet::parse(bytes).expect("the gateway sends RTP");
         let codec = codec::by_payload_type(packet.payload_type)?;
         let mut samples = Vec::new();
-        codec.decode(packet.payload, &mut samples);
+        codec.decoder(codec.rates[0]).decode(packet.payload, &mut samples);
         Some(Self { at, sequence: packet.sequence, samples })
     }
 
@@ -346,7 +346,8 @@ impl Phone {
             None => samples.resize(TICK_SAMPLES, 0),
         }
         let mut payload = Vec::new();
-        codec::by_payload_type(self.law).unwrap().encode(&samples, &mut payload);
+        let law = codec::by_payload_type(self.law).unwrap();
+        law.encoder(&codec::Wanted { rate: law.rates[0], fmtp: "" }).encode(&samples, &mut payload);
         Some(self.packet(self.law, timestamp, false, &payload))
     }
 
@@ -568,6 +569,7 @@ impl Setup {
             rtp: GATEWAY,
             seed: self.gateway_seed,
             agent_rate: self.agent_rate,
+            agent_speaks: SampleRate::HZ_16000,
             prebuffer: Duration::ZERO,
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
             hold_music: self.hold_music.clone(),
@@ -660,7 +662,7 @@ impl Given {
                 Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) => Told::Other,
             }),
             Output::Record(record) => Self::Record(record),
-            Output::Sound(sound) => Self::Sound(sound),
+            Output::Sound { samples, .. } => Self::Sound(samples),
             Output::Over => Self::Over,
             Output::Timeout(at) => Self::Nothing(at),
         }

@@ -1,6 +1,7 @@
 //! Signal processing on 16-bit mono samples: rates, levels, speech, tones, concealment.
 
 pub mod level;
+pub mod noise;
 pub mod plc;
 pub mod resample;
 pub mod tone;
