@@ -19,6 +19,7 @@ mod program;
 use mock_gemini::{Event, KeySeen, MIN_CONTINUITY, MockGemini, Reply, Script};
 use std::{sync::Arc, time::Duration};
 use voxgw::{
+    agent::event::Sound,
     agent::seat::{Plan, PlayPlan},
     api::model::{SessionView, StreamItem},
     call::journal::{Verdict, Who},
@@ -60,7 +61,7 @@ async fn call(mock: &MockGemini, ports: u16, settings: &str, sound: Vec<i16>, st
     let caller = Engine::start(dial_config, None).unwrap();
     let address = gateway.listening[0].trim_start_matches("udp:").to_owned();
     let play = PlayPlan {
-        files: if sound.is_empty() { vec![] } else { vec![Arc::from(sound)] },
+        files: if sound.is_empty() { vec![] } else { vec![Sound { rate: SampleRate::HZ_8000, samples: sound.into() }] },
         digits: vec![],
         start_after: Duration::from_secs(1),
         hang_up_after: Some(stay),

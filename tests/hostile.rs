@@ -23,7 +23,7 @@ use std::{
 };
 use voxgw::{
     agent::{
-        event::Output as AgentOutput,
+        event::{Output as AgentOutput, Sound},
         local::{
             LocalAgent,
             recorded::Recorded,
@@ -477,7 +477,7 @@ fn check_cassette(bytes: &[u8]) {
 
 fn check_script(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let _ = Script::parse(&text, &mut |_| Ok(Arc::from([0_i16; 8])));
+    let _ = Script::parse(&text, &mut |_| Ok(Sound { rate: SampleRate::HZ_8000, samples: Arc::from([0_i16; 8]) }));
 }
 
 const RECORDS: &[&str] = &[

@@ -5,6 +5,8 @@
 //!
 //! Rule: after each [`Pipeline::handle`], drain [`Pipeline::poll`] until it answers [`Output::Timeout`].
 
+pub mod formats;
+
 mod background;
 mod early;
 pub mod formats;

@@ -234,7 +234,7 @@ impl Engine {
         let hold_music = match config.hold_music.as_str() {
             "off" => Music::Off,
             "builtin" => Music::Tune,
-            file => Music::Sound(prompts::load(std::path::Path::new(file))?),
+            file => Music::Sound(prompts::load_narrow(std::path::Path::new(file))?),
         };
         let engine = Self {
             endpoint,

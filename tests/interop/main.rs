@@ -35,3 +35,4 @@ mod sipp_signalling;
 mod sipp_targets;
 mod sipp_transfer;
 mod tshark;
+mod wideband;

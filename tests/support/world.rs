@@ -12,7 +12,7 @@ use std::{
 };
 use voxgw::{
     agent::{
-        event::{Command, Event as AgentEvent},
+        event::{Command, Event as AgentEvent, Sound as Played},
         local::{
             LocalAgent,
             scripted::{Script, Scripted},
@@ -461,12 +461,13 @@ pub fn script(text: &str) -> Scripted {
     Scripted::new(Arc::new(Script::parse(text, &mut load_tone).expect("a good script")))
 }
 
-fn load_tone(name: &str) -> Result<Arc<[i16]>, String> {
+fn load_tone(name: &str) -> Result<Played, String> {
     let mut words = name.split(':').skip(1);
     let mut number = || words.next().and_then(|word| word.parse::<u32>().ok()).ok_or("not tone:HERTZ:MILLISECONDS");
     let (frequency_hz, span_ms) = (number()?, number()?);
     let span = Duration::from_millis(u64::from(span_ms));
-    Ok(Arc::from(tone(f64::from(frequency_hz), SampleRate::HZ_8000, span)))
+    let samples = Arc::from(tone(f64::from(frequency_hz), SampleRate::HZ_8000, span));
+    Ok(Played { rate: SampleRate::HZ_8000, samples })
 }
 
 // The world

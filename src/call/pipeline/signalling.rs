@@ -23,7 +23,11 @@ use crate::{
 impl Pipeline {
     pub(super) fn offerable(&self) -> Offerable {
         let known = self.media.as_ref().map_or(&[][..], |media| &media.agreed.accepts);
-        let codecs = formats::of(&self.settings.codecs, self.wanted(), known);
+        let mut codecs = formats::of(&self.settings.codecs, self.wanted(), known);
+        // What is being spoken stays the first choice: a hold is no reason to change the codec.
+        if let Some(media) = &self.media {
+            codecs.sort_by_key(|format| format.name != media.agreed.codec.0);
+        }
         Offerable { codecs, ptime: self.settings.ptime }
     }
 

@@ -57,11 +57,11 @@ impl Pipeline {
         let mut samples = std::mem::take(&mut self.samples);
         while let Some(out) = self.media.as_mut().and_then(|media| media.inbound.poll(&mut samples)) {
             match out {
-                // Nobody's words: the network's tones and announcements, or a party that we hold.
-                inbound::Out::Speech(_) if self.is_unanswered_call_of_ours() || self.hold.on => {}
                 inbound::Out::Frame { rate, at, position, voiced, .. } => {
                     self.frame(at, position, voiced, rate, &samples);
                 }
+                // Nobody's words: the network's tones and announcements, or a party that we hold.
+                inbound::Out::Speech(_) if self.is_unanswered_call_of_ours() || self.hold.on => {}
                 inbound::Out::Speech(edge) => {
                     self.far_spoke |= matches!(edge, SpeechEdge::Ended(_));
                     if let SpeechEdge::Started(at) = edge {

@@ -182,7 +182,6 @@ pub fn names() -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, reason = "small numbers of tests")]
 mod tests {
     use super::*;
     use crate::media::dsp::tone;
@@ -256,7 +255,7 @@ mod tests {
                 bytes.clear();
                 bytes.extend((0..length).map(|_| {
                     seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (seed >> 24) as u8
+                    seed.to_be_bytes()[0]
                 }));
                 let mut samples = Vec::new();
                 decoder.decode(&bytes, &mut samples);

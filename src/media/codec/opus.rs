@@ -32,13 +32,11 @@ pub(super) const OPUS: Codec = Codec {
 };
 
 /// Bits a second when the far end sets no limit: speech up to 12 kHz, the copies of FEC included.
-const BITRATE: i32 = 28_000;
+const BITRATE: i32 = 32_000;
 /// Effort of the encoder, 0 to 10: speech hardly gains above it, and time doubles.
 const COMPLEXITY: i32 = 5;
 /// Longest packet that we make: a second at the highest rate of a mono stream is never near it.
 const PACKET_MAX: usize = 1_275;
-/// Loss that the encoder prepares for before the far end has reported any: FEC needs a reason.
-const LOSS_AT_FIRST_PERCENT: i32 = 5;
 /// A packet of two bytes or less holds nothing (DTX): it need not be sent (RFC 7587 §3.1.3).
 const NOTHING: usize = 2;
 
@@ -82,7 +80,8 @@ fn encoder(wanted: &Wanted<'_>) -> Option<OpusEncoder> {
     encoder.complexity = COMPLEXITY;
     encoder.signal_type = Some(Signal::Voice);
     encoder.use_inband_fec = far.fec;
-    encoder.packet_loss_perc = if far.fec { LOSS_AT_FIRST_PERCENT } else { 0 };
+    // Copies cost bits that clean networks have a better use for: they come with the first report of loss.
+    encoder.packet_loss_perc = 0;
     encoder.use_dtx = far.dtx;
     if far.constant {
         encoder.rate_control = opus_pure::RateControl::Cbr;
@@ -111,7 +110,7 @@ impl Encode for Packer {
     #[expect(clippy::cast_possible_truncation, reason = "clamped")]
     fn expect_loss(&mut self, percent: f32) {
         if self.0.use_inband_fec {
-            self.0.packet_loss_perc = (percent.clamp(0.0, 50.0) as i32).max(LOSS_AT_FIRST_PERCENT);
+            self.0.packet_loss_perc = percent.clamp(0.0, 50.0).ceil() as i32;
         }
     }
 }

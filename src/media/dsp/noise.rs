@@ -51,7 +51,7 @@ impl ComfortNoise {
     #[expect(clippy::cast_possible_truncation, reason = "clamped to the type's range")]
     fn next_sample(&mut self) -> i16 {
         self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let white = f32::from((self.random >> 16) as u16 as i16) / 32_768.0;
+        let white = f32::from(((self.random >> 16) as u16).cast_signed()) / 32_768.0;
         // All-pole lattice: from the last coefficient to the first.
         let mut forward = white * self.amplitude;
         for m in (0..self.order).rev() {

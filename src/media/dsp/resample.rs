@@ -277,7 +277,9 @@ fn design(factor: usize, gain: f64) -> Vec<f64> {
         })
         .collect();
     let scale = gain / taps.iter().sum::<f64>();
-    taps.iter_mut().for_each(|tap| *tap *= scale);
+    for tap in &mut taps {
+        *tap *= scale;
+    }
     taps
 }
 
