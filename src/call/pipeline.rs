@@ -9,8 +9,6 @@ pub mod formats;
 
 mod background;
 mod early;
-pub mod formats;
-
 mod figures;
 mod hold;
 mod signalling;
