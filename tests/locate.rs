@@ -175,6 +175,11 @@ fn when_nothing_works_it_is_said_what_was_tried() {
     home.file("voxgw.toml", format!("[sip]\ndns = [\"127.0.0.1:{}\"]\n", closed_port()));
     let done = home.dial("sip:bob@gw.test", &["--silence"]).exits(3);
     assert!(done.took < Duration::from_secs(15) && done.stderr.contains("NAPTR gw.test: "), "{done:?}");
+    let deaf = Peer::saying("", "");
+    home.file("voxgw.toml", format!("[sip]\ndns = [\"127.0.0.1:{}\"]\n", deaf.port));
+    let done = home.dial("sip:bob@gw.test", &["--silence"]).exits(3);
+    assert!(done.took < Duration::from_secs(15), "{:?}", done.took);
+    done.says(&["NAPTR gw.test: no answer from the DNS server", "A/AAAA gw.test: no answer"]);
     home.file("voxgw.toml", "[sip]\ndns = [\"nowhere\"]\n");
     home.dial("sip:bob@gw.test", &["--silence"]).exits(2).complains().says(&["sip.dns", "192.0.2.53"]);
 }
