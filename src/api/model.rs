@@ -100,6 +100,9 @@ pub struct TrunkView {
     /// Round trip of the newest OPTIONS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ping_ms: Option<f64>,
+    /// The proxies that its registrar wants our requests to pass (RFC 3608), first hop first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_route: Vec<String>,
 }
 
 /// One registered user.

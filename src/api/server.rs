@@ -5,7 +5,10 @@ use crate::{
     error::{Error, Kind, Result},
     gateway::{Handle, Originate, Writing},
     redact::{Secret, printable},
-    sip::{carried, uri::Uri},
+    sip::{
+        carried,
+        uri::{NameAddr, Uri},
+    },
     unit::CallId,
 };
 use axum::{
@@ -411,6 +414,10 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         };
         (to, credentials, own) = (Some(there), known, aor.to_string());
     }
+    let routes = match &wish.trunk {
+        Some(trunk) => handle.service_route(trunk).await,
+        None => Vec::new(),
+    };
     let from = wish.from.as_deref().unwrap_or(&own);
     let (Some(to), Ok(from)) = (to, Uri::parse(from)) else {
         return problem(StatusCode::BAD_REQUEST, "to and from are SIP addresses; to may be a registered user's name");
@@ -421,8 +428,8 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
     let originate = Originate {
         to,
         from,
-        proxy: None,
-        headers: wish.headers.into_iter().collect(),
+        proxy: routes.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri),
+        headers: wish.headers.into_iter().chain(routes.into_iter().map(|route| ("Route".to_owned(), route))).collect(),
         credentials,
         plan,
         ring: Duration::from_mins(1),

@@ -2,6 +2,7 @@
 //!
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
+mod answers;
 mod handle;
 mod outside;
 mod refused;
@@ -126,6 +127,8 @@ pub struct Engine {
     trunk_addresses: HashMap<IpAddr, String>,
     resolver: Arc<Resolver>,
     trails: targets::Trails,
+    /// Responses that wait for a connection.
+    parcels: answers::Parcels,
     /// Connections that trunks are registered over.
     flows: HashMap<u64, usize>,
     next_ask: u64,
@@ -248,6 +251,7 @@ impl Engine {
                 .collect(),
             resolver: Arc::clone(&resolver),
             trails: targets::Trails::default(),
+            parcels: HashMap::new(),
             flows: HashMap::new(),
             next_ask: 1,
             asked: HashMap::new(),
@@ -369,37 +373,23 @@ impl Engine {
     // Network
 
     fn transmit(&mut self, path: Path, bytes: Vec<u8>) {
-        match path.transport {
-            Transport::Udp => {
-                let socket = self
-                    .sockets
-                    .iter()
-                    .find(|(bound, _)| bound.port() == path.local.port() && bound.is_ipv4() == path.remote.is_ipv4())
-                    .or_else(|| self.sockets.iter().find(|(bound, _)| bound.is_ipv4() == path.remote.is_ipv4()));
-                // What is told may be of an earlier datagram to somebody else; this one has not gone then.
-                let send = |socket: &UdpSocket| {
-                    let refused = |sent: &std::io::Result<usize>| {
-                        sent.as_ref().is_err_and(|problem| problem.kind() == std::io::ErrorKind::ConnectionRefused)
-                    };
-                    let mut sent = socket.try_send_to(&bytes, path.remote);
-                    for _ in 0..3 {
-                        if refused(&sent) {
-                            sent = socket.try_send_to(&bytes, path.remote);
-                        }
-                    }
-                    sent
-                };
-                if let Some((_, socket)) = socket
-                    && let Err(problem) = send(socket)
-                {
-                    tracing::debug!(target: "sip", event = "sip.unsent", remote = %path.remote, "{problem}");
-                }
+        if path.transport == Transport::Udp {
+            let socket = self
+                .sockets
+                .iter()
+                .find(|(bound, _)| bound.port() == path.local.port() && bound.is_ipv4() == path.remote.is_ipv4())
+                .or_else(|| self.sockets.iter().find(|(bound, _)| bound.is_ipv4() == path.remote.is_ipv4()));
+            if let Some((_, socket)) = socket
+                && let Err(problem) = udp::send(socket, &bytes, path.remote)
+            {
+                tracing::debug!(target: "sip", event = "sip.unsent", remote = %path.remote, "{problem}");
             }
-            _ => {
-                if let Err(problem) = self.connections.send(path, bytes) {
-                    self.endpoint.connection_lost(SystemClock::now(), path, &problem.to_string());
-                }
-            }
+            return;
+        }
+        if !self.answers_elsewhere(path, &bytes)
+            && let Err(problem) = self.connections.send(path, bytes)
+        {
+            self.endpoint.connection_lost(SystemClock::now(), path, &problem.to_string());
         }
     }
 
@@ -418,8 +408,9 @@ impl Engine {
                 tracing::debug!(target: "sip", event = "sip.connection_turned_away", source = %ip);
                 self.sink.hub.counters.refuse("sip.limits.connections");
             }
-            stream::Event::Closed { id, path, why } => {
+            stream::Event::Closed { id, path, made, why } => {
                 self.connections.closed(id);
+                self.undelivered(id, made);
                 if let Some(trunk) = self.flows.remove(&id) {
                     self.trunks.flow_lost(SystemClock::now(), trunk, rand::rng().random::<f64>());
                     self.sink.hub.trunks(self.trunks.views(SystemClock::now()));
@@ -709,6 +700,7 @@ impl Engine {
                 let _ = reply.send(leg.is_some());
             }
             Request::Text(writing, found, reply) => self.write(*writing, found, reply),
+            Request::Deliver(parcel, found) => self.deliver_to(*parcel, found),
             Request::Redirected(leg, to, found) => self.redirected_to(leg, &to, found),
             Request::TransferTo(call, other, reply) => {
                 let _ = reply.send(self.transfer_to(call, other));

@@ -20,7 +20,7 @@ fn obliging() -> (Gateway, TempDir) {
 }
 
 /// A phone that answers, says something, and hangs up after some seconds.
-fn speaking(said: &[f32], seconds: u32) -> Sipp {
+pub fn speaking(said: &[f32], seconds: u32) -> Sipp {
     let phone = Sipp::called("uas_stream").talking_for(seconds);
     fs::write(phone.folder().join("audio.raw"), Law::Mu.encode(said)).expect("the payload can be written");
     phone.listen()

@@ -57,6 +57,8 @@ pub(super) enum Request {
     Errand(Box<Errand>, Result<Found>),
     /// Whom a REFER names: found, or not.
     Referral(LegId, Uri, Result<Found>),
+    /// The servers of a Via's name, for a response.
+    Deliver(Box<super::answers::Parcel>, Result<Found>),
     /// Whom a 3xx names: found, or not.
     Redirected(LegId, Uri, Result<Found>),
     Drain(Duration, oneshot::Sender<()>),
@@ -123,6 +125,13 @@ impl Handle {
         let mut to = current.or_else(|| upstream.servers.first().cloned())?;
         number.clone_into(&mut to.user);
         Some((to, upstream.aor.clone(), upstream.credentials.clone()))
+    }
+
+    /// The proxies that requests through a trunk must pass, first hop first (RFC 3608): `Route` of what we send there,
+    /// whose first is where it goes. Often none.
+    pub async fn service_route(&self, trunk: &str) -> Vec<String> {
+        let views = self.hub.snapshot().await.map(|snapshot| snapshot.gateway.trunks).unwrap_or_default();
+        views.into_iter().find(|view| view.name == trunk).map(|view| view.service_route).unwrap_or_default()
     }
 
     /// The agent called `name`, or the one that answers calls; only those that the gateway was started with.
