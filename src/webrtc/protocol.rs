@@ -248,3 +248,92 @@ pub fn event(record: &Record) -> Option<String> {
     };
     Some(event.json())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::journal::{CallState, IceChange, StateChange};
+
+    #[test]
+    fn messages_are_read_and_bounded() {
+        let join = read(r#"{"type":"join","to":"echo","name":"Anna","later":1}"#).unwrap();
+        assert_eq!(join, FromPage::Join { to: "echo".into(), name: "Anna".into(), token: String::new() });
+        assert_eq!(read(r#"{"type":"dtmf","digit":"5"}"#), Ok(FromPage::Dtmf { digit: '5', ms: 100 }));
+        assert_eq!(read(r#"{"type":"candidate"}"#), Ok(FromPage::Candidate { candidate: String::new() }));
+        assert_eq!(read(r#"{"type":"wave"}"#), Ok(FromPage::Unknown), "a later version's");
+        for wrong in [
+            "",
+            "[]",
+            "null",
+            "{}",
+            r#"{"type":7}"#,
+            r#"{"type":"offer"}"#,
+            r#"{"type":"dtmf","digit":"55"}"#,
+            r#"{"type":"dtmf","digit":"x"}"#,
+            r#"{"type":"dtmf","digit":"1","ms":9999999}"#,
+            r#"{"type":"join","to":"a\u0000b"}"#,
+            r#"{"type":"join","name":"<a>"}"#,
+            &format!(r#"{{"type":"join","name":"{}"}}"#, "n".repeat(65)),
+            &format!(r#"{{"type":"offer","sdp":"{}"}}"#, "x".repeat(MESSAGE_MAX)),
+            &"[".repeat(10_000),
+        ] {
+            assert!(read(wrong).is_err(), "{}", &wrong[..wrong.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn records_become_events() {
+        let record = |body| Record { t: 1.0, body };
+        let up = Body::State(StateChange { state: CallState::Up, reason: String::new(), status: Some(200) });
+        assert_eq!(event(&record(up)).unwrap(), r#"{"type":"state","state":"up","reason":""}"#);
+        let ice = IceChange { state: "connected".into(), local: "192.0.2.1:4".into(), remote: "192.0.2.2:5".into() };
+        assert_eq!(
+            event(&record(Body::Ice(ice))).unwrap(),
+            r#"{"type":"connection","state":"connected","local":"192.0.2.1:4","remote":"192.0.2.2:5"}"#
+        );
+        assert_eq!(event(&record(Body::Unknown)), None);
+    }
+
+    #[test]
+    fn the_schema_names_every_message_and_field() {
+        let page = include_str!("../../docs/WEBRTC.md");
+        let says: Vec<String> = [
+            ToPage::Joined { ice_servers: &[IceServer { urls: vec!["stun:x".into()] }] },
+            ToPage::Answer { call: "", sdp: "" },
+            ToPage::Error { status: 400, why: "" },
+            ToPage::State { state: "", reason: "" },
+            ToPage::Connection { state: "", local: "1", remote: "2" },
+            ToPage::Agent { state: "", text: "" },
+            ToPage::Speech { who: "", speaking: true },
+            ToPage::Transcript { who: "", turn: 1, text: "" },
+            ToPage::Turn { turn: 1, gap_ms: Some(1.0), cut: false },
+            ToPage::Dtmf { digit: '1' },
+            ToPage::Stats { loss_percent: 0.0, jitter_ms: 0.0, rtt_ms: Some(0.0), mos: Some(0.0) },
+            ToPage::Bye { by: "", reason: "" },
+        ]
+        .iter()
+        .map(ToPage::json)
+        .collect();
+        for text in says {
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let kind = value["type"].as_str().unwrap();
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{kind}` ")) && line.contains("gateway"));
+            let row = row.unwrap_or_else(|| panic!("{kind} is not in docs/WEBRTC.md"));
+            for field in value.as_object().unwrap().keys().filter(|field| *field != "type") {
+                assert!(row.contains(&format!("`{field}`")), "{kind}.{field} is not in docs/WEBRTC.md");
+            }
+        }
+        for (kind, fields) in [
+            ("join", &["to", "name", "token"][..]),
+            ("offer", &["sdp"]),
+            ("candidate", &["candidate"]),
+            ("dtmf", &["digit", "ms"]),
+            ("mute", &["muted"]),
+            ("bye", &["reason"]),
+        ] {
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{kind}` ")) && line.contains("page"));
+            let row = row.unwrap_or_else(|| panic!("{kind} is not in docs/WEBRTC.md"));
+            assert!(fields.iter().all(|field| row.contains(&format!("`{field}`"))), "{kind}: {row}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use str0m::{
     Candidate, Event, Input, Output, Rtc,
     change::{SdpAnswer, SdpPendingOffer},
     format::{Codec, FormatParams},
-    media::{Direction, Frequency, MediaKind, MediaTime, Mid},
+    media::{Direction, Frequency, MediaKind, MediaTime, Mid, TelephoneEvent},
     net::{Protocol, Receive},
 };
 use tokio::{
@@ -93,7 +93,13 @@ impl Browser {
     /// Sends what is to be sent; gives when it wants to hear of the time.
     fn drain_quietly(&mut self) -> Instant {
         loop {
-            match self.rtc.poll_output().unwrap() {
+            let Ok(output) = self.rtc.poll_output() else {
+                // What str0m says of a goodbye in the middle of something.
+                self.closed = true;
+                self.rtc.disconnect();
+                return Instant::now();
+            };
+            match output {
                 Output::Timeout(at) => return at,
                 Output::Transmit(transmit) => {
                     let _ = self.socket.try_send_to(&transmit.contents, transmit.destination);
@@ -167,8 +173,18 @@ impl Browser {
         std::mem::take(&mut self.heard)
     }
 
-    /// Goes away without a word.
-    pub fn vanish(self) {}
+    /// Presses a key as an event of RFC 4733.
+    pub async fn press(&mut self, digit: char) {
+        let mid = self.mid.unwrap();
+        let writer = self.rtc.writer(mid).unwrap();
+        let pt = writer.payload_params().find(|params| params.spec().codec == Codec::PCMU).unwrap().pt();
+        let event = digit.to_digit(10).unwrap() as u8;
+        let event = TelephoneEvent { event, end: true, volume: 10, duration: Duration::from_millis(160) };
+        let time = MediaTime::new(self.sent * 160, Frequency::EIGHT_KHZ);
+        self.sent += 10;
+        writer.telephone_event(event).write(pt, Instant::now(), time, Vec::new()).unwrap();
+        self.run(Instant::now() + Duration::from_millis(300), |_| false).await;
+    }
 }
 
 fn to_ulaw(sample: i16) -> u8 {
@@ -183,9 +199,14 @@ fn from_ulaw(byte: u8) -> i16 {
     samples[0]
 }
 
-/// How much of the sound's power lies at a frequency, 0 to 1.
+/// How much of the sound's power lies at a frequency, 0 to 1: the mean over the pieces of 100 ms that are loud. A late
+/// packet shifts the phase, which is no matter of who is heard.
 pub fn share_at(frequency_hz: f64, samples: &[i16]) -> f64 {
-    voxgw::media::dsp::tone::share_at(frequency_hz, voxgw::unit::SampleRate::HZ_8000, samples)
+    let loud = |piece: &&[i16]| piece.iter().any(|sample| sample.unsigned_abs() > 3_000);
+    let pieces: Vec<&[i16]> = samples.chunks_exact(800).filter(loud).collect();
+    let rate = voxgw::unit::SampleRate::HZ_8000;
+    let shares = pieces.iter().map(|piece| voxgw::media::dsp::tone::share_at(frequency_hz, rate, piece));
+    shares.sum::<f64>() / pieces.len().max(1) as f64
 }
 
 /// An answer of HTTP.

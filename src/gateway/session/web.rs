@@ -287,7 +287,7 @@ impl Session {
     /// A datagram for the peer, and what follows from it.
     pub(super) async fn web_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
         if let Some(link) = &mut self.web {
-            link.peer.datagram(SystemClock::now(), source, bytes);
+            let _ = link.peer.datagram(SystemClock::now(), source, bytes);
             self.peer_turn().await;
         }
     }
