@@ -391,11 +391,14 @@ impl Peer {
                     break;
                 }
                 Ok(Output::Transmit(transmit)) => {
-                    self.transmits.push_back((transmit.destination, transmit.contents.into()));
-                    let ours = transmit.source;
-                    if self.state == State::Connected && self.path.is_none_or(|path| path.1 != transmit.destination) {
-                        self.note_path(ours, transmit.destination);
+                    let (ours, theirs) = (transmit.source, transmit.destination);
+                    let bytes: Vec<u8> = transmit.contents.into();
+                    // Checks (RFC 7983: below 20) go to all candidates, everything else over the chosen pair.
+                    let is_check = bytes.first().is_some_and(|first| *first < 20);
+                    if !is_check && self.state == State::Connected && self.path != Some((ours, theirs)) {
+                        self.note_path(ours, theirs);
                     }
+                    self.transmits.push_back((theirs, bytes));
                 }
                 Ok(Output::Event(event)) => self.event(now, event),
                 Err(problem) => {
@@ -459,12 +462,6 @@ impl Peer {
                     && let Some(pair) = &stats.selected_candidate_pair
                 {
                     self.report.rtt_ms = pair.current_round_trip_time.map(|rtt| rtt.as_secs_f64() * 1e3);
-                }
-                if let Some(pair) = &stats.selected_candidate_pair {
-                    let path = (pair.local.addr, pair.remote.addr);
-                    if self.path != Some(path) {
-                        self.note_path(path.0, path.1);
-                    }
                 }
                 self.said.push_back(Said::Report(self.report));
             }

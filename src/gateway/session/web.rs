@@ -23,6 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Messages of a page that may wait for its session.
 pub const FROM_PAGE_MAX: usize = 128;
+/// Events that wait for a data channel; without one no more are kept.
+const EARLY_MAX: usize = 32;
 
 /// A page that wants to join: what signalling hands over.
 #[derive(Debug)]
@@ -82,6 +84,8 @@ pub(super) struct Link {
     refused: Option<Refused>,
     path: Option<(SocketAddr, SocketAddr)>,
     packet: Vec<u8>,
+    /// Events from before the data channel was open.
+    early: VecDeque<String>,
     /// Events that the page did not take in time.
     lost_events: u64,
 }
@@ -149,8 +153,17 @@ impl Link {
                     self.lost_events += 1;
                 }
             }
+            // The data channel opens after the call has begun.
             None => {
-                self.peer.text(now, &text);
+                while let Some(early) = self.early.pop_front() {
+                    if !self.peer.text(now, &early) {
+                        self.early.push_front(early);
+                        break;
+                    }
+                }
+                if (!self.early.is_empty() || !self.peer.text(now, &text)) && self.early.len() < EARLY_MAX {
+                    self.early.push_back(text);
+                }
             }
         }
     }
@@ -265,6 +278,7 @@ impl Session {
             refused: None,
             path: None,
             packet: Vec::new(),
+            early: VecDeque::new(),
             lost_events: 0,
         };
         link.trace(Direction::In, "offer", &offer);

@@ -40,7 +40,8 @@ class Call {
   async start() {
     show("asking");
     const device = $("microphone").value;
-    const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+    const clean = $("clean").checked;
+    const audio = { echoCancellation: clean, noiseSuppression: clean, autoGainControl: clean };
     if (device) audio.deviceId = { exact: device };
     if (!navigator.mediaDevices) throw new Error("The browser gives no microphone to a page without https (or localhost).");
     this.stream = await navigator.mediaDevices.getUserMedia({ audio });
