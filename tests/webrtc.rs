@@ -147,6 +147,13 @@ async fn a_page_hears_of_its_call_and_presses_keys() {
         page.expect("stats").await
     };
     assert!(stats["loss_percent"].is_number() && stats["jitter_ms"].is_number(), "{stats}");
+    let call = page.heard.iter().find_map(|message| message["call"].as_str()).unwrap().parse().unwrap();
+    for hold in [true, false] {
+        assert!(gateway.handle.hold(call, hold).await);
+        browser.run(std::time::Instant::now() + Duration::from_millis(200), |_| false).await;
+    }
+    browser.press('8').await;
+    assert_eq!(page.expect("dtmf").await["digit"], "8", "keys are heard after a hold");
     // Another network: the same session over new credentials.
     let offer = browser.restart();
     page.say(json!({ "type": "offer", "sdp": offer })).await;
@@ -161,10 +168,10 @@ async fn a_page_hears_of_its_call_and_presses_keys() {
     gateway.is_empty().await;
     let states: Vec<&str> =
         page.heard.iter().filter(|message| message["type"] == "state").filter_map(|m| m["state"].as_str()).collect();
-    assert_eq!(states, ["offered", "up", "ended"]);
+    assert_eq!(states, ["offered", "up", "held", "up", "ended"]);
     let journal = gateway.journal().await;
     let digits: Vec<&Value> = kinds(&journal, "dtmf").into_iter().filter(|line| line["direction"] == "in").collect();
-    assert_eq!(digits.len(), 1, "{digits:?}");
+    assert_eq!(digits.len(), 2, "{digits:?}");
     let sip = kinds(&journal, "sip");
     let labels: Vec<&str> = sip.iter().filter_map(|line| line["label"].as_str()).collect();
     assert_eq!(labels, ["offer", "answer", "dtmf", "mute", "offer", "answer", "bye"]);

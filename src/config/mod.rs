@@ -536,7 +536,7 @@ impl Reader<'_> {
 }
 
 /// Modules that write into the log.
-pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording"];
+pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording", "web"];
 
 /// `info`, or `warn,sip=debug`: every item a level, or a module with one.
 fn check_log_filter(text: &str) -> Result<String, String> {

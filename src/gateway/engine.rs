@@ -5,9 +5,9 @@
 mod handle;
 mod join;
 mod outside;
-mod targets;
 mod refused;
 mod replace;
+mod targets;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};

@@ -77,6 +77,10 @@ pub(super) struct Link {
     source: SocketAddr,
     local: SocketAddr,
     transport: &'static str,
+    /// What the browser would have offered over SIP.
+    described: String,
+    /// What the pipeline hears right now.
+    saying: String,
     /// What the pipeline is to hear next.
     pending: VecDeque<Pending>,
     answered: bool,
@@ -98,6 +102,8 @@ enum Pending {
     Report(RemoteReport),
     Trace(Box<SipMessage>),
     Note(Level, String),
+    Changed(String),
+    Reinvite(String),
 }
 
 impl Link {
@@ -127,7 +133,23 @@ impl Link {
                 self.trace(Direction::Out, "bye", &reason);
                 self.pending.push_back(Pending::Ended { by: "us", status: None, reason: String::new() });
             }
-            _ => {}
+            // Hold from our side: the browser hears it and need not agree. The answer by our own numbers would change
+            // whose payload types hold, so theirs are told again.
+            SipAction::Reinvite(text) => {
+                let flow = ["sendonly", "inactive", "recvonly"].iter().find(|flow| text.contains(&format!("a={flow}")));
+                let theirs = match flow {
+                    Some(&"sendonly") => "recvonly",
+                    Some(&"recvonly") => "sendonly",
+                    Some(other) => other,
+                    None => "sendrecv",
+                };
+                let described = self.described.replace("a=sendrecv", &format!("a={theirs}"));
+                self.pending.push_back(Pending::Changed(described.clone()));
+                self.pending.push_back(Pending::Reinvite(described));
+            }
+            // Nothing rings at a browser, and what it offers again the peer has answered.
+            SipAction::Ring | SipAction::RingWithMedia(_) | SipAction::AnswerReinvite(_) => {}
+            SipAction::RefuseReinvite(_) | SipAction::AnswerReplacing(_) | SipAction::RefuseReplacing(_) => {}
         }
     }
 
@@ -169,7 +191,7 @@ impl Link {
     }
 
     /// What the pipeline is to hear now.
-    pub(super) fn next(&mut self) -> Option<Input<'static>> {
+    pub(super) fn next(&mut self) -> Option<Input<'_>> {
         Some(match self.pending.pop_front()? {
             Pending::Acknowledged => Input::Acknowledged(None),
             Pending::Ended { by, status, reason } => Input::SipEnded { by, status, reason },
@@ -177,6 +199,14 @@ impl Link {
             Pending::Report(report) => Input::FarReport(report),
             Pending::Trace(message) => Input::SipTrace(*message),
             Pending::Note(level, text) => Input::Note(level, text),
+            Pending::Changed(text) => {
+                self.saying = text;
+                Input::Changed(Some(self.saying.as_bytes()))
+            }
+            Pending::Reinvite(text) => {
+                self.saying = text;
+                Input::Reinvite(Some(self.saying.as_bytes()))
+            }
         })
     }
 
@@ -272,6 +302,8 @@ impl Session {
             source,
             local,
             transport,
+            described: accepted.described.clone(),
+            saying: String::new(),
             pending: VecDeque::new(),
             answered: false,
             acknowledged: false,
@@ -337,8 +369,9 @@ impl Session {
 
     /// What the link has for the pipeline although nothing else happened.
     async fn hear_link(&mut self) {
-        while let Some(input) = self.web.as_mut().and_then(|link| link.next()) {
-            self.input(input).await;
+        if self.web.as_ref().is_some_and(|link| !link.pending.is_empty()) {
+            // Whatever the pipeline is told, it then hears what is pending.
+            self.input(Input::Timeout).await;
         }
         self.flush();
     }
