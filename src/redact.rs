@@ -108,6 +108,8 @@ pub fn sip_text(raw: &str) -> String {
             hidden = true;
         } else if line.starts_with("a=crypto:") {
             text.push_str("a=crypto:(redacted)\r\n");
+        } else if line.starts_with("a=ice-pwd:") {
+            text.push_str("a=ice-pwd:(redacted)\r\n");
         } else {
             text.push_str(line);
         }

@@ -285,6 +285,15 @@ impl SessionView {
                 self.summary = Some(summary.clone());
                 false
             }
+            Body::Ice(change) => {
+                // The pair that carries the media is where it goes; before, an address stood for the browser.
+                if let Some(media) = self.media.as_mut().filter(|_| !change.remote.is_empty()) {
+                    media.local.clone_from(&change.local);
+                    media.remote.clone_from(&change.remote);
+                    "ice".clone_into(&mut media.source);
+                }
+                true
+            }
             Body::Sip(_) | Body::Agent(_) | Body::Note(_) => true,
             Body::Unknown => false,
         };

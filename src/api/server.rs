@@ -169,6 +169,7 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}/transfer", post(transfer))
         .route("/v1/calls", post(place))
         .route("/v1/messages", post(write))
+        .route("/v1/join-tokens", post(mint))
         .route("/v1/events", get(events))
         .method_not_allowed_fallback(|| async {
             problem(StatusCode::METHOD_NOT_ALLOWED, "this place takes another method; see docs/API.md")
@@ -468,6 +469,39 @@ async fn write(State(handle): State<Handle>, body: Arrived) -> Response {
         }
         Err(failed) => failure(&failed),
     }
+}
+
+/// The longest life of a join token, and the one that it gets without a wish.
+const JOIN_TOKEN_MAX_S: u64 = 24 * 3_600;
+const JOIN_TOKEN_S: u64 = 300;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mint {
+    name: Option<String>,
+    to: Option<String>,
+    valid_s: Option<u64>,
+}
+
+/// A token that lets a browser join.
+async fn mint(State(handle): State<Handle>, body: Arrived) -> Response {
+    let wish: Mint = match read(body) {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    let (sub, to) = (wish.name.unwrap_or_default(), wish.to.unwrap_or_default());
+    for (what, value) in [("name", &sub), ("to", &to)] {
+        if let Err(why) = crate::webrtc::protocol::fit_name(what, value) {
+            return problem(StatusCode::BAD_REQUEST, &why);
+        }
+    }
+    let valid_s = wish.valid_s.unwrap_or(JOIN_TOKEN_S);
+    if !(1..=JOIN_TOKEN_MAX_S).contains(&valid_s) {
+        return problem(StatusCode::BAD_REQUEST, &format!("valid_s is 1 to {JOIN_TOKEN_MAX_S}"));
+    }
+    let exp = crate::clock::SystemClock::wall().0 / 1_000_000 + valid_s;
+    let token = handle.join_key.mint(&crate::webrtc::token::Claims { sub, to, exp });
+    (StatusCode::CREATED, Json(serde_json::json!({"token": token, "expires": exp}))).into_response()
 }
 
 fn failure(error: &Error) -> Response {

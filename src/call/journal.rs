@@ -37,6 +37,8 @@ pub enum Body {
     State(StateChange),
     /// Media was agreed on or its far end moved.
     Media(MediaChange),
+    /// A browser's connection changed: ICE and DTLS.
+    Ice(IceChange),
     /// The agent's connection changed.
     Agent(AgentChange),
     /// Somebody began or ceased to speak.
@@ -259,6 +261,19 @@ pub struct MediaChange {
     pub source: String,
     /// `sendrecv`, `sendonly`, `recvonly`, `inactive`: ours.
     pub direction: String,
+}
+
+/// A browser's connection changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceChange {
+    /// `checking`, `handshake` (ICE works, DTLS has begun), `connected`, `disconnected`, `closed`.
+    pub state: String,
+    /// Our address of the chosen pair; empty before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub local: String,
+    /// The browser's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remote: String,
 }
 
 /// Connection states of an agent.

@@ -16,7 +16,7 @@ mod sound;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
-    journal::{Body, Header, Level, Note, Percentiles, Record, SipMessage},
+    journal::{Body, Header, IceChange, Level, Note, Percentiles, Record, SipMessage},
     latency::Histogram,
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
         inbound::Inbound,
         outbound::Outbound,
         recorder::Recorder,
-        rtp::report::Reporter,
+        rtp::report::{RemoteReport, Reporter},
     },
     sip::sdp::negotiate::{self, Agreed},
     unit::{Ptime, SampleRate, TurnId},
@@ -131,6 +131,10 @@ pub enum Input<'a> {
     Press(&'a str),
     /// Something for the journal from outside: a full disk.
     Note(Level, String),
+    /// A browser's connection changed.
+    Ice(IceChange),
+    /// What a browser reports of us, where RTCP is not ours.
+    FarReport(RemoteReport),
     /// Time passed.
     Timeout,
 }
@@ -428,6 +432,12 @@ impl Pipeline {
             Input::HangUp(reason) => self.call.handle(now, CallInput::HangUp { by: "us", reason }),
             Input::Press(digits) => self.press(now, digits),
             Input::Note(level, text) => self.record(now, Body::Note(Note { level, text })),
+            Input::Ice(change) => self.record(now, Body::Ice(change)),
+            Input::FarReport(report) => {
+                if let Some(media) = &mut self.media {
+                    media.reporter.told(report);
+                }
+            }
         }
         self.settle(now);
     }

@@ -8,10 +8,12 @@ pub mod dotenv;
 mod keys;
 mod layers;
 mod routes;
+mod web;
 
 pub use accounts::{Signalling, Trunk, is_secret};
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
+pub use web::{Joining, Web};
 
 use crate::{
     error::{Error, Result},
@@ -83,6 +85,8 @@ pub struct Config {
     pub api: String,
     /// File with the bearer token that the API wants on TCP.
     pub api_token_file: Option<PathBuf>,
+    /// Where browsers find us.
+    pub web: Web,
     /// Log filter: `info`, `warn,sip=debug`.
     pub log_level: String,
     /// `text` or `json`.
@@ -294,6 +298,7 @@ impl Config {
             recording: reader.recording()?,
             api: reader.text("api.listen")?,
             api_token_file: reader.optional("api.token_file", |text| Ok(PathBuf::from(text)))?,
+            web: reader.web()?,
             log_level: reader.parsed("log.level", check_log_filter)?,
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
@@ -530,7 +535,7 @@ impl Reader<'_> {
 }
 
 /// Modules that write into the log.
-pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording"];
+pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording", "web"];
 
 /// `info`, or `warn,sip=debug`: every item a level, or a module with one.
 fn check_log_filter(text: &str) -> Result<String, String> {

@@ -4,6 +4,7 @@
 
 mod answers;
 mod handle;
+mod join;
 mod outside;
 mod refused;
 mod replace;
@@ -11,6 +12,7 @@ mod targets;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};
+pub use join::Join;
 
 use handle::Request;
 
@@ -231,6 +233,7 @@ impl Engine {
         if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
             endpoint.restore_bindings(SystemClock::now(), ago, saved);
         }
+        let join_key = Arc::new(join::key(config.web.secret_file.as_deref())?);
         let upstreams = Arc::from(signalling.trunks.clone());
         let udp_bound: Vec<SocketAddr> = sockets.iter().map(|(bound, _)| *bound).collect();
         let resolver = Arc::new(Resolver::new(&signalling.dns, &udp_bound)?);
@@ -280,7 +283,7 @@ impl Engine {
             talking: HashMap::new(),
         };
         tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
-        Ok(Handle { to, hub, writer, listening, workers, upstreams, resolver })
+        Ok(Handle { to, hub, writer, listening, workers, join_key, upstreams, resolver })
     }
 
     async fn run(
@@ -699,6 +702,7 @@ impl Engine {
                 }
                 let _ = reply.send(leg.is_some());
             }
+            Request::Join(join) => self.join(*join),
             Request::Text(writing, found, reply) => self.write(*writing, found, reply),
             Request::Deliver(parcel, found) => self.deliver_to(*parcel, found),
             Request::Redirected(leg, to, found) => self.redirected_to(leg, &to, found),
@@ -873,7 +877,7 @@ fn new_call_id() -> CallId {
 }
 
 /// What an SDP in a message offers, for the ladder.
-fn sdp_words(text: &str) -> String {
+pub(super) fn sdp_words(text: &str) -> String {
     let Some(line) = text.lines().find(|line| line.starts_with("m=audio")) else { return String::new() };
     let names: Vec<String> = line
         .split_whitespace()

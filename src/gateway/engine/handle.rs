@@ -1,6 +1,6 @@
 //! The engine from outside: what others ask of it, and how.
 
-use super::Errand;
+use super::{Errand, join::Join};
 use crate::{
     agent::seat::Plan,
     error::{Error, Kind, Result},
@@ -12,6 +12,7 @@ use crate::{
         uri::Uri,
     },
     unit::CallId,
+    webrtc::token::Key,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
@@ -49,6 +50,7 @@ pub(super) enum Request {
     HangUp(CallId, String, oneshot::Sender<bool>),
     Press(CallId, String, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
+    Join(Box<Join>),
     Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
     TransferTo(CallId, CallId, oneshot::Sender<Option<bool>>),
     Hold(CallId, bool, oneshot::Sender<bool>),
@@ -89,6 +91,8 @@ pub struct Handle {
     /// Where SIP listens.
     pub listening: Vec<String>,
     pub(super) workers: Workers,
+    /// What join tokens are signed with.
+    pub join_key: Arc<Key>,
     pub(super) upstreams: Arc<[crate::config::Trunk]>,
     pub(super) resolver: Arc<Resolver>,
 }
@@ -179,6 +183,11 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Text(Box::new(writing), found, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
+    }
+
+    /// A browser joins; the answer comes back through `join.reply`.
+    pub async fn join(&self, join: Join) {
+        let _ = self.to.send(Request::Join(Box::new(join))).await;
     }
 
     /// Takes no new calls, waits for the running ones, ends what is left at the deadline.
