@@ -48,7 +48,6 @@ pub struct Global {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "made once")]
 pub enum Command {
     /// Run the gateway: answer calls with an agent
     ///

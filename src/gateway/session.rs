@@ -152,7 +152,7 @@ pub async fn run(start: Start) {
             let _ = reply.send(session.pipeline.offer());
             session.input(Input::Dialled).await;
         }
-        Begin::Joined(joining) => session.join(*joining, &codecs).await,
+        Begin::Joined(joining) => Box::pin(session.join(*joining, &codecs)).await,
     }
     session.converse(&mut from).await;
 }

@@ -301,9 +301,8 @@ impl Peer {
     /// Sends a text on the data channel; false if there is none (yet). Texts beyond what may wait are dropped.
     pub fn text(&mut self, now: Instant, text: &str) -> bool {
         let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else { return false };
-        if text.len() > TEXT_MAX || channel.buffered_amount() > UNSENT_MAX {
-            self.unsent += 1;
-        } else if !channel.write(false, text.as_bytes()).unwrap_or(false) {
+        let fits = text.len() <= TEXT_MAX && channel.buffered_amount() <= UNSENT_MAX;
+        if !fits || !channel.write(false, text.as_bytes()).unwrap_or(false) {
             self.unsent += 1;
         }
         self.drain(now);

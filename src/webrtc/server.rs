@@ -264,7 +264,9 @@ impl Web {
         match self.guard().request(SystemClock::now(), source, "") {
             Verdict::Heard => {}
             Verdict::Silence => return refused(403, "this address is not heard"),
-            _ => return refused(429, "too many calls from this address, or in all; try again in a few seconds"),
+            Verdict::TooMany => {
+                return refused(429, "too many calls from this address, or in all; try again in a few seconds");
+            }
         }
         let mut wish = Wish { to: to.to_owned(), name: name.to_owned(), user: None };
         if token.is_empty() {

@@ -142,10 +142,8 @@ async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(),
                     Some(Ok(_)) => continue,
                 };
                 match protocol::read(&text) {
-                    Ok(message) => if joined.to.send(message).await.is_err() {
-                        // Over: the last events are still to be sent.
-                        continue;
-                    },
+                    // When it is over, the last events are still to be sent.
+                    Ok(message) => drop(joined.to.send(message).await),
                     Err(why) => {
                         let error = ToPage::Error { status: 400, why: &why }.json();
                         if !send(socket, error).await { return Ok(()) }

@@ -40,7 +40,7 @@ impl Sessions {
     fn keep(&self, to: mpsc::Sender<FromPage>, token: &str) -> String {
         let mut bytes = [0; 16];
         rand::rng().fill_bytes(&mut bytes);
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{:032x}", u128::from_be_bytes(bytes));
         self.table().insert(id.clone(), Known { to: to.clone(), token: token.to_owned() });
         let (sessions, name) = (self.clone(), id.clone());
         tokio::spawn(async move {
@@ -75,6 +75,7 @@ fn is_kind(headers: &HeaderMap, kind: &str) -> bool {
     given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
 }
 
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
 fn text(body: Result<Bytes, BytesRejection>, most: usize) -> Result<String, Response> {
     let too_long = || problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("more than {most} bytes"));
     let body = body.map_err(|_| too_long())?;

@@ -148,8 +148,12 @@ impl Link {
                 self.pending.push_back(Pending::Reinvite(described));
             }
             // Nothing rings at a browser, and what it offers again the peer has answered.
-            SipAction::Ring | SipAction::RingWithMedia(_) | SipAction::AnswerReinvite(_) => {}
-            SipAction::RefuseReinvite(_) | SipAction::AnswerReplacing(_) | SipAction::RefuseReplacing(_) => {}
+            SipAction::Ring
+            | SipAction::RingWithMedia(_)
+            | SipAction::AnswerReinvite(_)
+            | SipAction::RefuseReinvite(_)
+            | SipAction::AnswerReplacing(_)
+            | SipAction::RefuseReplacing(_) => {}
         }
     }
 
@@ -169,24 +173,19 @@ impl Link {
     }
 
     fn tell(&mut self, now: Instant, text: String) {
-        match &self.events {
-            Some(events) => {
-                if events.try_send(text).is_err() {
-                    self.lost_events += 1;
-                }
+        if let Some(events) = &self.events {
+            self.lost_events += u64::from(events.try_send(text).is_err());
+            return;
+        }
+        // The data channel opens after the call has begun.
+        while let Some(early) = self.early.pop_front() {
+            if !self.peer.text(now, &early) {
+                self.early.push_front(early);
+                break;
             }
-            // The data channel opens after the call has begun.
-            None => {
-                while let Some(early) = self.early.pop_front() {
-                    if !self.peer.text(now, &early) {
-                        self.early.push_front(early);
-                        break;
-                    }
-                }
-                if (!self.early.is_empty() || !self.peer.text(now, &text)) && self.early.len() < EARLY_MAX {
-                    self.early.push_back(text);
-                }
-            }
+        }
+        if (!self.early.is_empty() || !self.peer.text(now, &text)) && self.early.len() < EARLY_MAX {
+            self.early.push_back(text);
         }
     }
 

@@ -1,4 +1,5 @@
 //! A peer and a browser in virtual time, with a network between them that can be cut.
+#![allow(clippy::disallowed_methods, reason = "str0m's clock has no origin of its own: the real one's now will do")]
 
 use super::*;
 use str0m::{
@@ -186,7 +187,12 @@ fn media_and_texts_flow_both_ways_over_a_full_and_a_lite_agent() {
         }
         world.pass(Duration::from_secs(1));
         assert_eq!(world.packets.len(), 50, "lite {lite}");
-        assert!(world.packets.iter().all(|packet| packet.len() == 172 && packet[0] == 0x80 && packet[1] & 0x7f == 0));
+        assert!(
+            world
+                .packets
+                .iter()
+                .all(|packet| packet.len() == 172 && packet[0] == 0x80 && packet[1].trailing_zeros() >= 7)
+        );
         assert_eq!(world.packets[49][12..], [49; 160]);
         assert_eq!(world.heard.len(), 50, "lite {lite}");
 
@@ -276,8 +282,8 @@ fn what_cannot_be_is_refused_in_words() {
     let long = format!("{good}{}", "a=x:y\r\n".repeat(OFFER_MAX / 7));
     let many_lines = format!("{good}{}", "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n".repeat(MEDIA_MAX));
     let many = format!("{good}{}", "a=candidate:1 1 udp 1 192.0.2.3 9 typ host\r\n".repeat(CANDIDATES_MAX + 1));
-    let without_fingerprint: String =
-        good.lines().filter(|line| !line.starts_with("a=fingerprint")).map(|line| format!("{line}\r\n")).collect();
+    let without_fingerprint: Vec<&str> = good.lines().filter(|line| !line.starts_with("a=fingerprint")).collect();
+    let without_fingerprint = without_fingerprint.join("\r\n") + "\r\n";
     let opus = good.replace("PCMU/8000", "G729/8000").replace("SAVPF 0", "SAVPF 18").replace("map:0 ", "map:18 ");
     for (offer, wanted) in [
         (long.as_str(), "is the most"),
