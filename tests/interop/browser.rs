@@ -107,7 +107,7 @@ impl Gateway {
 fn drive(cable: &Cable, script: &str, place: &str, said: &[f32], seconds: f64) -> (Value, Vec<f32>, TempDir) {
     let folder = TempDir::with_prefix("voxgw-driver-").expect("a temporary folder");
     let microphone = folder.path().join("said.wav");
-    audio::write_wav(&microphone, said);
+    audio::write_wav(&microphone, audio::RATE, said);
     let python = env::var("VOXGW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = cable.at(1, Path::new(&python));
     command.arg(own("browser").join(script)).arg(format!("http://{GATEWAY}:8088{place}"));
