@@ -19,6 +19,10 @@ use tokio::{
     net::{TcpStream, UdpSocket},
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
+use voxgw::{
+    media::codec::{Wanted, by_name},
+    unit::SampleRate,
+};
 
 /// The browser's side of one connection.
 pub struct Browser {
@@ -189,13 +193,14 @@ impl Browser {
 
 fn to_ulaw(sample: i16) -> u8 {
     let mut bytes = Vec::new();
-    voxgw::media::codec::by_name("pcmu").unwrap().encode(&[sample], &mut bytes);
+    let wanted = Wanted { rate: SampleRate::HZ_8000, fmtp: "" };
+    by_name("pcmu").unwrap().encoder(&wanted).encode(&[sample], &mut bytes);
     bytes[0]
 }
 
 fn from_ulaw(byte: u8) -> i16 {
     let mut samples = Vec::new();
-    voxgw::media::codec::by_name("pcmu").unwrap().decode(&[byte], &mut samples);
+    by_name("pcmu").unwrap().decoder(SampleRate::HZ_8000).decode(&[byte], &mut samples);
     samples[0]
 }
 
