@@ -133,13 +133,12 @@ impl Baresip {
 
     /// The file that it wrote what it heard into.
     pub fn dump(&self) -> PathBuf {
-        let dump = fs::read_dir(self.folder.path())
+        fs::read_dir(self.folder.path())
             .expect("its folder")
             .flatten()
             .map(|entry| entry.path())
             .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
-            .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.report()));
-        dump
+            .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.report()))
     }
 
     pub fn report(&self) -> String {

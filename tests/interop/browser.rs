@@ -122,7 +122,7 @@ fn drive(cable: &Cable, script: &str, place: &str, said: &[f32], seconds: f64) -
     let said: Value = serde_json::from_str(running.stdout().lines().last().unwrap_or_default())
         .unwrap_or_else(|problem| panic!("{script}: {problem}\n{}", running.report()));
     let heard = folder.path().join("heard.wav");
-    (said, heard.exists().then(|| mono(&heard)).unwrap_or_default(), folder)
+    (said, if heard.exists() { mono(&heard) } else { Vec::new() }, folder)
 }
 
 /// The first channel of a file of any rate that 8 kHz divides, at 8 kHz.
