@@ -29,6 +29,7 @@ const OFFER: &str =
 
 fn pipeline() -> Pipeline {
     let settings = Settings {
+        srtp: voxgw::call::pipeline::srtp::Settings::default(),
         call: call::Settings {
             direction: Direction::In,
             owner: Owner::Offline,

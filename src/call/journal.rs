@@ -247,6 +247,9 @@ pub struct MediaChange {
     pub source: String,
     /// `sendrecv`, `sendonly`, `recvonly`, `inactive`: ours.
     pub direction: String,
+    /// SRTP's suite, like `AES_CM_128_HMAC_SHA1_80`; empty for plain RTP.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub srtp: String,
 }
 
 /// Connection states of an agent.
@@ -416,6 +419,17 @@ pub struct InboundStats {
     /// Packets refused: wrong source, wrong payload type, not RTP.
     #[serde(default)]
     pub refused: u64,
+    /// RTP and RTCP that SRTP found forged: another key, or changed on its way.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub srtp_failed: u64,
+    /// RTP and RTCP that SRTP had seen before, or that came too late to tell.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub srtp_replayed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What we sent to the caller, and what its RTCP says of it.

@@ -8,6 +8,7 @@
 mod figures;
 mod signalling;
 mod sound;
+pub mod srtp;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
@@ -48,6 +49,8 @@ pub struct Settings {
     pub ptime: Ptime,
     /// Where we receive RTP, as the far end reaches it.
     pub rtp: SocketAddr,
+    /// How it is encrypted.
+    pub srtp: srtp::Settings,
     /// Random: first sequence number, timestamp, source number.
     pub seed: u64,
     /// Rate that a remote agent wants to hear; local agents hear the codec's.
@@ -267,6 +270,7 @@ pub struct Pipeline {
     our_answer: Option<String>,
     uplink: Uplink,
     recorder: Recorder,
+    srtp: srtp::Srtp,
     samples: Vec<i16>,
     spare_samples: Vec<Vec<i16>>,
     spare_datagrams: Vec<Vec<u8>>,
@@ -308,6 +312,7 @@ impl Pipeline {
             our_answer: None,
             uplink: Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None },
             recorder: Recorder::default(),
+            srtp: srtp::Srtp::new(settings.srtp.clone()),
             samples: Vec::new(),
             spare_samples: Vec::new(),
             spare_datagrams: Vec::new(),
@@ -338,7 +343,28 @@ impl Pipeline {
     /// The description for our own INVITE.
     pub fn offer(&mut self) -> String {
         self.offered = true;
-        negotiate::offer(&self.offerable(), &self.local())
+        let security = self.srtp.to_offer();
+        negotiate::offer(&self.offerable(security), &self.local())
+    }
+
+    /// The description for an INVITE to somebody else, whose signalling may be readable on its way.
+    pub fn offer_elsewhere(&mut self, in_clear: bool) -> String {
+        self.offered = true;
+        let security = self.srtp.to_offer_elsewhere(in_clear);
+        negotiate::offer(&self.offerable(security), &self.local())
+    }
+
+    /// For a capture: the datagram that was handled last as it was before encryption, `bytes` as it arrived; none if it
+    /// was not authentic.
+    #[must_use]
+    pub fn plain_in<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.srtp.plain(bytes)
+    }
+
+    /// For a capture: the RTP packet that [`Self::poll`] gave last as it was before encryption.
+    #[must_use]
+    pub fn plain_out(&self) -> &[u8] {
+        &self.current_datagram
     }
 
     /// The offer came to nothing: what was agreed before still holds.
@@ -394,7 +420,8 @@ impl Pipeline {
             Out::Rtp(to, bytes) => {
                 let used = std::mem::replace(&mut self.current_datagram, bytes);
                 self.spare_datagrams.push(used);
-                Output::Rtp(to, &self.current_datagram)
+                // Nothing goes out where the key is used up.
+                Output::Rtp(to, self.srtp.protect(&self.current_datagram).unwrap_or_default())
             }
             Out::Audio(samples, voiced_since) => {
                 let used = std::mem::replace(&mut self.current_samples, samples);
@@ -402,7 +429,10 @@ impl Pipeline {
                 let command = Command::Audio { rate: self.uplink.rate, samples: &self.current_samples };
                 Output::Agent { command, voiced_since }
             }
-            Out::Rtcp { to, mux, bytes } => Output::Rtcp { to, mux, bytes },
+            Out::Rtcp { to, mux, bytes } => {
+                let bytes = self.srtp.protect(&bytes).unwrap_or_default().to_vec();
+                Output::Rtcp { to, mux, bytes }
+            }
             Out::Sip(action) => Output::Sip(action),
             Out::ConnectAgent => Output::ConnectAgent,
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },

@@ -57,6 +57,8 @@ pub struct Trunk {
     pub expires: Duration,
     /// OPTIONS this often; zero never.
     pub ping: Duration,
+    /// Whether its media are encrypted; none is `media.srtp`.
+    pub srtp: Option<crate::sip::sdp::crypto::Policy>,
 }
 
 /// Fields that are never shown.
@@ -144,7 +146,7 @@ impl Reader<'_> {
     }
 
     /// A list of whatever can be read from text; nothing is an empty one.
-    fn list<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Vec<T>> {
+    pub(super) fn list<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Vec<T>> {
         let items = self.layers.value(key).map(|(value, _)| value.items()).unwrap_or_default();
         items
             .iter()
@@ -220,6 +222,7 @@ impl Reader<'_> {
             register,
             expires: span("expires", Duration::from_mins(10))?,
             ping: span("ping", Duration::from_secs(30))?,
+            srtp: self.optional(&key("srtp"), str::parse)?,
         })
     }
 }

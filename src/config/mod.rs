@@ -5,11 +5,13 @@
 
 mod accounts;
 pub mod dotenv;
+mod encryption;
 mod keys;
 mod layers;
 mod routes;
 
 pub use accounts::{Signalling, Trunk, is_secret};
+pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub transfers: Transfers,
     /// Ports for RTP and RTCP.
     pub rtp_ports: RangeInclusive<u16>,
+    /// Encryption of media.
+    pub encryption: Encryption,
     /// Codecs in order.
     pub codecs: Vec<&'static Codec>,
     /// Packet length that we like.
@@ -191,8 +195,10 @@ pub enum Pcap {
     Off,
     /// SIP only.
     Sip,
-    /// SIP and RTP.
+    /// SIP and RTP as they were on the wire.
     All,
+    /// SIP, and RTP as it was before encryption.
+    Decrypted,
 }
 
 /// One agent profile.
@@ -271,6 +277,7 @@ impl Config {
                 _ => Transfers::Known,
             },
             rtp_ports: reader.parsed("media.rtp_ports", parse_ports)?,
+            encryption: reader.encryption()?,
             codecs: reader.codecs()?,
             ptime: reader.parsed("media.ptime", |text| match text.trim_end_matches("ms").parse::<u32>() {
                 Ok(ms) if (10..=60).contains(&ms) && ms % 10 == 0 => Ok(Ptime::nearest(ms)),
@@ -439,9 +446,10 @@ impl Reader<'_> {
         Ok(Recording {
             journal: mode != "never",
             sound: mode == "always",
-            pcap: match self.one_of("recording.pcap", &["off", "sip", "all"])?.as_str() {
+            pcap: match self.one_of("recording.pcap", &["off", "sip", "all", "decrypted"])?.as_str() {
                 "sip" => Pcap::Sip,
                 "all" => Pcap::All,
+                "decrypted" => Pcap::Decrypted,
                 _ => Pcap::Off,
             },
             agent_frames: self.flag("recording.agent_frames")?,

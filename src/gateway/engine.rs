@@ -2,6 +2,7 @@
 //!
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
+mod encryption;
 mod handle;
 mod outside;
 mod transfer;
@@ -23,7 +24,7 @@ use crate::{
     call::{
         self,
         journal::{Direction, Header, Level, SCHEMA, SipMessage},
-        pipeline::{Settings, SipAction},
+        pipeline::{Settings, SipAction, srtp},
     },
     clock::SystemClock,
     config::{Config, Transfers},
@@ -455,7 +456,8 @@ impl Engine {
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), None);
+        let srtp = self.encryption(&offered.path, "");
+        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), srtp, None);
         let known = trunk.is_some() || offered.user.is_some();
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
         self.may_refer(leg, known);
@@ -478,7 +480,14 @@ impl Engine {
         self.endpoint.command(SystemClock::now(), Command::Refuse(leg, refusal));
     }
 
-    fn settings(&self, mut header: Header, plan: &Plan, rtp: SocketAddr, originate: Option<&Originate>) -> Settings {
+    fn settings(
+        &self,
+        mut header: Header,
+        plan: &Plan,
+        rtp: SocketAddr,
+        srtp: srtp::Settings,
+        originate: Option<&Originate>,
+    ) -> Settings {
         let wall = SystemClock::wall();
         header.started = wall.rfc3339();
         let direction = header.direction;
@@ -496,6 +505,7 @@ impl Engine {
             codecs: self.config.codecs.clone(),
             ptime: self.config.ptime,
             rtp,
+            srtp,
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),
             prebuffer: plan.prebuffer,
@@ -700,6 +710,8 @@ impl Engine {
             originate.headers.extend(route.into_iter().map(|value| ("Route".to_owned(), value)));
             (path, Some(contact))
         };
+        let srtp = self.encryption(&path, &originate.to.host);
+        encryption::check(&srtp, &path)?;
         let local_ip = path.local.ip();
         let ports = self.ports.bind(local_ip).map_err(Error::machine)?;
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
@@ -720,7 +732,7 @@ impl Engine {
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), Some(&originate));
+        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), srtp, Some(&originate));
         let leg = self.endpoint.new_leg();
         let (reply, sdp) = oneshot::channel();
         self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports);

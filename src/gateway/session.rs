@@ -49,8 +49,8 @@ pub enum In {
     Digit(char, u32),
     /// Something for the journal.
     Note(Level, String),
-    /// A transfer needs a description of ours for the new far end.
-    OfferAgain(tokio::sync::oneshot::Sender<String>),
+    /// A transfer needs a description of ours for the new far end, whose signalling may be readable on its way.
+    OfferAgain(tokio::sync::oneshot::Sender<String>, bool),
     /// The new far end has answered: the session is on this leg now.
     Moved(LegId, Option<Vec<u8>>),
     /// It has not, with the reason; everything stays as it was.
@@ -113,7 +113,8 @@ pub async fn run(start: Start) {
         local,
         engine,
         sink,
-        capture: (pcap == Pcap::All).then_some(wall_ns),
+        capture: matches!(pcap, Pcap::All | Pcap::Decrypted).then_some(wall_ns),
+        decrypted: pcap == Pcap::Decrypted,
         agent_frames,
         outgoing,
         origin: now,
@@ -149,6 +150,8 @@ struct Session {
     sink: Sink,
     /// Wall clock at the start, nanoseconds, if RTP is captured.
     capture: Option<u64>,
+    /// RTP is captured as it was before encryption.
+    decrypted: bool,
     agent_frames: bool,
     outgoing: bool,
     origin: Instant,
@@ -227,8 +230,8 @@ impl Session {
             In::Changed(sdp) => self.input(Input::Changed(sdp.as_deref())).await,
             In::Digit(digit, duration_ms) => self.input(Input::InfoDigit(digit, duration_ms)).await,
             In::Note(level, text) => self.input(Input::Note(level, text)).await,
-            In::OfferAgain(reply) => {
-                let _ = reply.send(self.pipeline.offer());
+            In::OfferAgain(reply, in_clear) => {
+                let _ = reply.send(self.pipeline.offer_elsewhere(in_clear));
             }
             In::Moved(leg, sdp) => {
                 self.leg = leg;
@@ -242,8 +245,15 @@ impl Session {
     }
 
     async fn datagram(&mut self, source: SocketAddr, bytes: &[u8], local: SocketAddr) {
-        self.keep(source, local, bytes);
+        if !self.decrypted {
+            self.keep(source, local, bytes);
+        }
         self.input(Input::Datagram { from: source, bytes }).await;
+        if self.decrypted
+            && let Some(plain) = self.pipeline.plain_in(bytes)
+        {
+            self.keep(source, local, plain);
+        }
     }
 
     /// One input and all that follows from it.
@@ -260,7 +270,8 @@ impl Session {
                     }
                     if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
                         let at_ns = wall_ns + (now.as_nanos() - self.origin.as_nanos());
-                        writer.send(writer::In::Packet(self.call, at_ns, self.local, to, bytes.to_vec()));
+                        let kept = if self.decrypted { self.pipeline.plain_out() } else { bytes };
+                        writer.send(writer::In::Packet(self.call, at_ns, self.local, to, kept.to_vec()));
                     }
                 }
                 Output::Rtcp { to, mux, bytes } => {

@@ -427,6 +427,7 @@ fn sdp_of(stream: &Stream) -> String {
 
 fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
     Settings {
+        srtp: call::pipeline::srtp::Settings::default(),
         call: call::Settings {
             direction: Direction::In,
             owner: plan.owner,

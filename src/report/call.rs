@@ -111,7 +111,8 @@ pub fn line(record: &Record) -> Option<String> {
             ("sip", format!("{direction} {}{sdp}{again}", message.label))
         }
         Body::Media(media) => {
-            ("media", format!("{} {} ms to {} ({})", media.codec, media.ptime_ms, media.remote, media.source))
+            let srtp = if media.srtp.is_empty() { String::new() } else { format!(" {}", media.srtp) };
+            ("media", format!("{} {} ms{srtp} to {} ({})", media.codec, media.ptime_ms, media.remote, media.source))
         }
         Body::Agent(agent) => ("agent", format!("{} {}", agent.state.name(), agent.text)),
         Body::Dtmf(digit) => ("dtmf", format!("{} {}", digit.direction.name(), digit.digit)),

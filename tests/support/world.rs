@@ -4,6 +4,7 @@
 //! the time that the pipeline asked for. Nothing here reads a clock, so a seed gives the same call byte for byte.
 //! Times in tests are milliseconds since [`ORIGIN`], the moment of the INVITE.
 
+use base64::Engine as _;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -21,16 +22,20 @@ use voxgw::{
     call::{
         BargeIn, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
-        pipeline::{Input, Output, Pipeline, Seat, Settings, SipAction},
+        pipeline::{Input, Output, Pipeline, Seat, Settings, SipAction, srtp::Seed, srtp::Settings as Encryption},
         turn::Owner,
     },
     clock::{Instant, WallTime},
     media::{
         codec,
         dsp::tone::{share_at, sine},
-        rtp::packet::Packet,
+        rtp::{packet::Packet, srtp},
     },
     redact::Pii,
+    sip::sdp::{
+        Description,
+        crypto::{Crypto, Policy},
+    },
     unit::{CallId, PayloadType, Ptime, SampleRate, Ssrc},
 };
 
@@ -296,6 +301,14 @@ pub struct Phone {
     sequence: u16,
     timestamp: u32,
     descriptions: u32,
+    /// The protocol of its m-line, and its own key if it wants SRTP.
+    protocol: &'static str,
+    key: Option<Crypto>,
+    seals: Option<srtp::Outbound>,
+    opens: Option<srtp::Inbound>,
+    heard_key: Option<voxgw::sip::sdp::crypto::Key>,
+    /// Packets that it could not open.
+    pub unopened: u64,
 }
 
 impl Phone {
@@ -312,16 +325,76 @@ impl Phone {
             sequence: u16::MAX - 40,
             timestamp: u32::MAX - 8_000,
             descriptions: 0,
+            protocol: "RTP/AVP",
+            key: None,
+            seals: None,
+            opens: None,
+            heard_key: None,
+            unopened: 0,
+        }
+    }
+
+    /// From its next description on it wants SRTP; `key` fills master key and salt.
+    pub fn wants_srtp(&mut self, protocol: &'static str, suite: &'static str, key: u8) {
+        let bytes = srtp::Suite::by_name(suite).unwrap().key_bytes();
+        let key = voxgw::sip::sdp::crypto::Key::new(vec![key; bytes]);
+        self.protocol = protocol;
+        self.key = Some(Crypto { tag: 1, suite, key });
+    }
+
+    /// Takes the keys out of the gateway's answer.
+    fn answered(&mut self, description: &str) {
+        let Some(ours) = &self.key else { return };
+        let answer = Description::parse(description.as_bytes()).expect("the gateway answers");
+        let Some(theirs) = answer.media[0].crypto.first() else { return };
+        let theirs = Crypto::parse(theirs).expect("the gateway's line is good");
+        assert_eq!((theirs.tag, theirs.suite), (ours.tag, ours.suite));
+        let suite = srtp::Suite::by_name(ours.suite).unwrap();
+        if self.seals.is_none() {
+            self.seals = srtp::Outbound::new(suite, ours.key.reveal());
+        }
+        let changed = self.heard_key.replace(theirs.key.clone()) != Some(theirs.key.clone());
+        if changed {
+            self.opens = srtp::Inbound::new(suite, theirs.key.reveal());
+        }
+    }
+
+    /// New keys of its own from now on; the description that says so follows.
+    fn rekeys(&mut self, key: u8) {
+        let suite = self.key.as_ref().unwrap().suite;
+        let protocol = self.protocol;
+        self.wants_srtp(protocol, suite, key);
+        self.seals = None;
+    }
+
+    /// A packet as it goes out.
+    fn sealed(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        match &mut self.seals {
+            Some(seals) => seals.protect(&bytes).expect("RTP").to_vec(),
+            None => bytes,
+        }
+    }
+
+    fn hears(&mut self, now: Instant, bytes: &[u8]) {
+        let Some(opens) = &mut self.opens else { return self.heard.extend(Piece::read(now, bytes)) };
+        match opens.open(bytes) {
+            Ok(plain) => self.heard.extend(Piece::read(now, &plain)),
+            Err(_) => self.unopened += 1,
         }
     }
 
     fn description(&mut self, flow: &str) -> String {
         self.descriptions += 1;
         let (law, other) = (self.law.0, 8 - self.law.0);
-        let (version, address, port) = (self.descriptions, PHONE.ip(), PHONE.port());
+        let (version, address, port, protocol) = (self.descriptions, PHONE.ip(), PHONE.port(), self.protocol);
+        let mut crypto = String::new();
+        if let Some(Crypto { tag, suite, key }) = &self.key {
+            let key = base64::engine::general_purpose::STANDARD.encode(key.reveal());
+            crypto = format!("a=crypto:{tag} {suite} inline:{key}|2^31\r\n");
+        }
         format!(
             "v=0\r\no=- 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP {law} {other} {event}\r\na=rtpmap:{event} telephone-event/8000\r\n\
+             m=audio {port} {protocol} {law} {other} {event}\r\n{crypto}a=rtpmap:{event} telephone-event/8000\r\n\
              a=fmtp:{event} 0-15\r\na=ptime:20\r\na={flow}\r\n",
             event = EVENT.0,
         )
@@ -356,7 +429,7 @@ impl Phone {
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
         self.sequence = self.sequence.wrapping_add(1);
-        bytes
+        self.sealed(bytes)
     }
 
     /// Timestamp, payload and marker of a key that is held now.
@@ -499,6 +572,10 @@ pub struct Setup {
     pub offers: bool,
     /// The phone acknowledges the 200.
     pub acknowledges: bool,
+    /// Of the gateway.
+    pub srtp: Policy,
+    /// Signalling is readable on its way.
+    pub in_clear: bool,
 }
 
 impl Setup {
@@ -527,6 +604,8 @@ impl Setup {
             record: false,
             offers: true,
             acknowledges: true,
+            srtp: Policy::Optional,
+            in_clear: false,
         }
     }
 
@@ -555,6 +634,7 @@ impl Setup {
             codecs: codec::CODECS.iter().collect(),
             ptime: Ptime::MS_20,
             rtp: GATEWAY,
+            srtp: Encryption { in_clear: self.in_clear, ..Encryption::new(self.srtp, Seed([9; 32])) },
             seed: self.gateway_seed,
             agent_rate: self.agent_rate,
             prebuffer: Duration::ZERO,
@@ -590,6 +670,8 @@ pub enum Happening {
     PhoneSends(bool),
     /// The caller presses these keys.
     PhonePresses(String),
+    /// The phone takes a new key and says so in a re-INVITE.
+    PhoneRekeys(u8),
     /// A datagram arrives at the gateway.
     AtGateway(SocketAddr, Vec<u8>),
     /// A datagram arrives at the phone.
@@ -651,6 +733,8 @@ pub struct World {
     pub uplink: Network,
     /// Sound that left the gateway, in order.
     pub sent: Vec<Piece>,
+    /// RTP that left the gateway, as it left.
+    pub wire: Vec<Vec<u8>>,
     /// Signalling that the call wanted.
     pub sip: Vec<(Instant, SipAction)>,
     /// The journal.
@@ -680,6 +764,7 @@ impl World {
             uplink: Network::new(setup.uplink, setup.seed),
             downlink: Network::new(setup.downlink, !setup.seed),
             sent: Vec::new(),
+            wire: Vec::new(),
             sip: Vec::new(),
             records: Vec::new(),
             sound: Vec::new(),
@@ -765,7 +850,11 @@ impl World {
             Happening::PhoneSends(sends) => self.phone.sending = sends,
             Happening::PhonePresses(keys) => self.phone.keys.extend(keys.chars()),
             Happening::AtGateway(from, bytes) => self.give(Input::Datagram { from, bytes: &bytes }),
-            Happening::AtPhone(bytes) => self.phone.heard.extend(Piece::read(self.now, &bytes)),
+            Happening::PhoneRekeys(key) => {
+                self.phone.rekeys(key);
+                self.perform(Happening::Reinvite("sendrecv"));
+            }
+            Happening::AtPhone(bytes) => self.phone.hears(self.now, &bytes),
             Happening::AgentSays(event) => self.give(Input::Agent(event)),
             Happening::OperatorHangsUp => self.give(Input::HangUp("the operator wants it".to_owned())),
         }
@@ -823,7 +912,11 @@ impl World {
     }
 
     fn left_gateway(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        self.sent.extend(Piece::read(self.now, &bytes));
+        // What was encrypted only the phone can read.
+        if self.phone.opens.is_none() {
+            self.sent.extend(Piece::read(self.now, &bytes));
+        }
+        self.wire.push(bytes.clone());
         if to == PHONE {
             for at in self.downlink.carry(self.now) {
                 self.schedule(at, Happening::AtPhone(bytes.clone()));
@@ -835,6 +928,9 @@ impl World {
     fn signalled(&mut self, action: SipAction) {
         let heard_at = self.now + self.downlink.faults.delay;
         let answered_at = heard_at + self.uplink.faults.delay;
+        if let SipAction::Answer(text) | SipAction::AnswerReinvite(text) = &action {
+            self.phone.answered(text);
+        }
         match &action {
             SipAction::Answer(_) if self.acknowledges => {
                 self.schedule(heard_at, Happening::PhoneTick);

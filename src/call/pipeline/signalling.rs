@@ -12,6 +12,7 @@ use crate::{
     media::outbound::Outbound,
     media::rtp::report::Reporter,
     sip::sdp::Description,
+    sip::sdp::crypto::Security,
     sip::sdp::negotiate,
     sip::sdp::negotiate::Agreed,
     sip::sdp::negotiate::Local,
@@ -20,10 +21,11 @@ use crate::{
 };
 
 impl Pipeline {
-    pub(super) fn offerable(&self) -> Offerable {
+    pub(super) fn offerable(&self, security: Security) -> Offerable {
         Offerable {
             codecs: self.settings.codecs.iter().map(|codec| (codec.name, codec.payload_type)).collect(),
             ptime: self.settings.ptime,
+            security,
         }
     }
 
@@ -34,26 +36,39 @@ impl Pipeline {
 
     pub(super) fn invited(&mut self, now: Instant, sdp: Option<&[u8]>) {
         if let Some(sdp) = sdp {
-            match self.negotiated(sdp) {
+            match self.negotiated(now, sdp) {
                 Ok((agreed, text)) => {
                     self.our_answer = Some(text);
                     self.start_media(now, agreed);
                 }
-                Err(problem) => {
-                    self.record(now, Body::Note(Note { level: Level::Error, text: format!("488: {problem}") }));
-                    self.call.handle(now, CallInput::Refused(problem.clone()));
-                    self.push(Out::Sip(SipAction::Refuse(488, problem)));
-                    return;
-                }
+                Err(problem) => return self.refuse(now, problem),
             }
+        } else if let Some(problem) = self.srtp.to_answer().forbids_offer() {
+            return self.refuse(now, problem.to_owned());
         }
         self.call.handle(now, CallInput::Begin);
     }
 
-    pub(super) fn negotiated(&mut self, sdp: &[u8]) -> Result<(Agreed, String), String> {
+    fn refuse(&mut self, now: Instant, problem: String) {
+        self.record(now, Body::Note(Note { level: Level::Error, text: format!("488: {problem}") }));
+        self.call.handle(now, CallInput::Refused(problem.clone()));
+        self.push(Out::Sip(SipAction::Refuse(488, problem)));
+    }
+
+    pub(super) fn negotiated(&mut self, now: Instant, sdp: &[u8]) -> Result<(Agreed, String), String> {
         let offer = Description::parse(sdp)?;
-        let (can, local) = (self.offerable(), self.local());
-        negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())
+        let security = self.srtp.to_answer();
+        let (can, local) = (self.offerable(security), self.local());
+        let (agreed, text) = negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())?;
+        self.warn_of_keys(now, &offer, &agreed);
+        Ok((agreed, text))
+    }
+
+    fn warn_of_keys(&mut self, now: Instant, theirs: &Description, agreed: &Agreed) {
+        let they_have_keys = theirs.media.iter().any(|media| !media.crypto.is_empty());
+        if let Some(text) = self.srtp.warning(they_have_keys, agreed.secured.is_some()) {
+            self.record(now, Body::Note(Note { level: Level::Warn, text: text.to_owned() }));
+        }
     }
 
     pub(super) fn answered(&mut self, now: Instant, sdp: Option<&[u8]>) {
@@ -73,12 +88,15 @@ impl Pipeline {
     /// Reads the answer to our offer; hangs up if there is no agreement.
     pub(super) fn take_answer(&mut self, now: Instant, sdp: Option<&[u8]>) -> bool {
         self.offered = false;
-        let local = self.local();
+        let (local, security) = (self.local(), self.srtp.offered());
         let agreed = sdp
             .ok_or_else(|| "the answer has no session description".to_owned())
             .and_then(Description::parse)
             .and_then(|answer| {
-                negotiate::accept(&answer, &self.offerable(), &local).map_err(|refused| refused.to_string())
+                let agreed = negotiate::accept(&answer, &self.offerable(security), &local);
+                let agreed = agreed.map_err(|refused| refused.to_string())?;
+                self.warn_of_keys(now, &answer, &agreed);
+                Ok(agreed)
             });
         match agreed {
             Ok(agreed) => {
@@ -97,12 +115,16 @@ impl Pipeline {
 
     pub(super) fn reinvited(&mut self, now: Instant, sdp: Option<&[u8]>) {
         let Some(sdp) = sdp else {
+            if self.srtp.to_answer().forbids_offer().is_some() {
+                self.push(Out::Sip(SipAction::RefuseReinvite(488)));
+                return;
+            }
             // Offerless: our offer goes in the 200, their answer comes with the ACK.
             let text = self.offer();
             self.push(Out::Sip(SipAction::AnswerReinvite(text)));
             return;
         };
-        match self.negotiated(sdp) {
+        match self.negotiated(now, sdp) {
             Ok((agreed, text)) => {
                 self.push(Out::Sip(SipAction::AnswerReinvite(text)));
                 let held = !agreed.flow.sends();
@@ -121,6 +143,7 @@ impl Pipeline {
 
     /// Starts media, or changes it.
     pub(super) fn start_media(&mut self, now: Instant, agreed: Agreed) {
+        self.srtp.agreed(now, agreed.secured.as_ref());
         let ours = codec::by_name(&agreed.codec.0).unwrap_or(&codec::CODECS[0]);
         let expected = agreed.flow.receives();
         self.expected_media |= expected;
@@ -149,6 +172,7 @@ impl Pipeline {
             remote: agreed.remote.to_string(),
             source: "sdp".to_owned(),
             direction: agreed.flow.name().to_owned(),
+            srtp: self.srtp.suite().to_owned(),
         };
         if let Some(media) = &mut self.media {
             // After a hold the sender's positions say nothing about the time that passed.

@@ -41,6 +41,7 @@ impl Pipeline {
     pub(super) fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let wall = self.wall(now);
         let Some(media) = &mut self.media else { return };
+        let Some(bytes) = self.srtp.open(now, bytes) else { return };
         if is_rtcp(bytes) {
             if from.ip() == media.remote_rtcp.ip() || from.ip() == media.remote.ip() {
                 media.reporter.handle(now, wall, bytes, media.inbound.codec().clock);
@@ -134,6 +135,7 @@ impl Pipeline {
             remote: source.to_string(),
             source: "latched".to_owned(),
             direction: media.agreed.flow.name().to_owned(),
+            srtp: self.srtp.suite().to_owned(),
         };
         self.record(now, Body::Media(change));
     }

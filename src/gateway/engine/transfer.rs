@@ -1,6 +1,6 @@
 //! Transfers (RFC 3515, RFC 5589): the far end sends us elsewhere, or we send it.
 
-use super::{Command, Engine, Move, Request, printable};
+use super::{Command, Engine, Move, Request, encryption, printable};
 use crate::{
     call::journal::Level,
     clock::SystemClock,
@@ -49,10 +49,11 @@ impl Engine {
             return;
         }
         let path = found.and_then(|remote| self.path_towards(&to, remote));
+        let path = path.and_then(|path| encryption::check(&self.encryption(&path, &to.host), &path).map(|()| path));
         let offer = match (&path, self.sessions.get(&leg)) {
-            (Ok(_), Some(known)) => {
+            (Ok(path), Some(known)) => {
                 let (reply, offer) = oneshot::channel();
-                let _ = known.to.try_send(In::OfferAgain(reply));
+                let _ = known.to.try_send(In::OfferAgain(reply, !path.transport.is_secure()));
                 offer.await.ok()
             }
             _ => None,

@@ -1,6 +1,9 @@
 //! Offer and answer (RFC 3264): one audio stream is taken, everything else is refused in its place.
 
-use super::{Description, Flow, Media};
+use super::{
+    Description, Flow, Media,
+    crypto::{Secured, Security, is_secure},
+};
 use crate::unit::{PayloadType, Ptime};
 use std::{
     fmt::Write as _,
@@ -14,6 +17,8 @@ pub struct Offerable {
     pub codecs: Vec<(&'static str, PayloadType)>,
     /// Packet length that we like.
     pub ptime: Ptime,
+    /// Whether and how media are encrypted.
+    pub security: Security,
 }
 
 /// Our side of the media.
@@ -48,6 +53,8 @@ pub struct Agreed {
     pub rtcp_mux: bool,
     /// Our direction.
     pub flow: Flow,
+    /// Keys of SRTP; none is plain RTP.
+    pub secured: Option<Secured>,
 }
 
 /// Payload type that we give telephone-event in our offers.
@@ -65,6 +72,8 @@ pub enum Refused {
     },
     /// Audio without an address.
     NoAddress,
+    /// Encryption came to nothing, and why.
+    Unsecured(String),
 }
 
 impl std::fmt::Display for Refused {
@@ -73,6 +82,7 @@ impl std::fmt::Display for Refused {
             Self::NoAudio => f.write_str("no audio over RTP/AVP was offered"),
             Self::NoCommonCodec { offered } => write!(f, "no codec in common; offered were {offered}"),
             Self::NoAddress => f.write_str("the audio has no address"),
+            Self::Unsecured(why) => f.write_str(why),
         }
     }
 }
@@ -83,9 +93,20 @@ impl std::fmt::Display for Refused {
 /// Says why it must be refused with 488.
 pub fn answer(offer: &Description, can: &Offerable, local: &Local) -> Result<(Agreed, String), Refused> {
     let takes = |media: &&Media| media.kind == "audio" && media.port != 0 && is_rtp(&media.protocol);
-    let chosen = offer.media.iter().position(|media| takes(&media)).ok_or(Refused::NoAudio)?;
+    // Some offer the same audio twice, with SRTP and without: the encrypted one, else the first that can be.
+    let mut outcomes: Vec<(usize, Result<Option<Secured>, String>)> = Vec::new();
+    for (n, media) in offer.media.iter().enumerate().filter(|(_, media)| takes(media)) {
+        outcomes.push((n, can.security.answer(media)));
+    }
+    let encrypted = outcomes.iter().position(|(_, outcome)| matches!(outcome, Ok(Some(_))));
+    let best = encrypted.or_else(|| outcomes.iter().position(|(_, outcome)| outcome.is_ok())).unwrap_or(0);
+    if outcomes.is_empty() {
+        return Err(Refused::NoAudio);
+    }
+    let (chosen, secured) = outcomes.swap_remove(best);
+    let secured = secured.map_err(Refused::Unsecured)?;
     let media = &offer.media[chosen];
-    let agreed = agree(media, can, local)?;
+    let agreed = Agreed { secured, ..agree(media, can, local)? };
     let mut text = head(local);
     for (n, media) in offer.media.iter().enumerate() {
         if n == chosen {
@@ -104,7 +125,8 @@ pub fn answer(offer: &Description, can: &Offerable, local: &Local) -> Result<(Ag
 pub fn offer(can: &Offerable, local: &Local) -> String {
     let mut text = head(local);
     let formats: Vec<String> = can.codecs.iter().map(|(_, payload_type)| payload_type.0.to_string()).collect();
-    let _ = write!(text, "m=audio {} RTP/AVP {} {EVENT}\r\n", local.address.port(), formats.join(" "));
+    let (port, protocol) = (local.address.port(), can.security.protocol());
+    let _ = write!(text, "m=audio {port} {protocol} {} {EVENT}\r\n{}", formats.join(" "), can.security.offered());
     for (name, payload_type) in &can.codecs {
         let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", payload_type.0, name.to_ascii_uppercase());
     }
@@ -121,7 +143,8 @@ pub fn offer(can: &Offerable, local: &Local) -> String {
 pub fn accept(answer: &Description, can: &Offerable, local: &Local) -> Result<Agreed, Refused> {
     let media =
         answer.media.first().filter(|media| media.kind == "audio" && media.port != 0).ok_or(Refused::NoAudio)?;
-    let mut agreed = agree(media, can, local)?;
+    let secured = can.security.accept(media).map_err(Refused::Unsecured)?;
+    let mut agreed = Agreed { secured, ..agree(media, can, local)? };
     // We receive by our own numbers; the answer may use others.
     agreed.accepts.extend(can.codecs.iter().map(|(name, payload_type)| (*payload_type, (*name).to_owned())));
     agreed.accepts.dedup();
@@ -130,7 +153,7 @@ pub fn accept(answer: &Description, can: &Offerable, local: &Local) -> Result<Ag
 }
 
 fn is_rtp(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case("RTP/AVP") || protocol.eq_ignore_ascii_case("RTP/AVPF")
+    protocol.eq_ignore_ascii_case("RTP/AVP") || protocol.eq_ignore_ascii_case("RTP/AVPF") || is_secure(protocol)
 }
 
 fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refused> {
@@ -171,6 +194,7 @@ fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refuse
         rtcp_mux: media.rtcp_mux,
         // §6.1: sendonly is answered with recvonly, and so on.
         flow: Flow::of(media.flow.receives(), media.flow.sends() && !local.hold),
+        secured: None,
     })
 }
 
@@ -214,6 +238,7 @@ fn write_audio(text: &mut String, agreed: &Agreed, offered: &Media, local: &Loca
     let mut formats: Vec<String> = agreed.accepts.iter().map(|(pt, _)| pt.0.to_string()).collect();
     formats.extend(agreed.event.map(|pt| pt.0.to_string()));
     let _ = write!(text, "m=audio {} {} {}\r\n", local.address.port(), offered.protocol, formats.join(" "));
+    text.extend(agreed.secured.as_ref().map(Secured::line));
     for (payload_type, name) in &agreed.accepts {
         let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", payload_type.0, name.to_ascii_uppercase());
     }
@@ -232,7 +257,8 @@ mod tests {
     use super::*;
 
     fn can() -> Offerable {
-        Offerable { codecs: vec![("pcmu", PayloadType(0)), ("pcma", PayloadType(8))], ptime: Ptime::MS_20 }
+        let codecs = vec![("pcmu", PayloadType(0)), ("pcma", PayloadType(8))];
+        Offerable { codecs, ptime: Ptime::MS_20, security: Security::default() }
     }
 
     fn local() -> Local {

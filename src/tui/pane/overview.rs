@@ -61,7 +61,10 @@ fn lines(view: &SessionView, model: &Model, width: usize) -> Vec<Line<'static>> 
     page.row("lasted", &format!("{}  answered after {answered}", text::clock(view.t)), plain);
     let media = view.media.as_ref().map_or_else(
         || text::UNKNOWN.to_owned(),
-        |media| format!("{}  pt {}  {} ms  {}", media.codec, media.payload_type, media.ptime_ms, media.direction),
+        |media| {
+            let srtp = if media.srtp.is_empty() { String::new() } else { format!("  {}", media.srtp) };
+            format!("{}  pt {}  {} ms  {}{srtp}", media.codec, media.payload_type, media.ptime_ms, media.direction)
+        },
     );
     page.row("media", &media, plain);
     let column = |name| columns::by_name(name).and_then(|at| columns::COLUMNS.get(at));
