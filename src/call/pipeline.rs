@@ -343,14 +343,14 @@ impl Pipeline {
     /// The description for our own INVITE.
     pub fn offer(&mut self) -> String {
         self.offered = true;
-        let security = self.srtp.to_offer();
+        let security = self.srtp.for_offer();
         negotiate::offer(&self.offerable(security), &self.local())
     }
 
     /// The description for an INVITE to somebody else, whose signalling may be readable on its way.
     pub fn offer_elsewhere(&mut self, in_clear: bool) -> String {
         self.offered = true;
-        let security = self.srtp.to_offer_elsewhere(in_clear);
+        let security = self.srtp.for_offer_elsewhere(in_clear);
         negotiate::offer(&self.offerable(security), &self.local())
     }
 

@@ -43,7 +43,7 @@ impl Pipeline {
                 }
                 Err(problem) => return self.refuse(now, problem),
             }
-        } else if let Some(problem) = self.srtp.to_answer().forbids_offer() {
+        } else if let Some(problem) = self.srtp.for_answer().forbids_offer() {
             return self.refuse(now, problem.to_owned());
         }
         self.call.handle(now, CallInput::Begin);
@@ -57,7 +57,7 @@ impl Pipeline {
 
     pub(super) fn negotiated(&mut self, now: Instant, sdp: &[u8]) -> Result<(Agreed, String), String> {
         let offer = Description::parse(sdp)?;
-        let security = self.srtp.to_answer();
+        let security = self.srtp.for_answer();
         let (can, local) = (self.offerable(security), self.local());
         let (agreed, text) = negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())?;
         self.warn_of_keys(now, &offer, &agreed);
@@ -115,7 +115,7 @@ impl Pipeline {
 
     pub(super) fn reinvited(&mut self, now: Instant, sdp: Option<&[u8]>) {
         let Some(sdp) = sdp else {
-            if self.srtp.to_answer().forbids_offer().is_some() {
+            if self.srtp.for_answer().forbids_offer().is_some() {
                 self.push(Out::Sip(SipAction::RefuseReinvite(488)));
                 return;
             }

@@ -100,13 +100,13 @@ impl Srtp {
     // Descriptions
 
     /// What an answer to their offer is made from.
-    pub(super) fn to_answer(&mut self) -> Security {
+    pub(super) fn for_answer(&mut self) -> Security {
         let current = self.active.as_ref().map(|active| (active.secured.theirs.clone(), active.secured.ours.clone()));
         self.security(self.settings.in_clear, current)
     }
 
     /// What an offer to the far end that we have is made from: the key that holds stays.
-    pub(super) fn to_offer(&mut self) -> Security {
+    pub(super) fn for_offer(&mut self) -> Security {
         let mut security = self.security(self.settings.in_clear, None);
         if let Some(active) = &self.active {
             let ours = &active.secured.ours;
@@ -119,7 +119,7 @@ impl Srtp {
     }
 
     /// What an offer to somebody else is made from: new keys, because the far end knows the old ones.
-    pub(super) fn to_offer_elsewhere(&mut self, in_clear: bool) -> Security {
+    pub(super) fn for_offer_elsewhere(&mut self, in_clear: bool) -> Security {
         let security = self.security(in_clear, None);
         self.offered = Some((security.clone(), in_clear));
         security
