@@ -7,7 +7,7 @@ pub use crate::call::latency::percentile;
 use crate::{
     call::journal::{
         Body, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange, OutboundStats, Record,
-        SipMessage, Summary, Turn, Who,
+        RecordingState, SipMessage, Summary, Turn, Who,
     },
     redact::Pii,
     unit::{CallId, TurnId},
@@ -176,6 +176,9 @@ pub struct SessionView {
     pub caller_speaks: bool,
     /// The agent speaks.
     pub agent_speaks: bool,
+    /// The operator has paused the recording.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recording_paused: bool,
     /// Finished turns.
     #[serde(default)]
     pub turns: Vec<Turn>,
@@ -273,6 +276,12 @@ impl SessionView {
                 self.agent_speaks = false;
                 self.summary = Some(summary.clone());
                 false
+            }
+            Body::Recording(change) => {
+                if change.state != RecordingState::Tone {
+                    self.recording_paused = change.state == RecordingState::Paused;
+                }
+                true
             }
             Body::Sip(_) | Body::Agent(_) | Body::Note(_) => true,
             Body::Unknown => false,

@@ -51,6 +51,8 @@ pub enum Body {
     Stats(Stats),
     /// A named check fired.
     Lint(Lint),
+    /// The recording was paused or goes on, or the tone that tells of it was heard.
+    Recording(RecordingChange),
     /// Something the operator must know.
     Note(Note),
     /// Last line of a journal.
@@ -472,6 +474,37 @@ pub struct Lint {
     pub evidence: String,
     /// What to try.
     pub cure: String,
+}
+
+/// What became of the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingChange {
+    /// What.
+    pub state: RecordingState,
+}
+
+/// States of the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// It goes on.
+    On,
+    /// Silence lies in the place of sound from now on; words and digits are not written down.
+    Paused,
+    /// A tone told that the call is recorded.
+    Tone,
+}
+
+impl RecordingState {
+    /// As in the journal.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Paused => "paused",
+            Self::Tone => "tone",
+        }
+    }
 }
 
 /// Something the operator must know.

@@ -6,6 +6,7 @@
 //! Rule: after each [`Pipeline::handle`], drain [`Pipeline::poll`] until it answers [`Output::Timeout`].
 
 mod figures;
+pub mod recording;
 mod signalling;
 mod sound;
 pub mod srtp;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub apology: Arc<[i16]>,
     /// Sound is to be recorded.
     pub record: bool,
+    /// And whoever hears that it is.
+    pub tone: recording::Tone,
     /// Recording channels are swapped: we are the caller (`dial`).
     pub we_are_caller: bool,
     /// The call ends when nothing arrives for so long; zero never.
@@ -114,6 +117,8 @@ pub enum Input<'a> {
     HangUp(String),
     /// The operator sends digits.
     Press(&'a str),
+    /// The operator pauses the recording, or goes on with it.
+    PauseRecording(bool),
     /// Something for the journal from outside: a full disk.
     Note(Level, String),
     /// Time passed.
@@ -270,6 +275,7 @@ pub struct Pipeline {
     our_answer: Option<String>,
     uplink: Uplink,
     recorder: Recorder,
+    recording: recording::Recording,
     srtp: srtp::Srtp,
     samples: Vec<i16>,
     spare_samples: Vec<Vec<i16>>,
@@ -312,6 +318,7 @@ impl Pipeline {
             our_answer: None,
             uplink: Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None },
             recorder: Recorder::default(),
+            recording: recording::Recording::new(settings.tone),
             srtp: srtp::Srtp::new(settings.srtp.clone()),
             samples: Vec::new(),
             spare_samples: Vec::new(),
@@ -408,6 +415,7 @@ impl Pipeline {
             Input::SipTrace(message) => self.record(now, Body::Sip(message)),
             Input::HangUp(reason) => self.call.handle(now, CallInput::HangUp { by: "us", reason }),
             Input::Press(digits) => self.press(now, digits),
+            Input::PauseRecording(paused) => self.pause_recording(now, paused),
             Input::Note(level, text) => self.record(now, Body::Note(Note { level, text })),
         }
         self.settle(now);
@@ -602,6 +610,9 @@ impl Pipeline {
     }
 
     fn record(&mut self, now: Instant, body: Body) {
+        if self.recording.is_paused() && matches!(body, Body::Transcript(_) | Body::Dtmf(_)) {
+            return;
+        }
         let t = (now.signed_ms_since(self.origin) * 1_000.0).round() / 1e6;
         self.push(Out::Record(Box::new(Record { t, body })));
     }

@@ -82,6 +82,8 @@ pub static KEYS: &[Key] = &[
     key("call.patience", "\"3s\"", "Ring this long at most while the agent connects, then answer."),
     key("recording.mode", "\"always\"", "always: journal and sound; journal: no sound; never."),
     key("recording.pcap", "\"off\"", "call.pcap of each call: off, sip, all (SIP, and RTP as it was on the wire), decrypted (RTP without SRTP)."),
+    key("recording.tone_every", "\"0s\"", "A soft beep tells that the call is recorded, at its beginning and this often; 0s never."),
+    key("recording.tone_to", "\"both\"", "Who hears it: both, far_end, agent."),
     key("recording.agent_frames", "false", "Keep every provider frame in agent.jsonl."),
     key("recording.folder", "\"~/.local/state/voxgw/calls\"", "Where the call folders are."),
     key("recording.keep", "\"30d\"", "Call folders older than this are removed."),

@@ -178,6 +178,8 @@ pub struct Recording {
     pub sound: bool,
     /// Write `call.pcap`.
     pub pcap: Pcap,
+    /// The beep that tells of it.
+    pub tone: crate::call::pipeline::recording::Tone,
     /// Write `agent.jsonl`.
     pub agent_frames: bool,
     /// Where the folders are.
@@ -442,10 +444,16 @@ impl Reader<'_> {
     }
 
     fn recording(&self) -> Result<Recording> {
+        let tone_to = self.one_of("recording.tone_to", &["both", "far_end", "agent"])?;
         let mode = self.one_of("recording.mode", &["always", "journal", "never"])?;
         Ok(Recording {
             journal: mode != "never",
             sound: mode == "always",
+            tone: crate::call::pipeline::recording::Tone {
+                every: self.span("recording.tone_every")?,
+                to_far_end: tone_to != "agent",
+                to_agent: tone_to != "far_end",
+            },
             pcap: match self.one_of("recording.pcap", &["off", "sip", "all", "decrypted"])?.as_str() {
                 "sip" => Pcap::Sip,
                 "all" => Pcap::All,

@@ -511,6 +511,7 @@ impl Engine {
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
             record: self.config.recording.sound && self.sink.writer.is_some(),
+            tone: self.config.recording.tone,
             we_are_caller: direction == Direction::Out,
             media_timeout: self.config.media_timeout,
             hang_up_after_silence: originate.and_then(|o| o.hang_up_after_silence),
@@ -664,6 +665,9 @@ impl Engine {
             Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));
+            }
+            Request::PauseRecording(call, paused, reply) => {
+                let _ = reply.send(self.tell_call(call, In::PauseRecording(paused)));
             }
             Request::Press(call, digits, reply) => {
                 let _ = reply.send(self.tell_call(call, In::Press(digits)));

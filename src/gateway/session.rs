@@ -9,7 +9,7 @@ use crate::{
         wire::gemini::Wire,
     },
     call::{
-        journal::{AgentState, Direction, Level, SipMessage},
+        journal::{AgentState, Direction, Level, RecordingState, SipMessage},
         pipeline::{Input, Output, Pipeline, Seat, Settings},
     },
     clock::{Instant, SystemClock},
@@ -18,7 +18,12 @@ use crate::{
     sip::endpoint::{Ended, EndedBy, LegId},
     unit::CallId,
 };
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+};
 use tokio::{net::UdpSocket, sync::mpsc};
 
 /// A packet for a capture: wall clock in nanoseconds, from, to, bytes.
@@ -43,6 +48,8 @@ pub enum In {
     HangUp(String),
     /// Somebody sends digits.
     Press(String),
+    /// Somebody pauses the recording, or goes on with it.
+    PauseRecording(bool),
     /// The far end took our change of the session.
     Changed(Option<Vec<u8>>),
     /// A digit in an INFO, and its length in milliseconds.
@@ -115,6 +122,7 @@ pub async fn run(start: Start) {
         sink,
         capture: matches!(pcap, Pcap::All | Pcap::Decrypted).then_some(wall_ns),
         decrypted: pcap == Pcap::Decrypted,
+        paused: Rc::default(),
         agent_frames,
         outgoing,
         origin: now,
@@ -152,6 +160,8 @@ struct Session {
     capture: Option<u64>,
     /// RTP is captured as it was before encryption.
     decrypted: bool,
+    /// Nothing of what is said is kept.
+    paused: Rc<Cell<bool>>,
     agent_frames: bool,
     outgoing: bool,
     origin: Instant,
@@ -227,6 +237,10 @@ impl Session {
             }
             In::HangUp(reason) => self.input(Input::HangUp(reason)).await,
             In::Press(digits) => self.input(Input::Press(&digits)).await,
+            In::PauseRecording(paused) => {
+                self.input(Input::PauseRecording(paused)).await;
+                self.paused.set(paused);
+            }
             In::Changed(sdp) => self.input(Input::Changed(sdp.as_deref())).await,
             In::Digit(digit, duration_ms) => self.input(Input::InfoDigit(digit, duration_ms)).await,
             In::Note(level, text) => self.input(Input::Note(level, text)).await,
@@ -268,7 +282,7 @@ impl Session {
                     if self.rtp.try_send_to(bytes, to).is_err() {
                         self.unsent += 1;
                     }
-                    if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
+                    if let (Some(wall_ns), Some(writer), false) = (self.capture, &self.sink.writer, self.paused.get()) {
                         let at_ns = wall_ns + (now.as_nanos() - self.origin.as_nanos());
                         let kept = if self.decrypted { self.pipeline.plain_out() } else { bytes };
                         writer.send(writer::In::Packet(self.call, at_ns, self.local, to, kept.to_vec()));
@@ -339,10 +353,13 @@ impl Session {
 
     fn cassette(&self) -> Option<mpsc::UnboundedSender<crate::agent::event::CassetteFrame>> {
         let writer = self.sink.writer.clone().filter(|_| self.agent_frames)?;
-        let call = self.call;
+        let (call, paused) = (self.call, Rc::clone(&self.paused));
         let (to, mut frames) = mpsc::unbounded_channel();
         tokio::task::spawn_local(async move {
             while let Some(frame) = frames.recv().await {
+                if paused.get() {
+                    continue;
+                }
                 writer.send(writer::In::Frame(call, frame));
             }
         });
@@ -357,7 +374,7 @@ impl Session {
     }
 
     fn keep(&self, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
-        if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
+        if let (Some(wall_ns), Some(writer), false) = (self.capture, &self.sink.writer, self.paused.get()) {
             let at_ns = wall_ns + (SystemClock::now().as_nanos() - self.origin.as_nanos());
             writer.send(writer::In::Packet(self.call, at_ns, source, destination, bytes.to_vec()));
         }
@@ -407,6 +424,10 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Lint(lint) => tracing::warn!(
             target: "lint", event = "lint.fired", %call, name = %lint.name, evidence = %lint.evidence
         ),
+        Body::Recording(change) if change.state == RecordingState::Tone => {}
+        Body::Recording(change) => {
+            tracing::info!(target: "recording", event = "recording.state", %call, state = change.state.name());
+        }
         Body::Note(note) if note.level == Level::Error => {
             tracing::error!(target: "call", event = "call.note", %call, "{}", crate::redact::printable(&note.text));
         }

@@ -459,6 +459,7 @@ mod tests {
             journal: true,
             sound: true,
             pcap: crate::config::Pcap::Off,
+            tone: crate::call::pipeline::recording::Tone::default(),
             agent_frames: false,
             folder: folder.to_owned(),
             keep,

@@ -11,7 +11,7 @@
 
 use super::{
     codec::Codec,
-    dsp::{level::LevelMeter, resample::Resampler},
+    dsp::{beep::Beep, level::LevelMeter, resample::Resampler},
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
 use crate::{
@@ -108,6 +108,7 @@ pub struct Outbound {
     payload: Vec<u8>,
     played: Vec<i16>,
     level: LevelMeter,
+    beep: Beep,
     packets: u64,
     octets: u64,
     voice_packets: u64,
@@ -146,6 +147,7 @@ impl Outbound {
             payload: Vec::new(),
             played: Vec::new(),
             level: LevelMeter::default(),
+            beep: Beep::new(),
             packets: 0,
             octets: 0,
             voice_packets: 0,
@@ -241,6 +243,11 @@ impl Outbound {
         cut
     }
 
+    /// The far end hears a beep with the next packets, over whatever else it hears.
+    pub const fn beep(&mut self) {
+        self.beep.start();
+    }
+
     /// Puts a digit in line; false if the far end takes none, or it is no digit.
     pub fn press(&mut self, digit: char) -> bool {
         self.settings.event.is_some() && self.speaker.press(digit)
@@ -320,6 +327,11 @@ impl Outbound {
         payload.resize(count, self.settings.codec.silence);
         self.played.clear();
         self.settings.codec.decode(&payload, &mut self.played);
+        if self.beep.is_on() {
+            self.beep.mix(self.settings.codec.rate, &mut self.played);
+            payload.clear();
+            self.settings.codec.encode(&self.played, &mut payload);
+        }
         self.level.add(&self.played);
         let marker = (ticked.voice && !was_in_spurt) || self.packets == 0;
         self.send(marker, self.settings.payload_type, timestamp, &payload, datagram);

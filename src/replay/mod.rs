@@ -427,6 +427,7 @@ fn sdp_of(stream: &Stream) -> String {
 
 fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
     Settings {
+        tone: call::pipeline::recording::Tone::default(),
         srtp: call::pipeline::srtp::Settings::default(),
         call: call::Settings {
             direction: Direction::In,

@@ -121,6 +121,7 @@ pub fn line(record: &Record) -> Option<String> {
             ("far end", if speech.speaking { "speaks".to_owned() } else { "is silent".to_owned() })
         }
         Body::Lint(lint) => ("lint", format!("{}: {}", lint.name, lint.evidence)),
+        Body::Recording(change) => ("recording", change.state.name().to_owned()),
         Body::Note(note) => ("note", note.text.clone()),
         _ => return None,
     };

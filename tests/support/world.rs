@@ -22,7 +22,10 @@ use voxgw::{
     call::{
         BargeIn, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
-        pipeline::{Input, Output, Pipeline, Seat, Settings, SipAction, srtp::Seed, srtp::Settings as Encryption},
+        pipeline::{
+            Input, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
+            srtp::Settings as Encryption,
+        },
         turn::Owner,
     },
     clock::{Instant, WallTime},
@@ -568,6 +571,8 @@ pub struct Setup {
     pub law: u8,
     /// Both voices are recorded.
     pub record: bool,
+    /// And whoever hears that they are.
+    pub tone: Tone,
     /// The INVITE carries the phone's offer; else the 200 carries ours.
     pub offers: bool,
     /// The phone acknowledges the 200.
@@ -602,6 +607,7 @@ impl Setup {
             media_timeout: Duration::from_secs(30),
             law: 0,
             record: false,
+            tone: Tone::default(),
             offers: true,
             acknowledges: true,
             srtp: Policy::Optional,
@@ -640,6 +646,7 @@ impl Setup {
             prebuffer: Duration::ZERO,
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
             record: self.record,
+            tone: self.tone,
             we_are_caller: false,
             media_timeout: self.media_timeout,
             hang_up_after_silence: None,
@@ -670,6 +677,8 @@ pub enum Happening {
     PhoneSends(bool),
     /// The caller presses these keys.
     PhonePresses(String),
+    /// The operator pauses the recording, or goes on with it.
+    PauseRecording(bool),
     /// The phone takes a new key and says so in a re-INVITE.
     PhoneRekeys(u8),
     /// A datagram arrives at the gateway.
@@ -850,6 +859,7 @@ impl World {
             Happening::PhoneSends(sends) => self.phone.sending = sends,
             Happening::PhonePresses(keys) => self.phone.keys.extend(keys.chars()),
             Happening::AtGateway(from, bytes) => self.give(Input::Datagram { from, bytes: &bytes }),
+            Happening::PauseRecording(paused) => self.give(Input::PauseRecording(paused)),
             Happening::PhoneRekeys(key) => {
                 self.phone.rekeys(key);
                 self.perform(Happening::Reinvite("sendrecv"));

@@ -203,6 +203,7 @@ impl Pipeline {
                 agreed,
             });
             self.next_stats_at = now + STATS_EVERY;
+            self.begin_tones(now);
             if matches!(self.seat, Seat::Local(_)) {
                 self.uplink.rate = ours.rate;
             }

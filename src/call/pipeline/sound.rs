@@ -90,7 +90,9 @@ impl Pipeline {
     }
 
     fn digit(&mut self, now: Instant, digit: char, duration_ms: u32) {
-        self.digits.push(digit);
+        if !self.recording.is_paused() {
+            self.digits.push(digit);
+        }
         self.record(now, Body::Dtmf(Digit { direction: Direction::In, digit, duration_ms }));
         self.call.handle(now, CallInput::Digit(digit));
         self.tell(now, Told::Digit(digit));
@@ -146,8 +148,10 @@ impl Pipeline {
         let rate = media.inbound.rate();
         if self.settings.record {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
-            self.recorder.add(side, media.place(at, position, samples.len()), samples);
+            let place = media.place(at, position, samples.len());
+            self.recorder.add(side, place, self.recording.kept(samples));
         }
+        let samples = self.recording.heard_by_agent(rate, samples);
         if let Seat::Local(agent) = &mut self.seat {
             agent.handle(at, Command::Audio { rate, samples });
             return;
@@ -200,6 +204,7 @@ impl Pipeline {
             // Nothing is said before the answer.
             media.outbound.set_sending(media.agreed.flow.sends() && self.call.answered_at().is_some());
         }
+        self.sound_tone(now);
         while let Some(media) = &mut self.media
             && media.outbound.timeout() <= now
         {
@@ -211,7 +216,7 @@ impl Pipeline {
                 }
                 if self.settings.record {
                     let side = if self.settings.we_are_caller { Side::Caller } else { Side::Agent };
-                    self.recorder.add(side, ticked.position, media.outbound.played());
+                    self.recorder.add(side, ticked.position, self.recording.kept(media.outbound.played()));
                 }
                 let remote = media.remote;
                 self.out.push_back(Out::Rtp(remote, datagram));

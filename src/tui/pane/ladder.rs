@@ -75,7 +75,13 @@ pub fn render(frame: &mut Frame<'_>, area: Rect, model: &Model) {
 pub fn entries(view: &SessionView) -> Vec<usize> {
     let shown = |body: &Body| match body {
         Body::State(change) => change.state == CallState::Held || change.state.is_over(),
-        Body::Sip(_) | Body::Media(_) | Body::Agent(_) | Body::Dtmf(_) | Body::Lint(_) | Body::Note(_) => true,
+        Body::Sip(_)
+        | Body::Media(_)
+        | Body::Agent(_)
+        | Body::Dtmf(_)
+        | Body::Lint(_)
+        | Body::Recording(_)
+        | Body::Note(_) => true,
         _ => false,
     };
     view.events.iter().enumerate().filter(|(_, event)| shown(&event.body)).map(|(at, _)| at).collect()
@@ -183,6 +189,10 @@ fn shape(event: &Event, model: &Model) -> (Shape, Style) {
         Body::Lint(lint) => {
             let words = format!("{} {}  {}", theme::level_mark(lint.level), lint.name, lint.evidence);
             (Shape::Words(text::clean(&words)), theme.level(lint.level))
+        }
+        Body::Recording(change) => {
+            let colour = if change.state.name() == "paused" { theme.warn } else { theme.plain };
+            (Shape::Words(format!("recording {}", change.state.name())), colour)
         }
         Body::Note(note) => {
             let words = format!("{} {}", theme::level_mark(note.level), note.text);

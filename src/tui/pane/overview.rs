@@ -67,6 +67,9 @@ fn lines(view: &SessionView, model: &Model, width: usize) -> Vec<Line<'static>> 
         },
     );
     page.row("media", &media, plain);
+    if view.recording_paused {
+        page.row("recording", "paused: silence in the place of sound", model.theme.warn);
+    }
     let column = |name| columns::by_name(name).and_then(|at| columns::COLUMNS.get(at));
     let figure = |name| column(name).map(|column| (column.cell)(view, columns::Look::default())).unwrap_or_default();
     page.row(
