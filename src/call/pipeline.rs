@@ -6,6 +6,7 @@
 //! Rule: after each [`Pipeline::handle`], drain [`Pipeline::poll`] until it answers [`Output::Timeout`].
 
 mod figures;
+mod placement;
 pub mod recording;
 mod signalling;
 mod sound;
@@ -238,10 +239,7 @@ struct Media {
     remote: SocketAddr,
     remote_rtcp: SocketAddr,
     started_at: Instant,
-    /// The inbound's position 0 on the recording's clock; none until the next frame says where it is.
-    anchor: Option<i64>,
-    /// Frames in a row that lie elsewhere than their arrival says.
-    misplaced: u32,
+    placement: placement::Placement,
     first_packet_after: Option<Duration>,
     source_changes: u32,
 }

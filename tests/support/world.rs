@@ -51,7 +51,6 @@ pub const APOLOGY_HZ: f64 = 700.0;
 
 const GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 5)), 10_000);
 const EVENT: PayloadType = PayloadType(101);
-const TICK: Duration = Duration::from_millis(20);
 const TICK_SAMPLES: usize = 160;
 const AMPLITUDE: f64 = 8_000.0;
 /// What a packet that loses its place waits longer than its neighbours.
@@ -573,6 +572,8 @@ pub struct Setup {
     pub record: bool,
     /// And whoever hears that they are.
     pub tone: Tone,
+    /// The phone's 20 ms are longer by so many parts per million.
+    pub skew_ppm: i64,
     /// The INVITE carries the phone's offer; else the 200 carries ours.
     pub offers: bool,
     /// The phone acknowledges the 200.
@@ -608,6 +609,7 @@ impl Setup {
             law: 0,
             record: false,
             tone: Tone::default(),
+            skew_ppm: 0,
             offers: true,
             acknowledges: true,
             srtp: Policy::Optional,
@@ -623,7 +625,7 @@ impl Setup {
                 owner,
                 barge_in: self.barge_in,
                 patience: Duration::from_secs(3),
-                max_duration: Duration::from_mins(10),
+                max_duration: Duration::from_mins(70),
                 ring_max: Duration::from_secs(30),
             },
             header: Header {
@@ -761,6 +763,9 @@ pub struct World {
     offers: bool,
     acknowledges: bool,
     over: bool,
+    tick: Duration,
+    /// When packets of the phone left that arrived.
+    pub delivered: Vec<Instant>,
 }
 
 impl World {
@@ -786,6 +791,8 @@ impl World {
             offers: setup.offers,
             acknowledges: setup.acknowledges,
             over: false,
+            tick: Duration::from_nanos(20_000_000_u64.checked_add_signed(20 * setup.skew_ppm).unwrap()),
+            delivered: Vec::new(),
         };
         world.at(0, Happening::Offer);
         world
@@ -872,11 +879,13 @@ impl World {
 
     fn phone_tick(&mut self) {
         if let Some(bytes) = self.phone.tick(self.now) {
-            for at in self.uplink.carry(self.now) {
+            let copies = self.uplink.carry(self.now);
+            self.delivered.extend(copies.first().map(|_| self.now));
+            for at in copies {
                 self.schedule(at, Happening::AtGateway(PHONE, bytes.clone()));
             }
         }
-        self.schedule(self.now + TICK, Happening::PhoneTick);
+        self.schedule(self.now + self.tick, Happening::PhoneTick);
     }
 
     fn give(&mut self, input: Input<'_>) {

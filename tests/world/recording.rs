@@ -1,7 +1,7 @@
 //! Whole calls: pausing the recording, the consent tone.
 
 use super::{QUIET, TALKER, assert_tone, toned};
-use crate::world::{FakeAgent, Happening, Setup, Sound, World, burst, level, script};
+use crate::world::{FakeAgent, Faults, Happening, Setup, Sound, World, at_ms, burst, level, ms, script};
 use std::time::Duration;
 use voxgw::{
     agent::{event::Event as AgentEvent, local::echo::Echo},
@@ -119,4 +119,60 @@ fn without_a_recording_or_while_it_is_paused_there_is_no_tone() {
     world.run_to_end(6_000);
     let tones = changes(&world).iter().filter(|(_, state)| *state == RecordingState::Tone).count();
     assert_eq!(tones, 1, "only the first, before the pause");
+}
+
+/// How far a tone in a channel is behind where it should begin, for each of its beginnings.
+fn lags_ms(channel: &[i16], begins_ms: &[f64]) -> Vec<f64> {
+    let onset = |from: usize| channel[from..].iter().position(|sample| sample.abs() > 2_000).map(|n| from + n);
+    let lag = |ms: &f64| onset((*ms - 60.0) as usize * 8).map(|at| at as f64 / 8.0 - ms);
+    begins_ms.iter().filter_map(lag).collect()
+}
+
+#[test]
+fn both_channels_stay_aligned_through_an_hour_with_loss_jitter_and_a_wrong_clock() {
+    for (skew_ppm, minutes) in [(-100, 10_u64), (100, 60)] {
+        // The agent speaks every 20 s and the caller 10 s later.
+        let mut says = Vec::new();
+        for n in 0..3 * minutes {
+            says.extend(burst(n * 20_000, 1_400.0, 300));
+            says.push((Duration::from_millis(n * 20_000 + 100), AgentEvent::TurnComplete));
+        }
+        let uplink = Faults { loss_percent: 5, jitter: Duration::from_millis(20), ..Faults::default() };
+        let setup =
+            Setup { record: true, barge_in: BargeIn::Off, uplink, skew_ppm, ..Setup::remote(FakeAgent::ready(says)) };
+        let mut world = World::new(setup);
+        for n in 0..3 * minutes {
+            world.say(10_000 + n * 20_000, 300, Sound::Tone(450.0));
+        }
+        world.caller_hangs_up(minutes * 60_000);
+        world.run_to_end(minutes * 60_000 + 1_000);
+
+        let whole = |side: usize| channel(&world, side, 0, minutes as usize * 60_000);
+        // Of the caller's beginnings those whose first packet arrived, and the one before it: after a lost one the voice
+        // is faded in.
+        let left: Vec<f64> = (0..3 * minutes)
+            .filter_map(|n| {
+                let from = at_ms(10_000 + n * 20_000);
+                let next = world.delivered.partition_point(|at| *at < from);
+                let (before, sent) = (world.delivered[next - 1], world.delivered[next]);
+                (sent.signed_ms_since(before) < 21.0).then(|| ms(sent))
+            })
+            .collect();
+        let mut right: Vec<f64> = Vec::new();
+        for piece in world.sent.iter().filter(|piece| piece.has_tone(1_400.0)) {
+            if right.last().is_none_or(|last| ms(piece.at) - last > 1_000.0) {
+                right.push(ms(piece.at));
+            }
+        }
+        assert!(left.len() > 20 && right.len() > 20);
+        let spread = |lags: &[f64]| {
+            let (least, most) = lags.iter().fold((f64::MAX, f64::MIN), |(l, m), lag| (l.min(*lag), m.max(*lag)));
+            most - least
+        };
+        // The far end's path takes its time, the same at the end as at the beginning.
+        let (left, right) = (lags_ms(&whole(0), &left), lags_ms(&whole(1), &right));
+        assert!(spread(&right[1..]) < 0.2, "{skew_ppm} ppm: {right:?}");
+        // The first half minute is what it takes to know the clock.
+        assert!(spread(&left[2..]) < 1.0, "{skew_ppm} ppm: {left:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Descriptions in and out, and the media path that they make or change (RFC 3264).
 
-use super::{Media, Out, Pipeline, STATS_EVERY, Seat, SipAction};
+use super::{Media, Out, Pipeline, STATS_EVERY, Seat, SipAction, placement::Placement};
 use crate::{
     call::Input as CallInput,
     call::journal::{Body, Level, MediaChange, Note},
@@ -176,7 +176,7 @@ impl Pipeline {
         };
         if let Some(media) = &mut self.media {
             // After a hold the sender's positions say nothing about the time that passed.
-            media.anchor = None;
+            media.placement.forget();
             media.inbound.renegotiate(now, settings_in);
             media.outbound.renegotiate(settings_out);
             if media.agreed.remote != agreed.remote {
@@ -196,8 +196,7 @@ impl Pipeline {
                 remote: agreed.remote,
                 remote_rtcp: agreed.remote_rtcp,
                 started_at: now,
-                anchor: None,
-                misplaced: 0,
+                placement: Placement::default(),
                 first_packet_after: None,
                 source_changes: 0,
                 agreed,

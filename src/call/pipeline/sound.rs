@@ -18,20 +18,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Media {
-    /// Where a frame that arrived at `at` lies on the recording's clock. The sender's clock places it; when that has
-    /// been more than 50 ms off its arrival for half a second (hold, skew), it is placed anew.
+    /// Where a frame that arrived at `at` lies on the recording's clock.
     fn place(&mut self, at: Instant, position: u64, length: usize) -> u64 {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
         let arrival = signed(self.inbound.rate().samples_in(at.since(self.started_at)) as u64) - signed(length as u64);
-        let position = signed(position);
-        let anchor = *self.anchor.get_or_insert(arrival.max(0) - position);
-        let off = arrival - (anchor + position);
-        self.misplaced = if off.abs() > 400 { self.misplaced + 1 } else { 0 };
-        if self.misplaced > 25 {
-            self.misplaced = 0;
-            self.anchor = Some(arrival - position);
-        }
-        u64::try_from(self.anchor.unwrap_or(anchor) + position).unwrap_or(0)
+        // 50 ms.
+        self.placement.place(arrival, signed(position), 400)
     }
 }
 
