@@ -28,12 +28,10 @@ fn notes(world: &World) -> String {
 }
 
 fn refusal(world: &World) -> Option<(u16, &str)> {
-    let actions = world.sip.iter().map(|(_, action)| action);
-    actions
-        .filter_map(
-            |action| if let SipAction::Refuse(status, why) = action { Some((*status, why.as_str())) } else { None },
-        )
-        .next()
+    let mut actions = world.sip.iter().map(|(_, action)| action);
+    actions.find_map(
+        |action| if let SipAction::Refuse(status, why) = action { Some((*status, why.as_str())) } else { None },
+    )
 }
 
 #[test]
