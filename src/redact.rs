@@ -84,11 +84,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// A SIP message's text with the values of its credentials cut: what journals and ladders hold.
+/// A SIP message's text with the values of its credentials cut, and of what its Privacy asks to hide (RFC 3323, 3325):
+/// what journals and ladders hold.
 #[must_use]
 pub fn sip_text(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut hidden = false;
+    let private = private_headers(raw);
     for line in raw.split_inclusive('\n') {
         // A folded line belongs to the header above it.
         if hidden && line.starts_with([' ', '\t']) {
@@ -99,6 +101,10 @@ pub fn sip_text(raw: &str) -> String {
         if ["authorization", "proxy-authorization"].iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
             text.push_str(name);
             text.push_str(": (redacted)\r\n");
+            hidden = true;
+        } else if private.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            text.push_str(name);
+            text.push_str(": (private)\r\n");
             hidden = true;
         } else if let Some(at) = key_in(line) {
             text.push_str(&line[..at]);
@@ -117,6 +123,26 @@ fn key_in(line: &str) -> Option<usize> {
     value.trim_start().strip_prefix("crypto")?;
     let attribute = lower.find("crypto")? + "crypto".len();
     Some(lower.find("inline:").map_or(attribute, |at| at + "inline:".len()))
+}
+
+/// The headers whose values a message's own Privacy asks to hide.
+fn private_headers(raw: &str) -> Vec<&'static str> {
+    let head = raw.split("\r\n\r\n").next().unwrap_or_default();
+    let mut headers = Vec::new();
+    for line in head.lines() {
+        let Some((name, wishes)) = line.split_once(':') else { continue };
+        if !name.trim().eq_ignore_ascii_case("privacy") {
+            continue;
+        }
+        for wish in wishes.split([';', ',']) {
+            match wish.trim().to_ascii_lowercase().as_str() {
+                "id" | "user" => headers.extend(["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID"]),
+                "history" | "header" => headers.extend(["History-Info", "Diversion"]),
+                _ => {}
+            }
+        }
+    }
+    headers
 }
 
 #[cfg(test)]
@@ -160,5 +186,17 @@ mod tests {
         assert!(
             sip_text("a=crypto:2 AEAD_AES_128_GCM inline:KEY\r\n").contains("2 AEAD_AES_128_GCM inline:(redacted)")
         );
+    }
+
+    #[test]
+    fn who_wants_to_stay_private_does_in_a_ladder() {
+        let raw = |privacy: &str| {
+            format!(
+                "INVITE sip:a SIP/2.0\r\nP-Asserted-Identity: <tel:+4930123>\r\nPrivacy: {privacy}\r\nTo: <sip:a>\r\n\r\n"
+            )
+        };
+        assert!(sip_text(&raw("none")).contains("4930123"));
+        let shown = sip_text(&raw("header;id"));
+        assert!(!shown.contains("4930123") && shown.contains("P-Asserted-Identity: (private)\r\n"), "{shown}");
     }
 }

@@ -18,6 +18,9 @@ mod srtp;
 #[path = "support/world.rs"]
 mod world;
 
+#[path = "support/world_dialogs.rs"]
+mod dialogs;
+
 use std::time::Duration;
 use voxgw::{
     agent::{

@@ -5,6 +5,54 @@
 use crate::{clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
 use serde::{Deserialize, Serialize};
 
+/// What an agent may know of a call before a word is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Who calls.
+    pub from: String,
+    /// Who is called.
+    pub to: String,
+    /// What else the INVITE said: names and values.
+    pub headers: Vec<(String, String)>,
+}
+
+impl About {
+    /// What a journal's first line says.
+    #[must_use]
+    pub fn of(header: &crate::call::journal::Header) -> Self {
+        let headers = header.headers.iter().map(|carried| (carried.name.clone(), carried.value.0.clone()));
+        Self { from: header.from.0.clone(), to: header.to.0.clone(), headers: headers.collect() }
+    }
+
+    /// The text with `{{from}}`, `{{to}}` and `{{Header-Name}}` filled in; what is not there is empty. Values come
+    /// from strangers: control characters are taken out, and what they hold is not filled in again.
+    #[must_use]
+    pub fn fill(&self, text: &str) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let Some((name, behind)) = after.split_once("}}") else { break };
+            filled.push_str(before);
+            filled.extend(self.value(name.trim()).chars().filter(|c| !c.is_control()));
+            rest = behind;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn value(&self, name: &str) -> &str {
+        match name {
+            "from" => &self.from,
+            "to" => &self.to,
+            _ => self
+                .headers
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map_or("", |(_, value)| value.as_str()),
+        }
+    }
+}
+
 /// From the call to its agent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command<'a> {
@@ -89,4 +137,20 @@ pub struct CassetteFrame {
     pub direction: crate::call::journal::Direction,
     /// The JSON text. Audio that we sent is left out, its length is said.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_filled_once_with_what_is_known() {
+        let about = About {
+            from: "+4930123".into(),
+            to: "support".into(),
+            headers: vec![("X-Tenant".into(), "ac\u{1b}me {{to}}".into())],
+        };
+        assert_eq!(about.fill("{{from}} of {{ x-tenant }}: {{X-None}}{{open"), "+4930123 of acme {{to}}: {{open");
+        assert_eq!(about.fill("plain {x}"), "plain {x}");
+    }
 }

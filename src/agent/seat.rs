@@ -11,7 +11,7 @@ use super::{
     wire::gemini,
 };
 use crate::{
-    call::{BargeIn, turn::Owner},
+    call::{BargeIn, Early, turn::Owner},
     config::{AgentProfile, read_secret, secret_from_environment},
     error::{Error, Kind, Result},
     redact::Secret,
@@ -33,6 +33,8 @@ pub struct Plan {
     pub owner: Owner,
     /// Sound gathered before a turn plays.
     pub prebuffer: Duration,
+    /// What a caller hears before the answer.
+    pub early: Early,
     /// What it is.
     pub what: What,
 }
@@ -102,6 +104,7 @@ impl Plan {
             barge_in: profile.barge_in.unwrap_or(barge_in),
             owner,
             prebuffer: profile.prebuffer.unwrap_or(prebuffer),
+            early: profile.early,
             what,
         })
     }
@@ -114,6 +117,7 @@ impl Plan {
             barge_in: BargeIn::Off,
             owner: Owner::Offline,
             prebuffer: Duration::ZERO,
+            early: Early::Off,
             what: What::Play(play),
         }
     }

@@ -90,6 +90,15 @@ impl Target {
         self.ask(Method::POST, &format!("/v1/sessions/{call}/hangup"), Bytes::new()).await.map(|_| ())
     }
 
+    /// Holds a call, or takes it off hold.
+    ///
+    /// # Errors
+    /// The gateway cannot be reached or knows no such call.
+    pub async fn hold(&self, call: CallId, hold: bool) -> Result<()> {
+        let wish = if hold { "hold" } else { "resume" };
+        self.ask(Method::POST, &format!("/v1/sessions/{call}/{wish}"), Bytes::new()).await.map(|_| ())
+    }
+
     /// Follows the events; `take` gets the snapshot first, and says whether to go on.
     ///
     /// # Errors

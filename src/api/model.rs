@@ -57,6 +57,9 @@ pub struct GatewayView {
     /// Of them, those that a routing rule or a limit refused, by its name; `none` is that no rule matched.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused_by: BTreeMap<String, u64>,
+    /// Of them, those that left no journal because there were too many (`recording.refused_per_minute`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_unrecorded_total: u64,
     /// SIP messages dropped because they could not be answered.
     pub sip_dropped_total: u64,
     /// Journal records dropped because the disk was slower than the calls.
@@ -72,6 +75,11 @@ pub struct GatewayView {
     /// Users with a telephone registered here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<UserView>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One upstream.

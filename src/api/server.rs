@@ -4,8 +4,8 @@ use super::model::StreamItem;
 use crate::{
     error::{Error, Kind, Result},
     gateway::{Handle, Originate, Writing},
-    redact::Secret,
-    sip::uri::Uri,
+    redact::{Secret, printable},
+    sip::{carried, uri::Uri},
     unit::CallId,
 };
 use axum::{
@@ -19,6 +19,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -160,6 +161,8 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}", get(session).delete(hang_up_plain))
         .route("/v1/sessions/{call}/hangup", post(hang_up))
         .route("/v1/sessions/{call}/dtmf", post(press))
+        .route("/v1/sessions/{call}/hold", post(hold))
+        .route("/v1/sessions/{call}/resume", post(resume))
         .route("/v1/sessions/{call}/transfer", post(transfer))
         .route("/v1/sessions/{call}/recording", post(recording))
         .route("/v1/calls", post(place))
@@ -244,7 +247,7 @@ async fn session(State(handle): State<Handle>, PathPart(call): PathPart<String>)
 }
 
 fn unknown_call(call: &str) -> Response {
-    problem(StatusCode::NOT_FOUND, &format!("there is no call {}", crate::redact::printable(call)))
+    problem(StatusCode::NOT_FOUND, &format!("there is no call {}", printable(call)))
 }
 
 #[derive(Default, Deserialize)]
@@ -329,7 +332,45 @@ async fn recording(State(handle): State<Handle>, PathPart(call): PathPart<String
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Transfer {
-    to: String,
+    /// An address.
+    to: Option<String>,
+    /// Another call here, whose far end ours is to talk to.
+    to_call: Option<String>,
+}
+
+async fn hold(State(handle): State<Handle>, PathPart(call): PathPart<String>) -> Response {
+    change_hold(&handle, &call, true).await
+}
+
+async fn resume(State(handle): State<Handle>, PathPart(call): PathPart<String>) -> Response {
+    change_hold(&handle, &call, false).await
+}
+
+async fn change_hold(handle: &Handle, call: &str, hold: bool) -> Response {
+    match call.parse::<CallId>() {
+        Ok(id) if handle.hold(id, hold).await => StatusCode::ACCEPTED.into_response(),
+        _ => not_running(handle, call).await,
+    }
+}
+
+/// Attended: the far end of `call` takes our place in another call of ours.
+async fn transfer_to_call(handle: &Handle, call: &str, other: &str) -> Response {
+    let (Ok(id), Ok(other)) = (call.parse::<CallId>(), other.parse::<CallId>()) else {
+        return problem(StatusCode::BAD_REQUEST, "to_call is a call's name, like c-f4bea8cd");
+    };
+    if id == other {
+        return problem(StatusCode::BAD_REQUEST, "to_call must be another call");
+    }
+    match handle.transfer_to(id, other).await {
+        Some(true) => StatusCode::ACCEPTED.into_response(),
+        Some(false) => problem(StatusCode::CONFLICT, "both calls must have been answered"),
+        None => {
+            let snapshot = handle.hub.snapshot().await;
+            let runs = snapshot
+                .is_some_and(|all| all.sessions.iter().any(|session| session.call() == id && !session.state.is_over()));
+            not_running(handle, &if runs { other } else { id }.to_string()).await
+        }
+    }
 }
 
 async fn transfer(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
@@ -337,7 +378,12 @@ async fn transfer(State(handle): State<Handle>, PathPart(call): PathPart<String>
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
-    let Some(to) = Uri::parse(&wish.to).ok().filter(|to| to.is_sip() && !to.host.is_empty()) else {
+    let to = match (wish.to, wish.to_call) {
+        (Some(to), None) => to,
+        (None, Some(other)) => return transfer_to_call(&handle, &call, &other).await,
+        _ => return problem(StatusCode::BAD_REQUEST, "give either to or to_call"),
+    };
+    let Some(to) = Uri::parse(&to).ok().filter(|to| to.is_sip() && !to.host.is_empty()) else {
         return problem(StatusCode::BAD_REQUEST, "to must be a whole SIP address, like sip:carol@example.org");
     };
     match call.parse::<CallId>() {
@@ -353,6 +399,9 @@ struct Place {
     agent: Option<String>,
     from: Option<String>,
     trunk: Option<String>,
+    /// For our INVITE.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 /// `alice` is a user who is registered here, `sip:…` anybody.
@@ -369,6 +418,11 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
+    for (name, value) in &wish.headers {
+        if let Err(wrong) = carried::may_set(name, value) {
+            return problem(StatusCode::BAD_REQUEST, &format!("headers: {}: {wrong}", printable(name)));
+        }
+    }
     let (mut to, mut credentials, mut own) = (whom(&wish.to), None, "sip:voxgw@voxgw.invalid".to_owned());
     if let Some(trunk) = &wish.trunk {
         let number = to.as_ref().filter(|to| to.host.is_empty()).map(|to| to.user.clone());
@@ -391,7 +445,7 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         to,
         from,
         proxy: None,
-        headers: Vec::new(),
+        headers: wish.headers.into_iter().collect(),
         credentials,
         plan,
         ring: Duration::from_mins(1),

@@ -144,6 +144,18 @@ pub struct Header {
     /// Routing rule that brought the call here; empty without rules.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
+    /// What else the INVITE said (`sip.headers`), in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Carried>,
+}
+
+/// A header of the INVITE; `(private)` if its owner asks for that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    /// As it was written.
+    pub name: String,
+    /// Cut at a kilobyte.
+    pub value: Pii,
 }
 
 /// A SIP message as it was on the wire.

@@ -28,6 +28,18 @@ pub enum BargeIn {
     Off,
 }
 
+/// What a caller hears before the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Early {
+    /// Nothing of ours: 180.
+    #[default]
+    Off,
+    /// Our ring tone: 183 with a description.
+    Ring,
+    /// The agent, which begins as soon as it is ready; the call is answered when its first turn is over.
+    Agent,
+}
+
 /// How a call behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -43,6 +55,8 @@ pub struct Settings {
     pub max_duration: Duration,
     /// For how long an outgoing call may ring.
     pub ring_max: Duration,
+    /// What a caller hears before the answer.
+    pub early: Early,
 }
 
 /// What happens to a call.
@@ -54,6 +68,8 @@ pub enum Input {
     Refused(String),
     /// An outgoing call rings.
     Progress(u16),
+    /// An outgoing call has media before the answer.
+    EarlyMedia(u16),
     /// An outgoing call was answered and media agreed on.
     Answered,
     /// Our 200 was acknowledged.
@@ -98,7 +114,7 @@ pub enum Input {
 pub enum Effect {
     /// Connect the agent.
     ConnectAgent,
-    /// 180.
+    /// 180, or 183 with media.
     Ring,
     /// 200.
     Answer,
@@ -140,6 +156,10 @@ pub struct Call {
     agent_started: bool,
     agent_failed: Option<String>,
     acknowledged: bool,
+    /// The agent was started before the answer, at that time.
+    early_since: Option<Instant>,
+    /// It has been heard since.
+    early_heard: bool,
     apologised: bool,
     answered_at: Option<Instant>,
     connect_started: Option<Instant>,
@@ -155,6 +175,8 @@ pub struct Call {
     effects: VecDeque<Effect>,
 }
 
+/// What an agent says before the answer may take this long: proxies give up on calls that ring for three minutes.
+const EARLY_MAX: Duration = Duration::from_mins(1);
 /// The last words may take this long.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(20);
 
@@ -171,6 +193,8 @@ impl Call {
             agent_started: false,
             agent_failed: None,
             acknowledged: false,
+            early_since: None,
+            early_heard: false,
             apologised: false,
             answered_at: None,
             connect_started: None,
@@ -203,15 +227,20 @@ impl Call {
                     self.enter(CallState::Ringing, "", Some(status));
                 }
             }
+            Input::EarlyMedia(status) => {
+                if self.answered_at.is_none() {
+                    self.enter(CallState::Ringing, "early media", Some(status));
+                }
+            }
             Input::Answered => {
                 self.acknowledged = true;
                 self.up(now);
-                self.start_agent();
+                self.start_agent(now);
                 self.apologise_if_failed(now);
             }
             Input::Acknowledged => {
                 self.acknowledged = true;
-                self.start_agent();
+                self.start_agent(now);
                 self.apologise_if_failed(now);
             }
             Input::SipEnded { by, status, reason } => self.sip_ended(now, by, status, reason),
@@ -245,7 +274,7 @@ impl Call {
         let mut at = Instant::FAR_FUTURE;
         match (self.answered_at, self.settings.direction) {
             (Some(answered), _) => at = at.min(answered + self.settings.max_duration),
-            (None, Direction::In) => at = at.min(self.origin + self.settings.patience),
+            (None, Direction::In) => at = at.min(self.answer_at()),
             (None, Direction::Out) => at = at.min(self.origin + self.settings.ring_max),
         }
         if let Some((deadline, ..)) = self.ending {
@@ -311,6 +340,9 @@ impl Call {
             self.record(Body::Turn(turn));
         }
         self.agent_quiet();
+        if interrupted {
+            self.answer_after_early_words(now);
+        }
     }
 
     fn begin(&mut self, now: Instant) {
@@ -370,8 +402,39 @@ impl Call {
         }
         self.agent_ready = true;
         self.record(Body::Agent(AgentChange { state: AgentState::Ready, text: String::new() }));
-        self.answer_if_inbound(now);
-        self.start_agent();
+        if !self.speaks_early() {
+            self.answer_if_inbound(now);
+        }
+        self.start_agent(now);
+    }
+
+    /// The INVITE has no offer that early media could answer.
+    pub const fn has_no_early_media(&mut self) {
+        self.settings.early = Early::Off;
+    }
+
+    fn speaks_early(&self) -> bool {
+        self.settings.early == Early::Agent
+            && self.settings.direction == Direction::In
+            && self.answered_at.is_none()
+            && !self.hung_up
+    }
+
+    /// When an incoming call is answered at the latest.
+    fn answer_at(&self) -> Instant {
+        match self.early_since {
+            Some(since) if self.early_heard => since + EARLY_MAX,
+            // It waits for the caller, who waits for us.
+            Some(since) => since + self.settings.patience,
+            None => self.origin + self.settings.patience,
+        }
+    }
+
+    /// What was to be said before the answer has been said, or interrupted.
+    fn answer_after_early_words(&mut self, now: Instant) {
+        if self.early_since.is_some() && !self.is_ending() {
+            self.answer_if_inbound(now);
+        }
     }
 
     fn agent_has_failed(&mut self, now: Instant, reason: String) {
@@ -399,9 +462,11 @@ impl Call {
         }
     }
 
-    fn start_agent(&mut self) {
-        if self.agent_ready && self.acknowledged && !self.agent_started {
+    fn start_agent(&mut self, now: Instant) {
+        let early = self.speaks_early();
+        if self.agent_ready && (self.acknowledged || early) && !self.agent_started {
             self.agent_started = true;
+            self.early_since = early.then_some(now);
             self.effects.push_back(Effect::StartAgent);
         }
     }
@@ -485,6 +550,7 @@ impl Call {
 
     fn began(&mut self, now: Instant, turn: TurnId) {
         self.turns.first_sent(now, turn);
+        self.early_heard = true;
         if !self.agent_audible {
             self.agent_audible = true;
             self.record(Body::Speech(Speech { who: Who::Agent, speaking: true }));
@@ -496,6 +562,7 @@ impl Call {
             self.record(Body::Turn(turn));
         }
         self.agent_quiet();
+        self.answer_after_early_words(now);
         self.effects.push_back(Effect::Played);
     }
 
@@ -524,7 +591,7 @@ impl Call {
             (Some(answered), _) if now >= answered + self.settings.max_duration => {
                 self.hang_up("us", format!("longer than {} s", self.settings.max_duration.as_secs()));
             }
-            (None, Direction::In) if now >= self.origin + self.settings.patience => self.answer_if_inbound(now),
+            (None, Direction::In) if now >= self.answer_at() => self.answer_if_inbound(now),
             (None, Direction::Out) if now >= self.origin + self.settings.ring_max => {
                 self.status = Some(408);
                 self.hang_up("us", format!("not answered within {} s", self.settings.ring_max.as_secs()));
@@ -555,6 +622,7 @@ mod tests {
             patience: Duration::from_secs(3),
             max_duration: Duration::from_hours(1),
             ring_max: Duration::from_secs(30),
+            early: Early::Off,
         };
         Call::new(Instant::ZERO, settings)
     }

@@ -5,7 +5,10 @@
 //!
 //! Rule: after each [`Pipeline::handle`], drain [`Pipeline::poll`] until it answers [`Output::Timeout`].
 
+mod background;
+mod early;
 mod figures;
+mod hold;
 mod placement;
 pub mod recording;
 mod signalling;
@@ -34,6 +37,7 @@ use crate::{
     sip::sdp::negotiate::{self, Agreed},
     unit::{Ptime, SampleRate, TurnId},
 };
+pub use background::Music;
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 /// How one call is set up.
@@ -61,6 +65,8 @@ pub struct Settings {
     pub prebuffer: Duration,
     /// What is said when the agent fails (8 kHz).
     pub apology: Arc<[i16]>,
+    /// What those hear whom we hold.
+    pub hold_music: Music,
     /// Sound is to be recorded.
     pub record: bool,
     /// And whoever hears that it is.
@@ -84,6 +90,8 @@ pub enum Input<'a> {
     Dialled,
     /// Our call rings.
     Progress(u16),
+    /// Our call has media before the answer: the status, and the description.
+    EarlyMedia(u16, &'a [u8]),
     /// Our call was answered.
     Answered(Option<&'a [u8]>),
     /// Our 200 was acknowledged.
@@ -92,6 +100,12 @@ pub enum Input<'a> {
     Reinvite(Option<&'a [u8]>),
     /// The answer to a change of ours, or the description of a new far end.
     Changed(Option<&'a [u8]>),
+    /// The far end has refused a change of ours, with this status.
+    NotChanged(u16),
+    /// The operator holds the far end, or takes it back.
+    Hold(bool),
+    /// Another far end takes the place of ours (Replaces), with this offer; whether its signalling can be read on its way.
+    Replaced(Option<&'a [u8]>, bool),
     /// A digit in an INFO, and its length in milliseconds.
     InfoDigit(char, u32),
     /// The signalling is over.
@@ -167,8 +181,16 @@ pub enum Output<'a> {
 pub enum SipAction {
     /// 180.
     Ring,
+    /// 183 with this description: early media.
+    RingWithMedia(String),
     /// 200 with this description.
     Answer(String),
+    /// Change the session from our side.
+    Reinvite(String),
+    /// Take the far end that replaces ours.
+    AnswerReplacing(String),
+    /// Refuse it; the session goes on as it was.
+    RefuseReplacing(u16),
     /// Refuse the INVITE.
     Refuse(u16, String),
     /// Answer a re-INVITE.
@@ -271,6 +293,12 @@ pub struct Pipeline {
     sdp_version: u64,
     /// The answer to their offer, until it is sent.
     our_answer: Option<String>,
+    /// Media runs before the answer.
+    early: bool,
+    /// How the far end described itself before it answered.
+    described: Option<Vec<u8>>,
+    hold: hold::Hold,
+    background: Option<background::Background>,
     uplink: Uplink,
     recorder: Recorder,
     recording: recording::Recording,
@@ -314,6 +342,10 @@ impl Pipeline {
             offered: false,
             sdp_version: 0,
             our_answer: None,
+            early: false,
+            described: None,
+            hold: hold::Hold::default(),
+            background: None,
             uplink: Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None },
             recorder: Recorder::default(),
             recording: recording::Recording::new(settings.tone),
@@ -400,12 +432,14 @@ impl Pipeline {
             Input::Offered(sdp) => self.invited(now, sdp),
             Input::Dialled => self.call.handle(now, CallInput::Begin),
             Input::Progress(status) => self.call.handle(now, CallInput::Progress(status)),
+            Input::EarlyMedia(status, sdp) => self.early_media(now, status, sdp),
             Input::Answered(sdp) => self.answered(now, sdp),
             Input::Acknowledged(sdp) => self.acknowledged(now, sdp),
             Input::Reinvite(sdp) => self.reinvited(now, sdp),
-            Input::Changed(sdp) => {
-                self.take_answer(now, sdp);
-            }
+            Input::Changed(sdp) => self.changed(now, sdp),
+            Input::NotChanged(status) => self.not_changed(now, status),
+            Input::Hold(hold) => self.hold(now, hold),
+            Input::Replaced(sdp, in_clear) => self.replaced(now, sdp, in_clear),
             Input::InfoDigit(digit, duration_ms) => self.info_digit(now, digit, duration_ms),
             Input::SipEnded { by, status, reason } => {
                 self.call.handle(now, CallInput::SipEnded { by, status, reason });
@@ -454,7 +488,7 @@ impl Pipeline {
         if self.over {
             return Instant::FAR_FUTURE;
         }
-        let mut at = self.call.timeout().min(self.next_stats_at);
+        let mut at = self.call.timeout().min(self.next_stats_at).min(self.hold.again_at);
         if let Some(media) = &self.media {
             at = at.min(media.inbound.timeout()).min(media.outbound.timeout()).min(media.reporter.timeout());
         }
@@ -481,6 +515,7 @@ impl Pipeline {
         if self.call.timeout() <= now {
             self.call.handle(now, CallInput::Timeout);
         }
+        self.hold_due(now);
         // What fell due may have given the agent something to say in this very moment.
         self.settle(now);
         self.tick(now);
@@ -527,7 +562,8 @@ impl Pipeline {
                     }
                 }
             }
-            Effect::Ring => self.push(Out::Sip(SipAction::Ring)),
+            Effect::Ring if self.settings.call.early == super::Early::Off => self.push(Out::Sip(SipAction::Ring)),
+            Effect::Ring => self.ring_with_media(),
             Effect::Answer => self.answer(),
             Effect::HangUp(reason) => {
                 self.push(Out::Sip(SipAction::HangUp(reason)));
@@ -559,6 +595,7 @@ impl Pipeline {
     }
 
     fn answer(&mut self) {
+        self.play(None);
         // Without an offer in the INVITE ours goes into the 200.
         let text = match self.our_answer.take() {
             Some(text) => text,
@@ -568,6 +605,7 @@ impl Pipeline {
     }
 
     fn apologise(&mut self, now: Instant) {
+        self.play(None);
         let apology = Arc::clone(&self.settings.apology);
         let Some(media) = &mut self.media else { return };
         let turn = TurnId(u32::MAX);

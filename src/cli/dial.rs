@@ -17,7 +17,7 @@ use crate::{
     gateway::{Engine, Handle, Originate},
     redact::Secret,
     report,
-    sip::{auth::Credentials, tx::Transport, uri::Uri},
+    sip::{auth::Credentials, carried, tx::Transport, uri::Uri},
     unit::{CallId, parse_duration},
 };
 use indicatif::ProgressBar;
@@ -26,6 +26,7 @@ use serde::Serialize;
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -79,7 +80,10 @@ fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) 
     let any = if target.host.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
     // Over TCP the far end must be able to reach our Contact; over TLS and WebSocket it has our connection.
     let proxy = arguments.proxy.as_deref().and_then(|text| Uri::parse(text).ok());
-    let tcp = proxy.as_ref().unwrap_or(target).transport() == Some(Transport::Tcp);
+    let hop = proxy.as_ref().unwrap_or(target);
+    // A name may lead to TCP too.
+    let is_name = hop.host.parse::<IpAddr>().is_err() && hop.port.is_none();
+    let tcp = hop.transport() == Some(Transport::Tcp) || is_name && hop.param("transport").is_none();
     let listen = match &arguments.sip[..] {
         [] if tcp => format!("udp:{any},tcp:{any}"),
         [] => format!("udp:{any}"),
@@ -217,13 +221,13 @@ impl Template {
             .iter()
             .map(|header| {
                 let (name, value) = header.split_once(':').unwrap_or((header, ""));
-                let good =
-                    !name.trim().is_empty() && name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-                if good && header.contains(':') {
-                    Ok((name.trim().to_owned(), value.trim().to_owned()))
-                } else {
-                    Err(Error::usage(format!("-H '{header}': write 'Name: value'")))
+                if !header.contains(':') {
+                    return Err(Error::usage(format!("-H '{header}': write 'Name: value'")));
                 }
+                let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+                carried::may_set(&name, &value)
+                    .map_err(|problem| Error::usage(format!("-H '{header}': {problem}")).hint("write 'Name: value'"))?;
+                Ok((name, value))
             })
             .collect::<Result<Vec<_>>>()?;
         let (after, silence, turns) = hang_up_rule(arguments.hangup_after.as_deref())?;
@@ -494,25 +498,39 @@ async fn ended_by(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
 /// so at once instead of after 32 seconds. Silence says nothing, and is not waited for.
 async fn anybody_there(template: &Template) -> Result<()> {
     let hop = template.proxy.as_ref().unwrap_or(&template.to);
-    let looked_up = tokio::net::lookup_host((hop.host.as_str(), hop.port.unwrap_or(5060)));
-    // A name that cannot be found is the engine's to complain about.
-    let Ok(Ok(mut found)) = tokio::time::timeout(Duration::from_secs(2), looked_up).await else { return Ok(()) };
-    let Some(remote) = found.next() else { return Ok(()) };
-    let any: std::net::SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    match hop.transport() {
-        Some(Transport::Udp) => {}
-        Some(Transport::Tcp) => {
-            let connected = tokio::net::TcpStream::connect(remote);
-            return match tokio::time::timeout(Duration::from_secs(1), connected).await {
-                Ok(Err(problem)) => {
-                    Err(Error::new(Kind::Unreachable, format!("could not connect to tcp {remote}: {problem}"))
-                        .hint("is `voxgw serve` running there, and does it listen on tcp?"))
-                }
-                _ => Ok(()),
-            };
+    let port = hop.port.unwrap_or(5060);
+    // A name may stand for several: they are the engine's to try. This machine's own is no name.
+    let ips = match hop.host.parse::<IpAddr>() {
+        Ok(ip) => vec![ip],
+        Err(_) if hop.host == "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        Err(_) => return Ok(()),
+    };
+    let mut nobody = Ok(());
+    for ip in ips {
+        let remote = SocketAddr::new(ip, port);
+        let refused = match hop.transport() {
+            Some(Transport::Udp) => refuses_udp(remote).await,
+            Some(Transport::Tcp) => refuses_tcp(remote).await,
+            _ => Ok(()),
+        };
+        match refused {
+            Ok(()) => return Ok(()),
+            Err(problem) => nobody = nobody.and(Err(problem)),
         }
-        _ => return Ok(()),
     }
+    nobody
+}
+
+async fn refuses_tcp(remote: SocketAddr) -> Result<()> {
+    match tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(remote)).await {
+        Ok(Err(problem)) => Err(Error::new(Kind::Unreachable, format!("could not connect to tcp {remote}: {problem}"))
+            .hint("is `voxgw serve` running there, and does it listen on tcp?")),
+        _ => Ok(()),
+    }
+}
+
+async fn refuses_udp(remote: SocketAddr) -> Result<()> {
+    let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
     let probe = async {
         let socket = tokio::net::UdpSocket::bind(any).await?;
         socket.connect(remote).await?;

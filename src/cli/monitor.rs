@@ -72,10 +72,12 @@ pub(super) fn run(_global: &Global, arguments: &Monitor, printer: &Printer) -> R
         control: arguments.control,
     };
     let commands = |command: Command| {
-        let Command::Hangup(call) = command;
         if let Some(target) = control.clone() {
             runtime.spawn(async move {
-                let _ = target.hang_up(call).await;
+                let _ = match command {
+                    Command::Hangup(call) => target.hang_up(call).await,
+                    Command::Hold(call, hold) => target.hold(call, hold).await,
+                };
             });
         }
     };

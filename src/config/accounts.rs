@@ -13,7 +13,7 @@ use crate::{
     },
     unit::{parse_duration, parse_rate},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Everything about signalling that is not an address to listen on.
 #[derive(Clone, Debug)]
@@ -32,10 +32,20 @@ pub struct Signalling {
     pub limits: limits::Settings,
     /// What the registrar agrees to.
     pub registrar: registrar::Settings,
+    /// Headers of an INVITE that reach journal, API and agent.
+    pub headers: Vec<String>,
     /// Where bindings are kept between runs.
     pub bindings_file: Option<PathBuf>,
     /// Who may register.
     pub users: Vec<Account>,
+    /// Whom to ask for names; none is the system's.
+    pub dns: Vec<SocketAddr>,
+    /// How often connections that we are registered over are pinged; zero never.
+    pub keep_alive: Duration,
+    /// Connections that others may have with us at once.
+    pub connections_max: usize,
+    /// Web pages that may connect by WebSocket, by their origin; none is all.
+    pub origins: Vec<String>,
     /// Upstreams.
     pub trunks: Vec<Trunk>,
 }
@@ -68,6 +78,11 @@ pub(super) const SECRET_FIELDS: [&str; 3] = ["password", "ha1", "ha1_sha256"];
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
     key.rsplit('.').next().is_some_and(|field| SECRET_FIELDS.contains(&field))
+}
+
+/// An address with or without a port.
+fn dns_server(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 53)))
 }
 
 impl Reader<'_> {
@@ -111,6 +126,19 @@ impl Reader<'_> {
                     .optional("registrar.service_route", |text| Ok(text.to_owned()))?
                     .unwrap_or_default(),
             },
+            dns: self
+                .list::<String>("sip.dns")?
+                .iter()
+                .map(|text| {
+                    dns_server(text).ok_or_else(|| {
+                        self.wrong("sip.dns", "is a list of addresses, like 192.0.2.53 or 127.0.0.1:5353")
+                    })
+                })
+                .collect::<Result<_>>()?,
+            keep_alive: self.span("sip.keep_alive")?,
+            connections_max: self.count("sip.limits.connections")?,
+            origins: self.list("sip.ws.origins")?,
+            headers: self.list("sip.headers")?,
             bindings_file: self.optional("registrar.file", |text| Ok(PathBuf::from(text)))?,
             users: self
                 .layers

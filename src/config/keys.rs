@@ -24,6 +24,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.max_calls", "500", "Calls at once; more are refused with 503."),
     key("gateway.drain", "\"30s\"", "How long calls may go on after SIGTERM."),
     key("gateway.workers", "0", "Media workers, one thread each; 0 is one per core."),
+    key("gateway.priority", "\"auto\"", "Of the media workers: `auto` asks for real time, then niceness -10; `normal` does not ask."),
     key("sip.listen", "[\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:5060\"]", "Where SIP listens: udp:, tcp:, tls:, ws: or wss:, address, port."),
     key("sip.advertise", "\"auto\"", "The address that others reach us at, for Via, Contact and SDP; auto is the interface's."),
     key("sip.realm", "\"voxgw\"", "Realm of our digest challenges; a user's ha1 is made with it."),
@@ -32,6 +33,10 @@ pub static KEYS: &[Key] = &[
     key("sip.session_expires", "\"30m\"", "Session timer that we ask for (RFC 4028); 0s asks for none."),
     key("sip.session_expires_min", "\"90s\"", "Shorter session timers are refused with 422."),
     key("sip.reliable_provisional", "\"required\"", "100rel (RFC 3262): off, required (if the caller requires it), supported."),
+    key("sip.dns", "[]", "DNS servers that are asked for NAPTR, SRV and addresses, like 192.0.2.53 or 127.0.0.1:5353; empty is the system's."),
+    key("sip.keep_alive", "\"90s\"", "How often a connection that a trunk is registered over is pinged (RFC 5626); 0s never."),
+    key("sip.ws.origins", "[]", "Web pages that may connect by ws: and wss:, by their Origin, like https://phone.example.org; empty is all."),
+    key("sip.headers", "[\"Diversion\", \"History-Info\", \"P-Asserted-Identity\", \"Privacy\", \"User-to-User\", \"Reason\", \"X-*\"]", "Headers of an INVITE that reach journal, API and agent; X-* is all that begin so."),
     key("sip.tls.certificate", "", "PEM file with the certificate of tls: and wss: addresses, then its chain; read anew when it changes."),
     key("sip.tls.key", "", "PEM file with its key."),
     key("sip.tls.ca", "", "PEM file with the CAs that are trusted; none is the system's, for servers."),
@@ -46,6 +51,7 @@ pub static KEYS: &[Key] = &[
     key("sip.limits.global", "\"2000/s\"", "The same from all addresses together; 0 is no limit."),
     key("sip.limits.ban_after", "8", "Wrong passwords within 10 minutes that ban an address; 0 never."),
     key("sip.limits.ban_for", "\"1m\"", "The first ban; each further one is twice as long, an hour at most."),
+    key("sip.limits.connections", "4096", "Connections that others may have with us at once; 50 of one address, or of one IPv6 network of 64 bits."),
     key("sip.limits.scanners", "[\"friendly-scanner\", \"sipvicious\", \"sipcli\", \"sip-scan\", \"sundayddr\", \"pplsip\", \"vaxsipuseragent\"]", "Words in User-Agent that get no answer."),
     key("outbound.allow", "[]", "Numbers that may be called, as patterns like +49*; empty is all."),
     key("outbound.transfers", "\"known\"", "Whose REFER sends us to somebody else: off, known (trunks, users with their password, those whom we called), all."),
@@ -76,6 +82,7 @@ pub static KEYS: &[Key] = &[
     key("media.srtp", "\"optional\"", "Encrypted media, keys in SDP: off, optional (if both sides can), required (or no call)."),
     key("media.srtp_suites", "[\"AEAD_AES_256_GCM\", \"AEAD_AES_128_GCM\", \"AES_CM_128_HMAC_SHA1_80\", \"AES_CM_128_HMAC_SHA1_32\"]", "Suites that we offer and take, in our order; an answer follows the offer's."),
     key("media.srtp_over_plain", "false", "Send and take SRTP keys over signalling without TLS too, where others can read them."),
+    key("media.hold_music", "\"builtin\"", "What those hear whom we hold: builtin (a quiet tune), off (the session is inactive), or a WAV file."),
     key("call.agent", "\"auto\"", "Agent profile that answers; auto is gemini with a key, else scripted."),
     key("call.max_duration", "\"60m\"", "Longest call."),
     key("call.time_zone", "\"local\"", "Clock of the rules' times: local, UTC, +01:00, or a name that the system knows, like Europe/Berlin."),
@@ -85,6 +92,7 @@ pub static KEYS: &[Key] = &[
     key("recording.tone_every", "\"0s\"", "A soft beep tells that the call is recorded, at its beginning and this often; 0s never."),
     key("recording.tone_to", "\"both\"", "Who hears it: both, far_end, agent."),
     key("recording.agent_frames", "false", "Keep every provider frame in agent.jsonl."),
+    key("recording.refused_per_minute", "10", "Refused calls that leave a short journal, in a minute; 0 none. More are counted only."),
     key("recording.folder", "\"~/.local/state/voxgw/calls\"", "Where the call folders are."),
     key("recording.keep", "\"30d\"", "Call folders older than this are removed."),
     key("recording.max_size", "\"20G\"", "The oldest call folders are removed beyond this."),
@@ -102,12 +110,15 @@ pub static KEYS: &[Key] = &[
     key("agents.*.model", "", "gemini: model name."),
     key("agents.*.voice", "", "gemini: prebuilt voice, like Kore."),
     key("agents.*.language", "", "gemini: language code, like en-US."),
-    key("agents.*.instructions", "", "gemini: system instruction."),
+    key("agents.*.instructions", "", "gemini: system instruction; {{from}}, {{to}} and {{X-Tenant}} stand for who calls, who is called, a header of the INVITE."),
+    key("agents.*.tell_headers", "", "gemini: true: a line of the system instruction tells of the INVITE's headers (sip.headers)."),
     key("agents.*.temperature", "", "gemini: 0 to 2."),
     key("agents.*.greeting", "", "gemini: what to tell the model so that it greets; none waits for the caller."),
     key("agents.*.end_of_speech", "", "gemini: silence that ends the caller's turn, like 500ms."),
     key("agents.*.barge_in", "", "Who decides that the caller interrupts: provider, local or off."),
     key("agents.*.prebuffer", "", "Sound gathered before a turn plays, like 60ms."),
+    key("agents.*.early_media", "", "true: callers hear our ring tone (183 with a description) until the call is answered."),
+    key("agents.*.speaks_early", "", "true: the agent begins before the answer, which follows when its first turn is over; early_media with its voice."),
     key("routes.*.name", "", "Name of the rule, in logs, journals and refusals; each once."),
     key("routes.*.to", "", "Called number: 100, +49*, *00 or /regex/; of a list any, as in every condition."),
     key("routes.*.from", "", "Calling number, in the same words."),
@@ -178,7 +189,12 @@ pub fn template() -> String {
 fn sample(key: &Key) -> &'static str {
     match key.path {
         "agents.*.kind" => "\"gemini\"",
-        "agents.*.live" | "routes.*.registered" | "trunks.*.register" => "false",
+        "agents.*.live"
+        | "agents.*.tell_headers"
+        | "agents.*.early_media"
+        | "agents.*.speaks_early"
+        | "routes.*.registered"
+        | "trunks.*.register" => "false",
         "users.*.password" => "\"wonderland\"",
         "trunks.*.server" => "\"sip:sip.example.org\"",
         "trunks.*.srtp" => "\"required\"",

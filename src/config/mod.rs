@@ -49,6 +49,8 @@ pub struct Config {
     pub drain: Duration,
     /// Media workers; 0 is one per core.
     pub workers: usize,
+    /// Media workers ask the kernel to come before other programs.
+    pub urgent: bool,
     /// Where SIP listens.
     pub listen: Vec<Listen>,
     /// Certificates of SIP.
@@ -69,6 +71,8 @@ pub struct Config {
     pub codecs: Vec<&'static Codec>,
     /// Packet length that we like.
     pub ptime: Ptime,
+    /// What those hear whom we hold: `builtin`, `off`, or a WAV file.
+    pub hold_music: String,
     /// A call ends when nothing arrives for so long; zero never.
     pub media_timeout: Duration,
     /// Agent profile of calls.
@@ -182,6 +186,8 @@ pub struct Recording {
     pub tone: crate::call::pipeline::recording::Tone,
     /// Write `agent.jsonl`.
     pub agent_frames: bool,
+    /// Journals of refused calls in a minute.
+    pub refused_per_minute: usize,
     /// Where the folders are.
     pub folder: PathBuf,
     /// Folders older than this are removed.
@@ -226,6 +232,8 @@ pub struct AgentProfile {
     pub barge_in: Option<crate::call::BargeIn>,
     /// Sound gathered before a turn plays.
     pub prebuffer: Option<Duration>,
+    /// What a caller hears before the answer.
+    pub early: crate::call::Early,
 }
 
 impl AgentProfile {
@@ -243,6 +251,7 @@ impl AgentProfile {
             gemini: crate::agent::wire::gemini::Settings::default(),
             barge_in: None,
             prebuffer: None,
+            early: crate::call::Early::Off,
         }
     }
 }
@@ -260,6 +269,7 @@ impl Config {
             max_calls: reader.count("gateway.max_calls")?,
             drain: reader.span("gateway.drain")?,
             workers: reader.count("gateway.workers")?,
+            urgent: reader.one_of("gateway.priority", &["auto", "normal"])? == "auto",
             listen: reader.listen()?,
             tls: reader.tls()?,
             advertise: reader
@@ -285,6 +295,7 @@ impl Config {
                 Ok(ms) if (10..=60).contains(&ms) && ms % 10 == 0 => Ok(Ptime::nearest(ms)),
                 _ => Err("must be 10ms, 20ms, … 60ms".to_owned()),
             })?,
+            hold_music: reader.text("media.hold_music")?,
             media_timeout: reader.span("media.timeout")?,
             agent: reader.text("call.agent")?,
             max_duration: reader.span("call.max_duration")?,
@@ -461,6 +472,7 @@ impl Reader<'_> {
                 _ => Pcap::Off,
             },
             agent_frames: self.flag("recording.agent_frames")?,
+            refused_per_minute: self.count("recording.refused_per_minute")?,
             folder: PathBuf::from(self.text("recording.folder")?),
             // Zero would empty the folder at once; who wants to keep nothing says so with the mode.
             keep: self.parsed("recording.keep", |text| match parse_duration(text)? {
@@ -502,6 +514,9 @@ impl Reader<'_> {
         profile.gemini.voice = text("voice")?;
         profile.gemini.language = text("language")?;
         profile.gemini.instructions = text("instructions")?;
+        profile.gemini.tells_headers = self
+            .optional(&key("tell_headers"), |text| text.parse().map_err(|_| "must be true or false".into()))?
+            .unwrap_or(false);
         if let Some(greeting) = text("greeting")? {
             profile.gemini.greeting = (greeting != "none").then_some(greeting);
         }
@@ -517,6 +532,15 @@ impl Reader<'_> {
             "off" => Ok(crate::call::BargeIn::Off),
             _ => Err("must be provider, local or off".to_owned()),
         })?;
+        let flag = |field: &str| {
+            self.optional(&key(field), |text| text.parse().map_err(|_| "must be true or false".to_owned()))
+                .map(Option::unwrap_or_default)
+        };
+        profile.early = match (flag("early_media")?, flag("speaks_early")?) {
+            (_, true) => crate::call::Early::Agent,
+            (true, false) => crate::call::Early::Ring,
+            (false, false) => crate::call::Early::Off,
+        };
         profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
         Ok(profile)
     }

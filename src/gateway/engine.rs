@@ -5,6 +5,9 @@
 mod encryption;
 mod handle;
 mod outside;
+mod refused;
+mod replace;
+mod targets;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};
@@ -23,16 +26,17 @@ use crate::{
     agent::{prompts, seat::Plan},
     call::{
         self,
-        journal::{Direction, Header, Level, SCHEMA, SipMessage},
-        pipeline::{Settings, SipAction, srtp},
+        journal::{Direction, Header, SCHEMA, SipMessage},
+        pipeline::{Music, Settings, SipAction, srtp},
     },
     clock::SystemClock,
     config::{Config, Transfers},
     error::{Error, Kind, Result},
     net::{
         connections::Connections,
+        crowd::Crowd,
         ports::Ports,
-        resolve::transport_of,
+        resolve::{Found, Resolver},
         stream::{self, Door},
         tcp, tls, udp,
     },
@@ -47,7 +51,7 @@ use crate::{
     },
     unit::CallId,
 };
-use rand::Rng as _;
+use rand::{Rng as _, RngExt as _};
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
@@ -102,6 +106,7 @@ pub struct Engine {
     sessions: HashMap<LegId, Known>,
     sessions_to: mpsc::Sender<ToEngine>,
     apology: Arc<[i16]>,
+    hold_music: Music,
     draining: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
     /// Drain's deadline has passed once: everybody was told to hang up.
     deadline_passed: bool,
@@ -120,10 +125,18 @@ pub struct Engine {
     trunks: Trunks,
     /// Where trunks call from, as far as their servers' addresses are known.
     trunk_addresses: HashMap<IpAddr, String>,
+    resolver: Arc<Resolver>,
+    trails: targets::Trails,
+    /// Connections that trunks are registered over.
+    flows: HashMap<u64, usize>,
     next_ask: u64,
     asked: HashMap<AskId, AskedFor>,
     /// For tasks that look up names on the engine's behalf.
     requests_to: mpsc::WeakSender<Request>,
+    /// Calls that were refused, until their answer is out.
+    refusals: refused::Refusals,
+    /// Calls whose far end is being replaced: the leg that is to take its place, and whether we know whose it is.
+    replacing: HashMap<CallId, (LegId, bool)>,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }
@@ -131,7 +144,8 @@ pub struct Engine {
 /// Why something was asked.
 #[derive(Debug)]
 enum AskedFor {
-    Trunk(usize, Wish),
+    /// Over this connection, if it is one.
+    Trunk(usize, Wish, Option<u64>),
     Text(oneshot::Sender<Result<Reply>>),
 }
 
@@ -154,7 +168,10 @@ impl Engine {
         let (streams_to, stream_events) = mpsc::channel(WAITING_MAX);
         let (mut sockets, mut listening, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
         let mut streams_bound = Vec::new();
-        let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone());
+        let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone())
+            .pinging(config.signalling.keep_alive);
+        let (crowd, origins) =
+            (Crowd::of(config.signalling.connections_max), Arc::from(config.signalling.origins.clone()));
         for listen in &config.listen {
             match listen.transport {
                 Transport::Udp => {
@@ -169,7 +186,8 @@ impl Engine {
                     let bound = listener.local_addr().unwrap_or(listen.address);
                     listening.push(format!("{}:{bound}", transport.lower_name()));
                     streams_bound.push((transport, bound));
-                    listeners.push((listener, Door { transport, tls }));
+                    listeners
+                        .push((listener, Door { transport, tls, crowd: crowd.clone(), origins: Arc::clone(&origins) }));
                 }
             }
         }
@@ -181,11 +199,12 @@ impl Engine {
         };
         for (_, socket) in &sockets {
             tokio::spawn(udp::receive(Arc::clone(socket), packets_to.clone()));
+            tokio::spawn(udp::refusals(Arc::clone(socket), streams_to.clone()));
         }
         for (listener, door) in listeners {
             tokio::spawn(stream::accept(listener, door, streams_to.clone()));
         }
-        let workers = Workers::start(config.workers)?;
+        let workers = Workers::start(config.workers, config.urgent)?;
         let (sessions_to, from_sessions) = mpsc::channel(WAITING_MAX);
         let (to, requests) = mpsc::channel(256);
         let mut seed = [0; 32];
@@ -211,6 +230,13 @@ impl Engine {
             endpoint.restore_bindings(SystemClock::now(), ago, saved);
         }
         let upstreams = Arc::from(signalling.trunks.clone());
+        let udp_bound: Vec<SocketAddr> = sockets.iter().map(|(bound, _)| *bound).collect();
+        let resolver = Arc::new(Resolver::new(&signalling.dns, &udp_bound)?);
+        let hold_music = match config.hold_music.as_str() {
+            "off" => Music::Off,
+            "builtin" => Music::Tune,
+            file => Music::Sound(prompts::load(std::path::Path::new(file))?),
+        };
         let engine = Self {
             endpoint,
             bindings_due: None,
@@ -221,10 +247,15 @@ impl Engine {
                 .iter()
                 .flat_map(|trunk| addresses_of(trunk).into_iter().map(|ip| (ip, trunk.name.clone())))
                 .collect(),
+            resolver: Arc::clone(&resolver),
+            trails: targets::Trails::default(),
+            flows: HashMap::new(),
             next_ask: 1,
             asked: HashMap::new(),
             requests_to: to.downgrade(),
             moves: HashMap::new(),
+            replacing: HashMap::new(),
+            refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
             ports: Ports::new(config.rtp_ports.clone()),
             config,
             router: answering.into(),
@@ -236,6 +267,7 @@ impl Engine {
             sessions: HashMap::new(),
             sessions_to,
             apology: prompts::builtin("apology"),
+            hold_music,
             draining: None,
             deadline_passed: false,
             leaving_until: None,
@@ -245,7 +277,7 @@ impl Engine {
             talking: HashMap::new(),
         };
         tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
-        Ok(Handle { to, hub, writer, listening, workers, upstreams })
+        Ok(Handle { to, hub, writer, listening, workers, upstreams, resolver })
     }
 
     async fn run(
@@ -345,8 +377,21 @@ impl Engine {
                     .iter()
                     .find(|(bound, _)| bound.port() == path.local.port() && bound.is_ipv4() == path.remote.is_ipv4())
                     .or_else(|| self.sockets.iter().find(|(bound, _)| bound.is_ipv4() == path.remote.is_ipv4()));
+                // What is told may be of an earlier datagram to somebody else; this one has not gone then.
+                let send = |socket: &UdpSocket| {
+                    let refused = |sent: &std::io::Result<usize>| {
+                        sent.as_ref().is_err_and(|problem| problem.kind() == std::io::ErrorKind::ConnectionRefused)
+                    };
+                    let mut sent = socket.try_send_to(&bytes, path.remote);
+                    for _ in 0..3 {
+                        if refused(&sent) {
+                            sent = socket.try_send_to(&bytes, path.remote);
+                        }
+                    }
+                    sent
+                };
                 if let Some((_, socket)) = socket
-                    && let Err(problem) = socket.try_send_to(&bytes, path.remote)
+                    && let Err(problem) = send(socket)
                 {
                     tracing::debug!(target: "sip", event = "sip.unsent", remote = %path.remote, "{problem}");
                 }
@@ -365,8 +410,21 @@ impl Engine {
             stream::Event::Received(received) => {
                 self.endpoint.handle(SystemClock::now(), received.path, &received.bytes);
             }
+            stream::Event::Undelivered { remote, why } => {
+                let (transport, local) = (Transport::Udp, SocketAddr::from(([0, 0, 0, 0], 0)));
+                let path = Path { transport, remote, local, connection: None };
+                self.endpoint.connection_lost(SystemClock::now(), path, &why);
+            }
+            stream::Event::TurnedAway(ip) => {
+                tracing::debug!(target: "sip", event = "sip.connection_turned_away", source = %ip);
+                self.sink.hub.counters.refuse("sip.limits.connections");
+            }
             stream::Event::Closed { id, path, why } => {
                 self.connections.closed(id);
+                if let Some(trunk) = self.flows.remove(&id) {
+                    self.trunks.flow_lost(SystemClock::now(), trunk, rand::rng().random::<f64>());
+                    self.sink.hub.trunks(self.trunks.views(SystemClock::now()));
+                }
                 self.endpoint.connection_lost(SystemClock::now(), path, &why);
             }
         }
@@ -379,27 +437,37 @@ impl Engine {
             Event::Invite(leg, offered) => self.offered(leg, *offered),
             Event::Acknowledged(leg, sdp) => self.tell(leg, In::Acknowledged(sdp)),
             Event::Reinvite(leg, sdp) => self.tell(leg, In::Reinvite(sdp)),
-            Event::Progress(leg, status, _) => match self.moves.get(&leg) {
-                Some(moving) => self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status)),
-                None => self.tell(leg, In::Progress(status)),
+            Event::Progress(leg, status, sdp) => match (self.moves.get(&leg), sdp) {
+                (Some(moving), _) => {
+                    self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status));
+                }
+                (None, Some(sdp)) => self.tell(leg, In::EarlyMedia(status, sdp)),
+                (None, None) => self.tell(leg, In::Progress(status)),
             },
             Event::Answered(leg, sdp) => {
                 self.talking.insert(leg, SystemClock::now());
+                self.arrived(endpoint::Attempt::Leg(leg));
                 match self.moves.remove(&leg) {
                     Some(moving) => self.moved(leg, &moving, sdp),
                     None => self.tell(leg, In::Answered(sdp)),
                 }
             }
-            Event::Ended(leg, ended) => self.ended(leg, ended),
-            Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
-            Event::Changed(leg, Err(status)) => {
-                self.tell(leg, In::Note(Level::Warn, format!("our re-INVITE was refused with {status}")));
+            Event::Ended(leg, ended) => {
+                let ended = self.leg_at_end(leg, ended);
+                self.ended(leg, ended);
             }
+            Event::TryNext(attempt, failure) => self.try_next(attempt, &failure),
+            Event::Redirected(leg, to) => self.redirected(leg, to),
+            Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
+            Event::Changed(leg, Err(status)) => self.tell(leg, In::NotChanged(status)),
             Event::Digit(leg, digit, duration_ms) => self.tell(leg, In::Digit(digit, duration_ms)),
             Event::Referred(leg, to) => self.referred(leg, to),
             Event::Transfer(leg, status) => self.transferred(leg, status),
             Event::Text(text) => self.text(*text),
-            Event::Replied(id, reply) => self.replied(id, reply),
+            Event::Replied(id, reply) => {
+                let reply = self.reply_at_end(endpoint::Attempt::Ask(id), reply);
+                self.replied(id, reply);
+            }
             Event::Bindings(user, count) => {
                 tracing::info!(target: "sip", event = "sip.bindings", user = %printable(&user), contacts = count);
                 self.show_users();
@@ -422,6 +490,10 @@ impl Engine {
     /// Admission: draining, too many calls, the rules, no port.
     fn offered(&mut self, leg: LegId, offered: Offered) {
         let trunk = self.trunk_addresses.get(&offered.path.remote.ip()).cloned();
+        if let Some(old) = offered.replaces {
+            self.replaced(leg, old, offered, trunk.is_some());
+            return;
+        }
         let routed = if self.draining.is_some() {
             Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
         } else if self.sessions.len() >= self.config.max_calls {
@@ -453,6 +525,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: offered.call_id.clone(),
             rule: routed.rule,
+            headers: self.carried(&offered, trunk.is_some()),
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
@@ -461,23 +534,6 @@ impl Engine {
         let known = trunk.is_some() || offered.user.is_some();
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
         self.may_refer(leg, known);
-    }
-
-    /// Every refusal names what refused: in the log, and in `Warning` for the caller.
-    fn deny(&mut self, leg: LegId, offered: &Offered, denied: Denied) {
-        let Denied { status, rule, why, detail } = denied;
-        tracing::warn!(
-            target: "sip", event = "sip.refused", status, rule = rule.as_str(), reason = why, nearest = %printable(&detail),
-            from = %printable(&offered.from.to_string()), to = %printable(&offered.target.to_string()),
-            source = %offered.path.remote
-        );
-        self.sink.hub.counters.refuse(&rule);
-        let mut refusal = Refusal::status(status);
-        if status == 503 {
-            refusal.headers.push(("Retry-After".into(), "5".into()));
-        }
-        refusal.headers.push(("Warning".into(), format!("399 voxgw \"{why}\"")));
-        self.endpoint.command(SystemClock::now(), Command::Refuse(leg, refusal));
     }
 
     fn settings(
@@ -499,6 +555,7 @@ impl Engine {
                 patience: self.config.patience,
                 max_duration: originate.and_then(|o| o.max_duration).unwrap_or(self.config.max_duration),
                 ring_max: originate.map_or(Duration::from_secs(30), |o| o.ring),
+                early: plan.early,
             },
             header,
             wall,
@@ -510,6 +567,7 @@ impl Engine {
             agent_rate: plan.rate(),
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
+            hold_music: self.hold_music.clone(),
             record: self.config.recording.sound && self.sink.writer.is_some(),
             tone: self.config.recording.tone,
             we_are_caller: direction == Direction::Out,
@@ -555,6 +613,7 @@ impl Engine {
         let now = SystemClock::now();
         match message {
             ToEngine::SessionOver(call) => {
+                self.give_up_replacing(call);
                 if let Some(leg) = self.leg_of(call) {
                     self.sessions.remove(&leg);
                     self.give_up_moves_of(leg);
@@ -568,7 +627,11 @@ impl Engine {
                     self.give_up_moves_of(leg);
                 }
                 let command = match action {
+                    SipAction::AnswerReplacing(sdp) => return self.take_place(call, sdp),
+                    SipAction::RefuseReplacing(status) => return self.refuse_place(call, status),
+                    SipAction::Reinvite(sdp) => Command::Reinvite(leg, sdp),
                     SipAction::Ring => Command::Ring(leg, None),
+                    SipAction::RingWithMedia(sdp) => Command::Ring(leg, Some(sdp)),
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
                     SipAction::Refuse(status, why) => {
                         self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -599,6 +662,9 @@ impl Engine {
 
     /// A message for its call's ladder.
     fn trace(&mut self, trace: Trace) {
+        if self.trace_refused(&trace) {
+            return;
+        }
         let Some(known) = trace.leg.and_then(|leg| self.sessions.get(&leg)) else {
             // An INVITE's own trace comes just before the event that makes its session.
             self.waiting_trace = Some(trace);
@@ -641,8 +707,8 @@ impl Engine {
 
     async fn request(&mut self, request: Request) {
         match request {
-            Request::Originate(originate, remote, reply) => {
-                let outcome = self.originate(*originate, remote).await;
+            Request::Originate(originate, found, reply) => {
+                let outcome = self.originate(*originate, found).await;
                 let _ = reply.send(outcome);
             }
             Request::Transfer(call, to, reply) => {
@@ -652,16 +718,18 @@ impl Engine {
                 }
                 let _ = reply.send(leg.is_some());
             }
-            Request::Text(writing, remote, reply) => self.write(*writing, remote, reply),
+            Request::Text(writing, found, reply) => self.write(*writing, found, reply),
+            Request::Redirected(leg, to, found) => self.redirected_to(leg, &to, found),
+            Request::TransferTo(call, other, reply) => {
+                let _ = reply.send(self.transfer_to(call, other));
+            }
+            Request::Hold(call, hold, reply) => {
+                let _ = reply.send(self.tell_call(call, In::Hold(hold)));
+            }
             Request::Plan(name, reply) => {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }
             Request::Errand(errand, found) => self.errand(*errand, found),
-            Request::GiveUpMove(new) => {
-                if self.moves.contains_key(&new) {
-                    self.endpoint.command(SystemClock::now(), Command::HangUp(new, None));
-                }
-            }
             Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));
@@ -694,12 +762,7 @@ impl Engine {
         self.sessions.values().find(|known| known.call == call).is_some_and(|known| known.to.try_send(input).is_ok())
     }
 
-    /// The way to an address: our socket of its kind and family.
-    fn path_towards(&mut self, hop: &Uri, remote: SocketAddr) -> Result<Path> {
-        self.path_to(hop, transport_of(hop)?, remote)
-    }
-
-    async fn originate(&mut self, mut originate: Originate, remote: Option<SocketAddr>) -> Result<CallId> {
+    async fn originate(&mut self, mut originate: Originate, found: Option<Found>) -> Result<CallId> {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
@@ -707,8 +770,11 @@ impl Engine {
             self.sink.hub.counters.refuse(refused.rule);
             Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
         })?;
-        let (path, target) = if let Some(remote) = remote {
-            (self.path_towards(originate.proxy.as_ref().unwrap_or(&originate.to), remote)?, None)
+        let mut trail = None;
+        let (path, target) = if let Some(found) = found {
+            let (path, rest) = self.set_out(originate.proxy.as_ref().unwrap_or(&originate.to), found)?;
+            trail = Some(rest);
+            (path, None)
         } else {
             let (path, contact, route) = self.registered(&originate.to.user)?;
             originate.headers.extend(route.into_iter().map(|value| ("Route".to_owned(), value)));
@@ -716,6 +782,9 @@ impl Engine {
         };
         let srtp = self.encryption(&path, &originate.to.host);
         encryption::check(&srtp, &path)?;
+        if let Some(trail) = trail.as_mut().filter(|_| encryption::has_keys(&srtp)) {
+            trail.stay_secure();
+        }
         let local_ip = path.local.ip();
         let ports = self.ports.bind(local_ip).map_err(Error::machine)?;
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
@@ -733,6 +802,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: String::new(),
             rule: String::new(),
+            headers: Vec::new(),
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);
@@ -757,6 +827,9 @@ impl Engine {
             credentials: originate.credentials,
         };
         self.endpoint.command(SystemClock::now(), Command::Invite(leg, Box::new(outgoing)));
+        if let Some(trail) = trail {
+            self.go_along(endpoint::Attempt::Leg(leg), trail, Some(local_ip));
+        }
         Ok(call)
     }
 
@@ -795,7 +868,7 @@ impl Engine {
 
     fn finish_drain(&mut self) {
         let now = SystemClock::now();
-        if self.leaving_until.is_some_and(|until| now >= until || !self.trunks.is_registered(now)) {
+        if self.leaving_until.is_some_and(|until| now >= until || !self.trunks.is_leaving(now)) {
             self.leaving_until = None;
         }
         if self.draining.is_some()

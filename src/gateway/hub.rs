@@ -34,6 +34,8 @@ pub struct Counters {
     pub calls: AtomicU64,
     /// Calls and requests refused.
     pub refused: AtomicU64,
+    /// Refused calls that left no journal: there were too many.
+    pub refused_unrecorded: AtomicU64,
     /// Calls refused by each rule or limit. Locked for one look or one step, and never by a call.
     pub refused_by: Mutex<BTreeMap<String, u64>>,
     /// SIP messages dropped.
@@ -246,6 +248,7 @@ impl Hub {
             ringing: u32::try_from(running().count() - up).unwrap_or(u32::MAX),
             calls_total: count(&self.counters.calls),
             refused_total: count(&self.counters.refused),
+            refused_unrecorded_total: count(&self.counters.refused_unrecorded),
             refused_by: self.counters.refused_by.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             sip_dropped_total: count(&self.counters.dropped),
             records_dropped_total: count(&self.counters.records_dropped),

@@ -12,6 +12,7 @@ pub mod bindings;
 pub mod engine;
 pub mod hub;
 mod mend;
+pub mod priority;
 pub mod router;
 pub mod session;
 pub mod trunks;

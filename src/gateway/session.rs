@@ -3,7 +3,7 @@
 use super::{engine::ToEngine, hub::Sink, writer};
 use crate::{
     agent::{
-        event::{Command, Event as AgentEvent},
+        event::{About, Command, Event as AgentEvent},
         seat::{Plan, What},
         socket::{self, Outgoing, Shared},
         wire::gemini::Wire,
@@ -34,6 +34,8 @@ pub type Captured = (u64, SocketAddr, SocketAddr, Vec<u8>);
 pub enum In {
     /// An outgoing call rings.
     Progress(u16),
+    /// An outgoing call has media before the answer.
+    EarlyMedia(u16, Vec<u8>),
     /// An outgoing call was answered.
     Answered(Option<Vec<u8>>),
     /// Our 200 was acknowledged.
@@ -52,6 +54,12 @@ pub enum In {
     PauseRecording(bool),
     /// The far end took our change of the session.
     Changed(Option<Vec<u8>>),
+    /// It refused, with this status.
+    NotChanged(u16),
+    /// Somebody holds the far end, or takes it back.
+    Hold(bool),
+    /// Another far end wants to take the place of ours.
+    Replaced(Option<Vec<u8>>, bool),
     /// A digit in an INFO, and its length in milliseconds.
     Digit(char, u32),
     /// Something for the journal.
@@ -109,12 +117,17 @@ pub async fn run(start: Start) {
     let local = settings.rtp;
     let outgoing = settings.header.direction == Direction::Out;
     let wall_ns = settings.wall.0 * 1_000;
-    let seat = plan.local().map_or(Seat::Remote, Seat::Local);
+    let about = About::of(&settings.header);
+    let seat = plan.local().map_or(Seat::Remote, |mut agent| {
+        agent.about(&about);
+        Seat::Local(agent)
+    });
     let mut session = Session {
         call,
         leg,
         pipeline: Pipeline::new(now, settings, seat),
         plan,
+        about,
         rtp,
         rtcp,
         local,
@@ -151,6 +164,7 @@ struct Session {
     leg: LegId,
     pipeline: Pipeline,
     plan: Arc<Plan>,
+    about: About,
     rtp: UdpSocket,
     rtcp: UdpSocket,
     local: SocketAddr,
@@ -214,6 +228,10 @@ impl Session {
     async fn engine_says(&mut self, input: In) {
         match input {
             In::Progress(status) => self.input(Input::Progress(status)).await,
+            In::EarlyMedia(status, sdp) => self.input(Input::EarlyMedia(status, &sdp)).await,
+            In::NotChanged(status) => self.input(Input::NotChanged(status)).await,
+            In::Hold(hold) => self.input(Input::Hold(hold)).await,
+            In::Replaced(sdp, in_clear) => self.input(Input::Replaced(sdp.as_deref(), in_clear)).await,
             In::Answered(sdp) => self.input(Input::Answered(sdp.as_deref())).await,
             In::Acknowledged(sdp) => self.input(Input::Acknowledged(sdp.as_deref())).await,
             In::Reinvite(sdp) => self.input(Input::Reinvite(sdp.as_deref())).await,
@@ -341,7 +359,7 @@ impl Session {
         let (events_to, events) = mpsc::channel(64);
         let cassette = self.cassette();
         let shared = Rc::new(Shared {
-            wire: RefCell::new(Wire::new(plan.settings.clone())),
+            wire: RefCell::new(Wire::new(plan.settings.for_call(&self.about))),
             uplink: RefCell::default(),
             cassette,
             origin: self.origin,

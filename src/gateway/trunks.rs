@@ -127,6 +127,13 @@ impl Trunks {
         })
     }
 
+    /// The connection that a trunk was registered over is gone.
+    pub fn flow_lost(&mut self, now: Instant, trunk: usize, random: f64) {
+        if let Some(kept) = self.all.get_mut(trunk) {
+            kept.machine.flow_lost(now, random);
+        }
+    }
+
     /// A trunk's name.
     #[must_use]
     pub fn name(&self, trunk: usize) -> Option<&str> {
@@ -140,10 +147,10 @@ impl Trunks {
         }
     }
 
-    /// Whether a registration still holds somewhere.
+    /// Whether a registration still holds somewhere, or may yet come to hold: one is under way.
     #[must_use]
-    pub fn is_registered(&self, now: Instant) -> bool {
-        self.all.iter().any(|kept| kept.machine.registered_for(now).is_some())
+    pub fn is_leaving(&self, now: Instant) -> bool {
+        self.all.iter().any(|kept| kept.machine.is_leaving(now))
     }
 
     /// What the operator sees.

@@ -2,6 +2,7 @@
 
 use super::{
     engine::ToEngine,
+    priority::{self, Granted},
     session::{self, Start},
 };
 use crate::{
@@ -27,14 +28,14 @@ struct Worker {
 }
 
 impl Workers {
-    /// Starts `count` workers; 0 is one per core.
+    /// Starts `count` workers, 0 is one per core; `urgent` ones ask the kernel to come before other programs.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub fn start(count: usize) -> Result<Self> {
+    pub fn start(count: usize, urgent: bool) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let count = if count == 0 { cores } else { count };
-        let all = (0..count).map(start_one).collect::<Result<_>>()?;
+        let all = (0..count).map(|number| start_one(number, urgent)).collect::<Result<_>>()?;
         Ok(Self { all })
     }
 
@@ -53,7 +54,7 @@ impl Workers {
     }
 }
 
-fn start_one(number: usize) -> Result<Worker> {
+fn start_one(number: usize, urgent: bool) -> Result<Worker> {
     let (to, mut from) = mpsc::unbounded_channel::<Start>();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
@@ -62,9 +63,14 @@ fn start_one(number: usize) -> Result<Worker> {
     std::thread::Builder::new()
         .name(format!("media-{number}"))
         .spawn(move || {
+            let granted = urgent.then(priority::raise);
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
+                let mut unsaid = granted.filter(|_| number == 0);
                 while let Some(start) = from.recv().await {
+                    if let Some(granted) = unsaid.take() {
+                        say(granted);
+                    }
                     let counted = Arc::clone(&counted);
                     tokio::task::spawn_local(async move {
                         let (call, engine) = (start.call, start.engine.clone());
@@ -83,4 +89,15 @@ fn start_one(number: usize) -> Result<Worker> {
         })
         .map_err(failed)?;
     Ok(Worker { to, calls })
+}
+
+/// Said once, with the first call of the first worker: all get the same.
+fn say(granted: Granted) {
+    let hint = match granted {
+        Granted::RealTime => "",
+        Granted::Favoured | Granted::Ordinary => {
+            "other programs can delay calls; permit real time with LimitRTPRIO=10 or CAP_SYS_NICE"
+        }
+    };
+    tracing::info!(target: "gateway", event = "media.priority", granted = granted.name(), hint);
 }

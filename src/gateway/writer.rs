@@ -463,6 +463,7 @@ mod tests {
             sound: true,
             pcap: crate::config::Pcap::Off,
             tone: crate::call::pipeline::recording::Tone::default(),
+            refused_per_minute: 10,
             agent_frames: false,
             folder: folder.to_owned(),
             keep,

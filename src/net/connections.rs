@@ -4,6 +4,7 @@
 //! address are never mixed (RFC 3261 §18.1.1), and a certificate that was checked for one name serves no other (RFC 5922 §4).
 
 use super::{
+    keep::Keep,
     stream::{self, Event, WAITING_MAX},
     tcp, tls,
 };
@@ -11,7 +12,15 @@ use crate::{
     error::{Error, Kind, Result},
     sip::tx::{Path, Transport},
 };
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::mpsc;
 
 /// Names of far ends that are remembered for connecting again.
@@ -25,6 +34,8 @@ struct Open {
     path: Path,
     /// Whom we connected to; none if they did.
     name: Option<String>,
+    /// It is kept alive; only those that we made can be.
+    keep: Arc<AtomicBool>,
 }
 
 /// All open connections.
@@ -35,13 +46,30 @@ pub struct Connections {
     to: HashMap<End, u64>,
     /// What the certificates of those whom we called must say: a path has no name.
     names: HashMap<End, String>,
+    /// How often those that are kept are pinged; zero never.
+    keep_every: Duration,
 }
 
 impl Connections {
     /// None yet; what happens on them goes to `events`.
     #[must_use]
     pub fn new(tls: tls::Client, events: mpsc::Sender<Event>) -> Self {
-        Self { events, tls: Arc::new(tls), open: HashMap::new(), to: HashMap::new(), names: HashMap::new() }
+        let (open, to, names) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { events, tls: Arc::new(tls), open, to, names, keep_every: Duration::ZERO }
+    }
+
+    /// With pings this often on those that are kept; zero never.
+    #[must_use]
+    pub const fn pinging(mut self, every: Duration) -> Self {
+        self.keep_every = every;
+        self
+    }
+
+    /// This one is needed: it is pinged from now on, and closed when it does not answer.
+    pub fn keep_alive(&self, id: u64) {
+        if let Some(open) = self.open.get(&id) {
+            open.keep.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The connection to somebody whom we want to call, made if there is none; it can be written to at once. `name` is
@@ -85,7 +113,7 @@ impl Connections {
 
     /// Somebody connected.
     pub fn opened(&mut self, id: u64, path: Path, writer: mpsc::Sender<Vec<u8>>) {
-        self.open.insert(id, Open { writer, path, name: None });
+        self.open.insert(id, Open { writer, path, name: None, keep: Arc::default() });
         self.to.insert((path.transport, path.remote), id);
     }
 
@@ -107,8 +135,10 @@ impl Connections {
         let path = Path { transport, remote, local, connection: Some(id) };
         let name = self.names.get(&(transport, remote)).cloned().unwrap_or_else(|| remote.ip().to_string());
         let (writer, to_write) = mpsc::channel(WAITING_MAX);
-        stream::connect(path, socket, name.clone(), Arc::clone(&self.tls), self.events.clone(), to_write);
-        self.open.insert(id, Open { writer, path, name: Some(name) });
+        let keep = Arc::new(AtomicBool::new(false));
+        let pace = Keep::new(self.keep_every, Arc::clone(&keep), transport.is_websocket());
+        stream::connect(path, socket, name.clone(), Arc::clone(&self.tls), self.events.clone(), to_write, pace);
+        self.open.insert(id, Open { writer, path, name: Some(name), keep });
         self.to.insert((transport, remote), id);
         Ok(path)
     }

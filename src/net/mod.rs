@@ -4,6 +4,8 @@
 //! stream's messages end. Called by `gateway`.
 
 pub mod connections;
+pub mod crowd;
+mod keep;
 pub mod ports;
 pub mod resolve;
 pub mod stream;

@@ -4,16 +4,21 @@
 //! loop here (RFC 3261 §18.3, keep-alives of RFC 5626 §3.5.1); that of WebSocket is in `ws`. Which connection a message
 //! takes is the business of [`super::connections`].
 
-use super::{tls, udp::Received, ws};
+use super::{
+    crowd::Crowd,
+    keep::{Beat, Keep},
+    tls,
+    udp::Received,
+    ws,
+};
 use crate::sip::{
     stream::{Cut, Framer},
     tx::{Path, Transport},
 };
 use std::{
-    collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -27,8 +32,6 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsStream};
 use tokio_tungstenite::WebSocketStream;
 
-/// Connections from one address, those in their handshake included.
-const PER_ADDRESS_MAX: usize = 50;
 /// A message must be complete within this time; a connection that never sends one is closed too.
 pub(super) const MESSAGE_WITHIN: Duration = Duration::from_secs(32);
 /// A connection without traffic is closed after this: longer than the longest call, whose BYE must still find it.
@@ -56,6 +59,15 @@ pub enum Event {
     },
     /// A message came.
     Received(Received),
+    /// A datagram of ours did not arrive, as ICMP says.
+    Undelivered {
+        /// To whom it went.
+        remote: SocketAddr,
+        /// What happened, in words.
+        why: String,
+    },
+    /// Somebody was not let in: there are too many connections.
+    TurnedAway(IpAddr),
     /// It is gone, or was never made.
     Closed {
         /// Its number.
@@ -80,11 +92,14 @@ pub struct Door {
     pub transport: Transport,
     /// Our side of TLS, for the secure transports.
     pub tls: Option<TlsAcceptor>,
+    /// Who is in already; of all listeners together.
+    pub crowd: Crowd,
+    /// Web pages that may connect by WebSocket; none is all.
+    pub origins: Arc<[String]>,
 }
 
 /// Takes connections until the receiver is gone. Handshakes run in the connections' own tasks.
 pub async fn accept(listener: TcpListener, door: Door, to: mpsc::Sender<Event>) {
-    let counts: Arc<Mutex<HashMap<IpAddr, usize>>> = Arc::default();
     loop {
         let Ok((stream, remote)) = listener.accept().await else {
             // Out of file descriptors, most likely: let some close.
@@ -94,24 +109,15 @@ pub async fn accept(listener: TcpListener, door: Door, to: mpsc::Sender<Event>) 
         if to.is_closed() {
             return;
         }
-        let allowed = {
-            let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let count = counts.entry(remote.ip()).or_default();
-            *count += 1;
-            *count <= PER_ADDRESS_MAX
+        let Some(place) = door.crowd.enter(remote.ip()) else {
+            // Full: it is counted another time.
+            let _ = to.try_send(Event::TurnedAway(remote.ip()));
+            continue;
         };
-        let (door, to, counts) = (door.clone(), to.clone(), Arc::clone(&counts));
+        let (door, to) = (door.clone(), to.clone());
         tokio::spawn(async move {
-            if allowed {
-                serve(stream, remote, &door, &to).await;
-            }
-            let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if let Some(count) = counts.get_mut(&remote.ip()) {
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(&remote.ip());
-                }
-            }
+            serve(stream, remote, &door, &to).await;
+            drop(place);
         });
     }
 }
@@ -129,7 +135,7 @@ async fn serve(stream: TcpStream, remote: SocketAddr, door: &Door, to: &mpsc::Se
     if to.send(Event::Opened { id, path, writer }).await.is_err() {
         return;
     }
-    let why = line.run(path, to, &mut to_write).await;
+    let why = line.run(path, to, &mut to_write, &mut Keep::never()).await;
     let _ = to.send(Event::Closed { id, path, why }).await;
 }
 
@@ -147,6 +153,7 @@ pub(super) fn connect(
     tls: Arc<tls::Client>,
     to: mpsc::Sender<Event>,
     mut to_write: mpsc::Receiver<Vec<u8>>,
+    mut keep: Keep,
 ) {
     tokio::spawn(async move {
         let place = format!("{} {}", path.transport.lower_name(), path.remote);
@@ -159,7 +166,7 @@ pub(super) fn connect(
             Err(_) => Err("no answer within 4 s".to_owned()),
         };
         let why = match made {
-            Ok(line) => format!("{place}: {}", line.run(path, &to, &mut to_write).await),
+            Ok(line) => format!("{place}: {}", line.run(path, &to, &mut to_write, &mut keep).await),
             Err(why) => format!("could not connect to {place}: {why}"),
         };
         tracing::debug!(target: "sip", event = "sip.connection_closed", "{why}");
@@ -187,8 +194,8 @@ impl Line {
         Ok(match door.transport {
             Transport::Udp | Transport::Tcp => Self::Tcp(stream),
             Transport::Tls => Self::Tls(Box::new(secure(stream).await?)),
-            Transport::Ws => Self::Ws(Box::new(ws::accept(stream).await?)),
-            Transport::Wss => Self::Wss(Box::new(ws::accept(secure(stream).await?).await?)),
+            Transport::Ws => Self::Ws(Box::new(ws::accept(stream, &door.origins).await?)),
+            Transport::Wss => Self::Wss(Box::new(ws::accept(secure(stream).await?, &door.origins).await?)),
         })
     }
 
@@ -207,12 +214,18 @@ impl Line {
     }
 
     /// Reads and writes messages until the connection ends; tells why it did.
-    async fn run(self, path: Path, to: &mpsc::Sender<Event>, to_write: &mut mpsc::Receiver<Vec<u8>>) -> String {
+    async fn run(
+        self,
+        path: Path,
+        to: &mpsc::Sender<Event>,
+        to_write: &mut mpsc::Receiver<Vec<u8>>,
+        keep: &mut Keep,
+    ) -> String {
         match self {
-            Self::Tcp(stream) => framed(stream, path, to, to_write).await,
-            Self::Tls(stream) => framed(*stream, path, to, to_write).await,
-            Self::Ws(stream) => ws::run(*stream, path, to, to_write).await,
-            Self::Wss(stream) => ws::run(*stream, path, to, to_write).await,
+            Self::Tcp(stream) => framed(stream, path, to, to_write, keep).await,
+            Self::Tls(stream) => framed(*stream, path, to, to_write, keep).await,
+            Self::Ws(stream) => ws::run(*stream, path, to, to_write, keep).await,
+            Self::Wss(stream) => ws::run(*stream, path, to, to_write, keep).await,
         }
     }
 }
@@ -223,8 +236,9 @@ async fn framed<S: AsyncRead + AsyncWrite + Unpin>(
     path: Path,
     to: &mpsc::Sender<Event>,
     to_write: &mut mpsc::Receiver<Vec<u8>>,
+    keep: &mut Keep,
 ) -> String {
-    let why = exchange(&mut stream, path, to, to_write).await;
+    let why = exchange(&mut stream, path, to, to_write, keep).await;
     let _ = timeout(CLOSE_WITHIN, stream.shutdown()).await;
     why
 }
@@ -234,6 +248,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     path: Path,
     to: &mpsc::Sender<Event>,
     to_write: &mut mpsc::Receiver<Vec<u8>>,
+    keep: &mut Keep,
 ) -> String {
     let mut framer = Framer::default();
     let mut buffer = vec![0; 8 * 1024];
@@ -244,7 +259,12 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
             read = tokio::time::timeout_at(due, stream.read(&mut buffer)) => {
                 let mut began = framer.pending() == 0;
                 match read {
-                    Ok(Ok(length @ 1..)) => framer.push(&buffer[..length]),
+                    Ok(Ok(length @ 1..)) => {
+                        framer.push(&buffer[..length]);
+                        // The pong is taken out: two of them would look like a ping.
+                        let pong = keep.is_waiting() && framer.take_pong();
+                        keep.heard(pong);
+                    }
                     Ok(Ok(0)) => return "closed by the far end".to_owned(),
                     Ok(Err(problem)) => return tls::explain(&problem),
                     Err(_) => return "no message came in time".to_owned(),
@@ -263,12 +283,17 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                     }
                 }
                 // Each message has its own time: single bytes do not buy more of it.
-                if framer.pending() == 0 {
+                if framer.pending() == 0 || framer.is_blank() {
                     due = rests_until(complete);
                 } else if began {
                     due = tokio::time::Instant::now() + MESSAGE_WITHIN;
                 }
             }
+            () = keep.due() => match keep.beat() {
+                Beat::Ping => if !write(stream, b"\r\n\r\n").await { return not_read() },
+                Beat::Rest => {}
+                Beat::Dead => return NO_PONG.to_owned(),
+            },
             bytes = to_write.recv() => {
                 let Some(bytes) = bytes else { return "not needed any more".to_owned() };
                 if !write(stream, &bytes).await { return not_read() }
@@ -295,6 +320,9 @@ fn rests_until(complete: bool) -> tokio::time::Instant {
     tokio::time::Instant::now() + if complete { IDLE_MAX } else { MESSAGE_WITHIN }
 }
 
+/// How a connection ends that does not answer our pings.
+pub(super) const NO_PONG: &str = "no answer to our keep-alive within 10 s";
+
 fn not_read() -> String {
     "the far end does not read".to_owned()
 }
@@ -312,8 +340,36 @@ mod tests {
         let ((to, events), (writer, mut to_write)) = (mpsc::channel(8), mpsc::channel(8));
         let any = SocketAddr::from(([127, 0, 0, 1], 5060));
         let path = Path { transport: Transport::Tls, remote: any, local: any, connection: Some(1) };
-        let task = tokio::spawn(async move { framed(near, path, &to, &mut to_write).await });
+        let task = tokio::spawn(async move { framed(near, path, &to, &mut to_write, &mut Keep::never()).await });
         (task, far, events, writer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_kept_pings_and_ends_when_pongs_stay_away() {
+        let (near, mut far) = duplex(4_096);
+        let ((to, _events), (_writer, mut to_write)) = (mpsc::channel(8), mpsc::channel(8));
+        let any = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let path = Path { transport: Transport::Tcp, remote: any, local: any, connection: Some(1) };
+        let mut keep = Keep::new(Duration::from_secs(30), Arc::new(true.into()), false);
+        let task = tokio::spawn(async move { framed(near, path, &to, &mut to_write, &mut keep).await });
+        // A message, so that the connection may rest at all.
+        far.write_all(ONE).await.unwrap();
+        let mut ping = [0; 4];
+        for round in 0..60 {
+            let begin = tokio::time::Instant::now();
+            far.read_exact(&mut ping).await.unwrap();
+            assert_eq!(&ping, b"\r\n\r\n");
+            let waited = begin.elapsed();
+            assert!((24..=30).contains(&waited.as_secs()), "{waited:?}");
+            // A peer that never pongs is not held to it; who has begun is.
+            if round >= 30 {
+                far.write_all(b"\r\n").await.unwrap();
+            }
+        }
+        let begin = tokio::time::Instant::now();
+        far.read_exact(&mut ping).await.unwrap();
+        assert_eq!(task.await.unwrap(), NO_PONG);
+        assert!(begin.elapsed() <= Duration::from_secs(40), "{:?}", begin.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

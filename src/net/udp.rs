@@ -37,6 +37,68 @@ pub fn bind(listen: Listen) -> Result<Arc<UdpSocket>> {
     Ok(Arc::new(socket))
 }
 
+/// Tells of datagrams that could not be delivered, as ICMP says: host, network, port or protocol unreachable (RFC 3261
+/// §18.4). Ends with the receiver. On Linux only; elsewhere nobody is told, and silence is what is noticed.
+#[cfg(target_os = "linux")]
+pub async fn refusals(socket: Arc<UdpSocket>, to: mpsc::Sender<super::stream::Event>) {
+    use nix::{
+        errno::Errno,
+        sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt},
+    };
+    use std::{io::IoSliceMut, os::fd::AsRawFd as _};
+
+    let asked = match socket.local_addr() {
+        Ok(bound) if bound.is_ipv4() => setsockopt(&*socket, sockopt::Ipv4RecvErr, &true),
+        _ => setsockopt(&*socket, sockopt::Ipv6RecvErr, &true),
+    };
+    if let Err(problem) = asked {
+        tracing::debug!(target: "sip", event = "sip.no_icmp", "{problem}");
+        return;
+    }
+    let read = || -> std::io::Result<Option<(SocketAddr, std::io::Error)>> {
+        // What comes back of the datagram says nothing that its address does not.
+        let (mut bytes, mut control) = ([0; 64], nix::cmsg_space!([u8; 64], [u8; 64]));
+        let mut slices = [IoSliceMut::new(&mut bytes)];
+        let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+        let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
+        let errno = message.cmsgs()?.find_map(|control| match control {
+            ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
+                i32::try_from(error.ee_errno).ok()
+            }
+            _ => None,
+        });
+        let remote = message.address.and_then(|address| {
+            let four = address.as_sockaddr_in().map(|four| SocketAddr::new(four.ip().into(), four.port()));
+            four.or_else(|| address.as_sockaddr_in6().map(|six| SocketAddr::new(six.ip().into(), six.port())))
+        });
+        let fatal = [Errno::ECONNREFUSED, Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::ENOPROTOOPT];
+        let errno = errno.filter(|errno| fatal.contains(&Errno::from_raw(*errno)));
+        Ok(remote.zip(errno.map(std::io::Error::from_raw_os_error)))
+    };
+    loop {
+        match socket.async_io(tokio::io::Interest::ERROR, read).await {
+            Ok(Some((remote, problem))) => {
+                let why = format!("udp {remote}: {problem}");
+                // Full: the far end is silent then, which is noticed too.
+                if let Err(mpsc::error::TrySendError::Closed(_)) =
+                    to.try_send(super::stream::Event::Undelivered { remote, why })
+                {
+                    return;
+                }
+            }
+            Ok(None) => {}
+            Err(_) => tokio::task::yield_now().await,
+        }
+        if to.is_closed() {
+            return;
+        }
+    }
+}
+
+/// Nothing is known of what ICMP says here.
+#[cfg(not(target_os = "linux"))]
+pub async fn refusals(_: Arc<UdpSocket>, _: mpsc::Sender<super::stream::Event>) {}
+
 /// A bound socket for the runtime. IPv6 is IPv6 only: both families may have the same port, and an IPv4 caller is not
 /// shown as a mapped address.
 pub(super) fn bound(address: SocketAddr, kind: socket2::Type) -> std::io::Result<socket2::Socket> {

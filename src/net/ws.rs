@@ -3,7 +3,8 @@
 //! Generic over what carries it: `ws` and `wss` differ below. Called by [`super::stream`].
 
 use super::{
-    stream::{Event, IDLE_MAX, MESSAGE_WITHIN},
+    keep::{Beat, Keep},
+    stream::{Event, IDLE_MAX, MESSAGE_WITHIN, NO_PONG},
     udp::Received,
 };
 use crate::sip::{message::MESSAGE_MAX, tx::Path};
@@ -24,7 +25,10 @@ use tokio_tungstenite::{
             machine::TryParse as _,
             server::{Request, create_response, write_response},
         },
-        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+        http::{
+            HeaderValue,
+            header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL},
+        },
         protocol::{Role, WebSocketConfig},
     },
 };
@@ -45,8 +49,12 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_MAX))
 }
 
-/// The server's side of the handshake. Who asks for something else is told so in HTTP.
-pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> Result<WebSocketStream<S>, String> {
+/// The server's side of the handshake. Who asks for something else is told so in HTTP. `origins` are the web pages that
+/// may ask, or all; a program that is no browser has none and may.
+pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    origins: &[String],
+) -> Result<WebSocketStream<S>, String> {
     let mut head = Vec::with_capacity(1_024);
     let (length, request) = loop {
         match Request::try_parse(&head) {
@@ -68,6 +76,13 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> 
         )) => return refuse(stream, "426 Upgrade Required", "this is SIP over WebSocket, version 13").await,
         Err(problem) => return refuse(stream, "400 Bad Request", &problem.to_string()).await,
     };
+    let mut pages = request.headers().get_all(ORIGIN).iter();
+    let is_known = |page: &HeaderValue| {
+        page.to_str().is_ok_and(|page| origins.iter().any(|known| known.eq_ignore_ascii_case(page.trim())))
+    };
+    if !origins.is_empty() && !pages.all(is_known) {
+        return refuse(stream, "403 Forbidden", "this page may not connect (sip.ws.origins)").await;
+    }
     let mut offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     let speaks_sip = offered.any(|value| {
         value.to_str().is_ok_and(|names| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("sip")))
@@ -121,8 +136,9 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     path: Path,
     to: &mpsc::Sender<Event>,
     to_write: &mut mpsc::Receiver<Vec<u8>>,
+    keep: &mut Keep,
 ) -> String {
-    let why = exchange(&mut stream, path, to, to_write).await;
+    let why = exchange(&mut stream, path, to, to_write, keep).await;
     let _ = timeout(CLOSE_WITHIN, stream.close(None)).await;
     why
 }
@@ -132,12 +148,16 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     path: Path,
     to: &mpsc::Sender<Event>,
     to_write: &mut mpsc::Receiver<Vec<u8>>,
+    keep: &mut Keep,
 ) -> String {
     let mut complete = false;
+    let rests_until = |complete| tokio::time::Instant::now() + if complete { IDLE_MAX } else { MESSAGE_WITHIN };
+    let mut due = rests_until(complete);
     loop {
-        let patience = if complete { IDLE_MAX } else { MESSAGE_WITHIN };
         tokio::select! {
-            frame = timeout(patience, stream.next()) => {
+            frame = tokio::time::timeout_at(due, stream.next()) => {
+                due = rests_until(complete);
+                keep.heard(matches!(frame, Ok(Some(Ok(Message::Pong(_))))));
                 let bytes = match frame {
                     Ok(Some(Ok(Message::Text(text)))) => Bytes::from(text),
                     Ok(Some(Ok(Message::Binary(bytes)))) => bytes,
@@ -155,10 +175,16 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                     continue;
                 }
                 complete = true;
+                due = rests_until(complete);
                 if to.send(Event::Received(Received { path, bytes: bytes.to_vec() })).await.is_err() {
                     return "the gateway stops".to_owned();
                 }
             }
+            () = keep.due() => match keep.beat() {
+                Beat::Ping => if !write(stream, Message::Ping(Bytes::new())).await { return not_read() },
+                Beat::Rest => {}
+                Beat::Dead => return NO_PONG.to_owned(),
+            },
             bytes = to_write.recv() => {
                 let Some(bytes) = bytes else { return "not needed any more".to_owned() };
                 // Text if it is: browsers' libraries expect that.
@@ -167,6 +193,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                 if !write(stream, message).await {
                     return not_read();
                 }
+                due = rests_until(complete);
             }
         }
     }
@@ -188,7 +215,7 @@ mod tests {
     async fn answer_to(request: &str) -> (String, Result<(), String>) {
         let (mut client, server) = tokio::io::duplex(16 << 10);
         client.write_all(request.as_bytes()).await.unwrap();
-        let outcome = accept(server).await.map(|_| ());
+        let outcome = accept(server, &["https://phone.example.org".to_owned()]).await.map(|_| ());
         let mut said = String::new();
         client.read_to_string(&mut said).await.unwrap();
         (said, outcome)
@@ -210,6 +237,22 @@ mod tests {
             let (said, outcome) = answer_to(&upgrade(other)).await;
             assert!(said.starts_with("HTTP/1.1 400") && said.contains("subprotocol must be sip"), "{said}");
             assert!(outcome.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_that_are_not_on_the_list_are_refused_and_programs_are_not_pages() {
+        let sip = "Sec-WebSocket-Protocol: sip\r\n";
+        for (origin, status) in [
+            ("Origin: https://phone.example.org\r\n", "101"),
+            ("Origin: HTTPS://Phone.Example.org\r\n", "101"),
+            ("Origin: https://evil.example.org\r\n", "403"),
+            ("Origin: https://phone.example.org.evil.example\r\n", "403"),
+            ("Origin: null\r\n", "403"),
+            ("", "101"),
+        ] {
+            let (said, _) = answer_to(&upgrade(&format!("{sip}{origin}"))).await;
+            assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{origin}: {said}");
         }
     }
 

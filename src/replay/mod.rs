@@ -436,6 +436,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
             patience: Duration::from_secs(10),
             max_duration: Duration::from_hours(24),
             ring_max: Duration::from_secs(30),
+            early: call::Early::Off,
         },
         header: Header {
             schema: SCHEMA.to_owned(),
@@ -449,6 +450,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: stream.call_id.clone(),
             rule: String::new(),
+            headers: Vec::new(),
         },
         wall: WallTime(0),
         codecs: CODECS.iter().collect(),
@@ -458,6 +460,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
         agent_rate: plan.rate(),
         prebuffer: plan.prebuffer,
         apology: crate::agent::prompts::builtin("apology"),
+        hold_music: call::pipeline::Music::Off,
         record: true,
         we_are_caller: false,
         media_timeout: Duration::ZERO,
@@ -474,6 +477,7 @@ pub fn recorded_plan() -> Plan {
         barge_in: call::BargeIn::Provider,
         owner: call::turn::Owner::Provider,
         prebuffer: Duration::ZERO,
+        early: call::Early::Off,
         what: What::Play(crate::agent::seat::PlayPlan::default()),
     }
 }

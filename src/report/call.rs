@@ -114,6 +114,9 @@ pub fn line(record: &Record) -> Option<String> {
             let srtp = if media.srtp.is_empty() { String::new() } else { format!(" {}", media.srtp) };
             ("media", format!("{} {} ms{srtp} to {} ({})", media.codec, media.ptime_ms, media.remote, media.source))
         }
+        Body::State(change) if change.reason == "early media" => {
+            ("media", "early: what comes before the answer is heard".to_owned())
+        }
         Body::Agent(agent) => ("agent", format!("{} {}", agent.state.name(), agent.text)),
         Body::Dtmf(digit) => ("dtmf", format!("{} {}", digit.direction.name(), digit.digit)),
         Body::Transcript(said) => (said.who.name(), said.text.0.trim().to_owned()),

@@ -90,6 +90,11 @@ impl Dialog {
         self.remote_cseq = self.remote_cseq.max(early.remote_cseq);
     }
 
+    /// Leaves out so many numbers.
+    pub const fn skips(&mut self, numbers: u32) {
+        self.local_cseq = self.local_cseq.saturating_add(numbers);
+    }
+
     /// Where requests go first: the top route if there is one, else the target.
     #[must_use]
     pub fn next_hop(&self) -> Uri {

@@ -8,10 +8,13 @@
 
 mod ask;
 mod client;
+mod early;
+mod elsewhere;
 mod inside;
 mod leg;
 mod register;
 mod reliable;
+mod replaces;
 mod server;
 mod session_timer;
 
@@ -34,6 +37,7 @@ use super::{
 use crate::clock::Instant;
 pub use ask::{Ask, AskId, Reply};
 pub use client::label_of;
+pub use elsewhere::{Attempt, Failure};
 pub use inside::{Text, sipfrag_status};
 use leg::Leg;
 pub use leg::{LegId, Role};
@@ -153,6 +157,12 @@ pub enum Command {
     TellReferrer(LegId, u16),
     /// A request outside of dialogs, or MESSAGE within one.
     Ask(AskId, Box<Ask>),
+    /// End our call if nobody has answered it by then.
+    GiveUpAfter(LegId, Duration),
+    /// So many other targets are left for what was just begun: [`Event::TryNext`] asks for them.
+    Spares(Attempt, usize),
+    /// The answer to [`Event::TryNext`] and [`Event::Redirected`]: the next target, or why there is none.
+    Next(Attempt, Result<Path, String>),
 }
 
 /// A final refusal.
@@ -193,6 +203,8 @@ pub struct Offered {
     pub headers: Headers,
     /// Whose credentials it carried.
     pub user: Option<String>,
+    /// The leg whose place it wants to take (Replaces).
+    pub replaces: Option<LegId>,
 }
 
 /// What happened.
@@ -204,9 +216,9 @@ pub enum Event {
     Acknowledged(LegId, Option<Vec<u8>>),
     /// The far end wants to change the session.
     Reinvite(LegId, Option<Vec<u8>>),
-    /// Our call rings or has early media.
+    /// Our call rings; with a description when a branch of it has early media, or other media than before.
     Progress(LegId, u16, Option<Vec<u8>>),
-    /// Our call was answered.
+    /// Our call was answered: with the description that counts, if the branch gave one before or now.
     Answered(LegId, Option<Vec<u8>>),
     /// It is over; nothing more will come for this leg.
     Ended(LegId, Ended),
@@ -220,6 +232,10 @@ pub enum Event {
     Transfer(LegId, u16),
     /// A text came in.
     Text(Box<Text>),
+    /// The target did not do (RFC 3263 §4.3), and there are others: [`Command::Next`] says which.
+    TryNext(Attempt, Failure),
+    /// A 3xx names this: [`Command::Next`] says where that is.
+    Redirected(LegId, Uri),
     /// The answer to an [`Command::Ask`].
     Replied(AskId, Reply),
     /// A user's bindings changed: how many there are now.
@@ -311,6 +327,8 @@ pub struct Endpoint {
     registrar: Registrar,
     /// Requests outside of calls that wait for their answers.
     asks: HashMap<Key, ask::Asked>,
+    /// Such requests between two targets.
+    between: HashMap<AskId, ask::Asked>,
     /// When the next binding runs out, as far as a timer was set for it.
     bindings_due: Instant,
     timers: BinaryHeap<Reverse<(Instant, TimerOf)>>,
@@ -339,6 +357,7 @@ impl Endpoint {
             gate: Gate::new(&settings.realm, secret, settings.algorithms.clone(), settings.accounts.clone()),
             registrar: Registrar::new(settings.registrar.clone()),
             asks: HashMap::new(),
+            between: HashMap::new(),
             bindings_due: Instant::FAR_FUTURE,
             settings,
             transactions: HashMap::new(),
@@ -429,9 +448,14 @@ impl Endpoint {
             .map(|(key, tx)| (key.clone(), tx.kind))
             .collect();
         for (key, kind) in lost {
+            self.ask_lost(&key, why);
             let leg = self.clients.get(&key).copied();
             let unanswered = leg.filter(|id| self.legs.get(id).is_some_and(|leg| leg.dialog.is_none()));
             if let Some(id) = unanswered.filter(|_| kind == Kind::InviteClient) {
+                if self.leg_elsewhere(id, &Failure::lost(why)) {
+                    self.drive(now, &key, TxEvent::EndTimer, None);
+                    continue;
+                }
                 let reason = why.to_owned();
                 self.end(now, id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
             }
@@ -475,6 +499,9 @@ impl Endpoint {
             Command::Transfer(leg, to) => self.send_refer(now, leg, &to),
             Command::TellReferrer(leg, status) => self.tell_referrer(now, leg, status),
             Command::Ask(id, ask) => self.ask(now, id, *ask),
+            Command::GiveUpAfter(leg, span) => self.give_up_after(now, leg, span),
+            Command::Spares(attempt, count) => self.spares(now, attempt, count),
+            Command::Next(attempt, path) => self.next_target(now, attempt, path),
         }
     }
 

@@ -6,11 +6,13 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod auth;
+pub mod carried;
 pub mod cause;
 pub mod dialog;
 pub mod endpoint;
 pub mod header;
 pub mod limits;
+pub mod locate;
 pub mod message;
 pub mod method;
 pub mod registrar;

@@ -38,6 +38,22 @@ impl Framer {
         self.buffer.len()
     }
 
+    /// Takes out a pong, if that is what waits.
+    pub fn take_pong(&mut self) -> bool {
+        let pong = self.buffer == b"\r\n";
+        if pong {
+            self.buffer.clear();
+            self.searched = 0;
+        }
+        pong
+    }
+
+    /// Only line ends wait: half a ping.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        !self.buffer.is_empty() && self.buffer.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+    }
+
     /// The next thing in the stream.
     pub fn cut(&mut self) -> Cut {
         if self.buffer.first() == Some(&TLS_HANDSHAKE) {

@@ -117,6 +117,12 @@ impl Trunk {
         (self.settings.register && self.registered_until > now).then(|| self.registered_until.since(now))
     }
 
+    /// Whether there is still something to take back: a binding, or a REGISTER whose answer is not there yet.
+    #[must_use]
+    pub fn is_leaving(&self, now: Instant) -> bool {
+        self.registered_for(now).is_some() || self.settings.register && self.registering
+    }
+
     /// The newest ping's round trip.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
@@ -154,6 +160,16 @@ impl Trunk {
             self.register_at = now;
         }
         self.ping_at = Instant::FAR_FUTURE;
+    }
+
+    /// The connection that it was registered over is gone, and with it the way to us (RFC 5626 §4.4): registers anew at
+    /// once, spread over a second by `random` (0 to 1), because a server that goes takes many connections along.
+    pub fn flow_lost(&mut self, now: Instant, random: f64) {
+        if !self.leaving && !self.registering && self.registered_for(now).is_some() {
+            self.state = State::Trying;
+            self.registered_until = Instant::ZERO;
+            self.register_at = now + Duration::from_secs(1).mul_f64(random);
+        }
     }
 
     /// A wish was answered; `random` (0 to 1) spreads the times of many trunks. True if the state has changed.
@@ -298,6 +314,38 @@ mod tests {
         assert_eq!(wish, Wish::Register(0, Duration::ZERO));
         trunk.answered(at(3), wish, status(200), 0.5);
         assert!(trunk.registered_for(at(3)).is_none() && trunk.timeout().is_far_future());
+    }
+
+    #[test]
+    fn who_leaves_before_the_first_answer_waits_for_it() {
+        let mut trunk = Trunk::new(at(0), settings(1, true, 0));
+        let wish = trunk.poll(at(0)).unwrap();
+        trunk.leave(at(0));
+        assert!(trunk.is_leaving(at(0)));
+        trunk.answered(at(1), wish, status(200), 0.5);
+        let wish = trunk.poll(at(1)).unwrap();
+        assert!(trunk.is_leaving(at(1)));
+        trunk.answered(at(2), wish, status(200), 0.5);
+        assert!(!trunk.is_leaving(at(2)));
+        let mut idle = Trunk::new(at(0), settings(1, false, 30));
+        idle.poll(at(0));
+        idle.leave(at(0));
+        assert!(!idle.is_leaving(at(0)), "a ping is nothing to wait for");
+    }
+
+    #[test]
+    fn a_lost_connection_registers_anew_within_a_second() {
+        let mut trunk = Trunk::new(at(0), settings(1, true, 0));
+        let wish = trunk.poll(at(0)).unwrap();
+        trunk.flow_lost(at(0), 1.0);
+        assert_eq!(trunk.poll(at(1)), None, "one is under way");
+        trunk.answered(at(1), wish, status(200), 0.5);
+        trunk.flow_lost(at(5), 1.0);
+        assert_eq!((trunk.state(), trunk.timeout()), (State::Trying, at(6)));
+        assert_eq!(trunk.poll(at(6)), Some(wish));
+        trunk.leave(at(6));
+        trunk.flow_lost(at(6), 1.0);
+        assert!(trunk.timeout().is_far_future(), "who leaves does not come back");
     }
 
     #[test]

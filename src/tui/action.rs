@@ -82,6 +82,8 @@ actions! {
     Theme,
     /// End the chosen call.
     Hangup,
+    /// Hold the chosen call, or take it off hold.
+    Hold,
     /// What the keys do.
     Help,
     /// Leave the monitor.
@@ -264,6 +266,7 @@ pub static ACTIONS: &[Binding] = &[
     row!("privacy", &[letter('p')], Place::Any, Action::Privacy, "mask numbers and words", "privacy"),
     row!("theme", &[letter('t')], Place::Any, Action::Theme, "the next theme", ""),
     row!("hangup", &[letter('x')], Place::Any, Action::Hangup, "end the chosen call, after asking", ""),
+    row!("hold", &[letter('H')], Place::Any, Action::Hold, "hold the chosen call, or take it off hold", ""),
     row!("help", &[letter('?'), key(KeyCode::F(1))], Place::Any, Action::Help, "what the keys do", "help"),
     row!("quit", &[letter('q'), control('c')], Place::Any, Action::Quit, "leave the monitor", "quit"),
 ];

@@ -97,6 +97,7 @@ impl Script {
             version: VERSION.to_owned(),
             sip_call_id: format!("{id:08x}@192.0.2.10"),
             rule: String::new(),
+            headers: Vec::new(),
         };
         let mut script = Self { view: SessionView::default() };
         script.at(0.0, Body::Session(header));

@@ -86,6 +86,8 @@ pub struct Options {
 pub enum Command {
     /// End this call.
     Hangup(CallId),
+    /// Hold this call, or take it off hold.
+    Hold(CallId, bool),
 }
 
 /// Runs the monitor on the calling thread until the user leaves it.

@@ -12,7 +12,10 @@ use super::{
     overlay::help,
     pane::{Pane, ladder, overview, turns},
 };
-use crate::{call::journal::Body, unit::CallId};
+use crate::{
+    call::journal::{Body, CallState},
+    unit::CallId,
+};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// Rows of a page; the model does not know how high the screen is.
@@ -104,6 +107,9 @@ pub fn update(model: &mut Model, action: Action) -> Option<Command> {
                 model.overlay = Overlay::ConfirmHangup(call);
             }
         }
+        Action::Hold => {
+            return model.current().map(|view| Command::Hold(view.call(), view.state != CallState::Held));
+        }
         Action::Help => model.overlay = Overlay::Help { filter: String::new(), selected: 0 },
         Action::Quit => model.quit = true,
     }
@@ -118,9 +124,11 @@ pub fn reason_against(binding: &Binding, model: &Model) -> Option<&'static str> 
     }
     let call = model.current();
     match binding.action {
-        Action::Hangup if !model.control => Some("started without --control"),
-        Action::Hangup if call.is_some_and(|view| view.state.is_over()) => Some("the call is over"),
+        Action::Hangup | Action::Hold if !model.control => Some("started without --control"),
+        Action::Hangup | Action::Hold if call.is_some_and(|view| view.state.is_over()) => Some("the call is over"),
+        Action::Hold if call.is_some_and(|view| view.answered_at.is_none()) => Some("the call is not answered"),
         Action::Hangup
+        | Action::Hold
         | Action::Open
         | Action::NextPane
         | Action::PreviousPane
@@ -403,6 +411,17 @@ mod tests {
         model.control = false;
         press(&mut model, KeyCode::Char('x'));
         assert_eq!(model.overlay, Overlay::None);
+    }
+
+    #[test]
+    fn a_call_that_is_up_is_held_and_one_that_is_held_is_resumed() {
+        let mut model = model();
+        let held = |model: &Model| model.current().is_some_and(|view| view.state == CallState::Held);
+        let call = model.current().map(crate::api::model::SessionView::call).unwrap();
+        let wanted = Command::Hold(call, !held(&model));
+        assert_eq!(press(&mut model, KeyCode::Char('H')), Some(wanted));
+        model.control = false;
+        assert_eq!(press(&mut model, KeyCode::Char('H')), None);
     }
 
     #[test]

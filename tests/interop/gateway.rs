@@ -288,6 +288,11 @@ impl Dial {
         Self::launch(&target, said, &[&["--config", &config], flags].concat())
     }
 
+    /// Calls a whole address, with a config file.
+    pub fn start_named(target: &str, said: &[f32], config: &Path, flags: &[&str]) -> Self {
+        Self::launch(target, said, &[&["--config", &config.display().to_string()], flags].concat())
+    }
+
     fn launch(target: &str, said: &[f32], flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-dial-").expect("a temporary folder");
         audio::write_wav(&folder.path().join("said.wav"), said);

@@ -21,14 +21,18 @@ mod baresip;
 mod baresip_registered;
 mod baresip_srtp;
 mod capture;
+#[path = "../support/dns.rs"]
+mod dns;
 mod gateway;
 mod kamailio;
 mod process;
 mod sipp;
 mod sipp_called;
+mod sipp_dialogs;
 mod sipp_inside;
 mod sipp_media;
 mod sipp_registrar;
 mod sipp_signalling;
+mod sipp_targets;
 mod sipp_transfer;
 mod tshark;

@@ -60,6 +60,20 @@ fn a_caller_that_hangs_up_right_after_its_refer_is_transferred_all_the_same() {
 
 #[test]
 #[ignore = "needs sipp"]
+fn a_refer_to_with_replaces_makes_us_take_that_place() {
+    let (mut gateway, _config) = obliging();
+    let mut phone = speaking(&voice(1, 19), 3);
+    let target = format!("sip:carol@127.0.0.1:{}?Replaces=abc%40there%3Bto-tag%3D11%3Bfrom-tag%3D22", phone.port);
+    Sipp::caller("refer", &gateway.target()).tolerant().key("target", &target).run();
+    phone.assert_succeeds();
+    let messages = phone.messages();
+    assert!(messages.contains("Replaces: abc@there;to-tag=11;from-tag=22"), "{}", phone.report());
+    gateway.only_call();
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
 fn sent_to_a_busy_phone_we_say_so_and_the_call_goes_on() {
     let (mut gateway, _config) = obliging();
     let mut busy = Sipp::called("uas_busy").listen();

@@ -20,10 +20,10 @@ use voxgw::{
         },
     },
     call::{
-        BargeIn, Settings as CallSettings,
+        BargeIn, Early, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
         pipeline::{
-            Input, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
+            Input, Music, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
             srtp::Settings as Encryption,
         },
         turn::Owner,
@@ -574,6 +574,10 @@ pub struct Setup {
     pub tone: Tone,
     /// The phone's 20 ms are longer by so many parts per million.
     pub skew_ppm: i64,
+    /// What the caller hears before the answer.
+    pub early: Early,
+    /// What the caller hears while we hold.
+    pub hold_music: Music,
     /// The INVITE carries the phone's offer; else the 200 carries ours.
     pub offers: bool,
     /// The phone acknowledges the 200.
@@ -582,6 +586,8 @@ pub struct Setup {
     pub srtp: Policy,
     /// Signalling is readable on its way.
     pub in_clear: bool,
+    /// We call the phone.
+    pub calls_out: bool,
 }
 
 impl Setup {
@@ -610,10 +616,13 @@ impl Setup {
             record: false,
             tone: Tone::default(),
             skew_ppm: 0,
-            offers: true,
-            acknowledges: true,
             srtp: Policy::Optional,
             in_clear: false,
+            early: Early::Off,
+            hold_music: Music::Tune,
+            offers: true,
+            acknowledges: true,
+            calls_out: false,
         }
     }
 
@@ -621,17 +630,19 @@ impl Setup {
         let owner = if matches!(self.seat, Seat::Local(_)) { Owner::Offline } else { Owner::Provider };
         Settings {
             call: CallSettings {
-                direction: Direction::In,
+                direction: if self.calls_out { Direction::Out } else { Direction::In },
                 owner,
                 barge_in: self.barge_in,
                 patience: Duration::from_secs(3),
                 max_duration: Duration::from_mins(70),
                 ring_max: Duration::from_secs(30),
+                early: self.early,
             },
             header: Header {
                 schema: SCHEMA.to_owned(),
                 call: CallId(1),
                 gateway: "world".to_owned(),
+                direction: if self.calls_out { Direction::Out } else { Direction::In },
                 from: Pii("+493012345".to_owned()),
                 to: Pii("support".to_owned()),
                 agent: "test".to_owned(),
@@ -647,9 +658,10 @@ impl Setup {
             agent_rate: self.agent_rate,
             prebuffer: Duration::ZERO,
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
+            hold_music: self.hold_music.clone(),
             record: self.record,
             tone: self.tone,
-            we_are_caller: false,
+            we_are_caller: self.calls_out,
             media_timeout: self.media_timeout,
             hang_up_after_silence: None,
             hang_up_after_turns: None,
@@ -691,6 +703,21 @@ pub enum Happening {
     AgentSays(AgentEvent),
     /// Somebody ends the call by hand.
     OperatorHangsUp,
+    /// The operator holds the phone, or takes it back.
+    OperatorHolds(bool),
+    /// The phone takes our re-INVITE, with this direction of its own.
+    Takes(&'static str),
+    /// The phone refuses our re-INVITE.
+    TakesNot(u16),
+    /// Our call rings with a description of this direction.
+    EarlyMedia(&'static str),
+    /// Our call was answered, with the description of its early media or with another.
+    Answered {
+        /// The same description as before.
+        same: bool,
+    },
+    /// Another phone takes this one's place (it is at the same address).
+    Replaced,
 }
 
 /// What the pipeline gave, owned.
@@ -762,6 +789,9 @@ pub struct World {
     steps: u32,
     offers: bool,
     acknowledges: bool,
+    calls_out: bool,
+    early_answer: String,
+    phone_ticks: bool,
     over: bool,
     tick: Duration,
     /// When packets of the phone left that arrived.
@@ -790,6 +820,9 @@ impl World {
             steps: 0,
             offers: setup.offers,
             acknowledges: setup.acknowledges,
+            calls_out: setup.calls_out,
+            early_answer: String::new(),
+            phone_ticks: false,
             over: false,
             tick: Duration::from_nanos(20_000_000_u64.checked_add_signed(20 * setup.skew_ppm).unwrap()),
             delivered: Vec::new(),
@@ -847,6 +880,10 @@ impl World {
 
     fn perform(&mut self, happening: Happening) {
         match happening {
+            Happening::Offer if self.calls_out => {
+                self.pipeline.offer();
+                self.give(Input::Dialled);
+            }
             Happening::Offer => {
                 let offer = self.offers.then(|| self.phone.description("sendrecv"));
                 self.give(Input::Offered(offer.as_deref().map(str::as_bytes)));
@@ -873,7 +910,34 @@ impl World {
             }
             Happening::AtPhone(bytes) => self.phone.hears(self.now, &bytes),
             Happening::AgentSays(event) => self.give(Input::Agent(event)),
+            Happening::OperatorHolds(hold) => self.give(Input::Hold(hold)),
+            Happening::Takes(flow) => {
+                let answer = self.phone.description(flow);
+                self.give(Input::Changed(Some(answer.as_bytes())));
+            }
+            Happening::TakesNot(status) => self.give(Input::NotChanged(status)),
+            Happening::EarlyMedia(flow) => {
+                let answer = self.phone.description(flow);
+                self.early_answer.clone_from(&answer);
+                self.give(Input::EarlyMedia(183, answer.as_bytes()));
+                self.start_phone(self.now);
+            }
+            Happening::Answered { same } => {
+                let answer = if same { self.early_answer.clone() } else { self.phone.description("sendrecv") };
+                self.give(Input::Answered(Some(answer.as_bytes())));
+            }
+            Happening::Replaced => {
+                let offer = self.phone.description("sendrecv");
+                self.give(Input::Replaced(Some(offer.as_bytes()), false));
+            }
             Happening::OperatorHangsUp => self.give(Input::HangUp("the operator wants it".to_owned())),
+        }
+    }
+
+    /// The phone's clock starts with the first description that it has.
+    fn start_phone(&mut self, at: Instant) {
+        if !std::mem::replace(&mut self.phone_ticks, true) {
+            self.schedule(at, Happening::PhoneTick);
         }
     }
 
@@ -952,9 +1016,11 @@ impl World {
         }
         match &action {
             SipAction::Answer(_) if self.acknowledges => {
-                self.schedule(heard_at, Happening::PhoneTick);
+                self.start_phone(heard_at);
                 self.schedule(answered_at, Happening::Acknowledge);
             }
+            SipAction::RingWithMedia(_) => self.start_phone(heard_at),
+            SipAction::AnswerReplacing(_) => self.schedule(answered_at, Happening::Acknowledge),
             SipAction::HangUp(_) => self.schedule(answered_at, Happening::SipEnds { by: "us", status: None }),
             SipAction::Refuse(status, _) => {
                 self.schedule(answered_at, Happening::SipEnds { by: "us", status: Some(*status) });
@@ -1000,6 +1066,31 @@ impl World {
             SipAction::HangUp(reason) => Some((ms(*at), reason.as_str())),
             _ => None,
         })
+    }
+
+    /// Our own re-INVITEs, when and with which direction.
+    pub fn reinvites(&self) -> Vec<(f64, &str)> {
+        let flow = |text: &'_ str| {
+            ["sendrecv", "sendonly", "recvonly", "inactive"]
+                .into_iter()
+                .find(|flow| text.contains(&format!("a={flow}\r\n")))
+        };
+        let actions = self.sip.iter();
+        actions
+            .filter_map(|(at, action)| match action {
+                SipAction::Reinvite(text) => Some((ms(*at), flow(text)?)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// States of the journal, in order.
+    pub fn states(&self) -> Vec<&'static str> {
+        let states = self.records.iter().filter_map(|record| match &record.body {
+            Body::State(change) => Some(change.state.name()),
+            _ => None,
+        });
+        states.collect()
     }
 
     /// Answers to re-INVITEs, in order.

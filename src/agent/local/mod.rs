@@ -6,11 +6,14 @@ pub mod play;
 pub mod recorded;
 pub mod scripted;
 
-use super::event::{Command, Output};
+use super::event::{About, Command, Output};
 use crate::clock::Instant;
 
 /// An offline agent: takes what the call says, gives what it wants.
 pub trait LocalAgent: std::fmt::Debug + Send {
+    /// What is known of the call, before anything else. Most do not care.
+    fn about(&mut self, _about: &About) {}
+
     /// Takes in what the call says.
     fn handle(&mut self, now: Instant, command: Command<'_>);
 

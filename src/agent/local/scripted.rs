@@ -1,5 +1,6 @@
 //! `scripted`: a small agent from a TOML file. Greets, answers to the end of speech, to keys, to silence and to
-//! being interrupted, with prompts from WAV files or from inside the binary.
+//! being interrupted, with prompts from WAV files or from inside the binary. In `text` and `send_digits`, `{{from}}`,
+//! `{{to}}` and `{{X-Tenant}}` stand for who calls, who is called, and a header of the INVITE.
 //!
 //! ```toml
 //! name = "front desk"
@@ -23,7 +24,7 @@
 
 use super::LocalAgent;
 use crate::{
-    agent::event::{Command, Event, Output},
+    agent::event::{About, Command, Event, Output},
     clock::Instant,
     media::dsp::vad::SpeechEdge,
     unit::{SampleRate, parse_duration},
@@ -149,6 +150,7 @@ pub struct Scripted {
     answer_at: Instant,
     silence_at: Instant,
     prompted: u32,
+    about: About,
     out: VecDeque<Event>,
 }
 
@@ -165,20 +167,21 @@ impl Scripted {
             answer_at: Instant::FAR_FUTURE,
             silence_at: Instant::FAR_FUTURE,
             prompted: 0,
+            about: About::default(),
             out: VecDeque::from([Event::Ready]),
         }
     }
 
     fn say(&mut self, now: Instant, line: &Line) {
         if !line.text.is_empty() {
-            self.out.push_back(Event::AgentText(line.text.clone()));
+            self.out.push_back(Event::AgentText(self.about.fill(&line.text)));
         }
         if let Some(sound) = &line.sound {
             self.out.push_back(Event::Audio { rate: SampleRate::HZ_8000, samples: sound.to_vec() });
         }
         self.out.push_back(Event::TurnComplete);
         if !line.digits.is_empty() {
-            self.out.push_back(Event::Digits(line.digits.clone()));
+            self.out.push_back(Event::Digits(self.about.fill(&line.digits)));
         }
         if line.hang_up {
             self.out.push_back(Event::HangUp("the script ended".into()));
@@ -225,6 +228,10 @@ impl Scripted {
 }
 
 impl LocalAgent for Scripted {
+    fn about(&mut self, about: &About) {
+        self.about = about.clone();
+    }
+
     fn handle(&mut self, now: Instant, command: Command<'_>) {
         match command {
             Command::Start => {
@@ -329,6 +336,19 @@ mod tests {
             }
         }
         assert_eq!(prompts, 3, "twice asked, then goodbye");
+    }
+
+    #[test]
+    fn what_the_invite_said_can_be_said_and_pressed() {
+        let text = "name = 'x'\n[greeting]\ntext = 'For {{X-Tenant}}'\nsend_digits = '{{X-Pin}}#'";
+        let script = Script::parse(text, &mut |_| Ok(Arc::from([1_i16; 80]))).unwrap();
+        let mut agent = Scripted::new(Arc::new(script));
+        let headers = vec![("X-Tenant".to_owned(), "acme".to_owned()), ("x-pin".to_owned(), "42".to_owned())];
+        agent.about(&About { headers, ..About::default() });
+        agent.handle(Instant::ZERO, Command::Start);
+        let said = drain(&mut agent);
+        assert!(said.contains(&Event::AgentText("For acme".into())), "{said:?}");
+        assert!(said.contains(&Event::Digits("42#".into())), "{said:?}");
     }
 
     #[test]

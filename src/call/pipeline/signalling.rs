@@ -31,7 +31,7 @@ impl Pipeline {
 
     pub(super) fn local(&mut self) -> Local {
         self.sdp_version += 1;
-        Local { address: self.settings.rtp, session: (self.settings.seed >> 2, self.sdp_version), hold: false }
+        Local { address: self.settings.rtp, session: (self.settings.seed >> 2, self.sdp_version), hold: self.hold.on }
     }
 
     pub(super) fn invited(&mut self, now: Instant, sdp: Option<&[u8]>) {
@@ -45,6 +45,9 @@ impl Pipeline {
             }
         } else if let Some(problem) = self.srtp.for_answer().forbids_offer() {
             return self.refuse(now, problem.to_owned());
+        }
+        if sdp.is_none() {
+            self.call.has_no_early_media();
         }
         self.call.handle(now, CallInput::Begin);
     }
@@ -72,7 +75,10 @@ impl Pipeline {
     }
 
     pub(super) fn answered(&mut self, now: Instant, sdp: Option<&[u8]>) {
-        if self.take_answer(now, sdp) {
+        // Early media goes on as it is.
+        let known = self.media.is_some() && sdp.is_some() && sdp == self.described.as_deref();
+        if known || self.take_answer(now, sdp) {
+            self.offered = false;
             self.call.handle(now, CallInput::Answered);
         }
     }
@@ -100,7 +106,7 @@ impl Pipeline {
             });
         match agreed {
             Ok(agreed) => {
-                let held = !agreed.flow.sends();
+                let held = self.hold.on || !agreed.flow.sends();
                 self.start_media(now, agreed);
                 self.call.handle(now, CallInput::Held(held));
                 true
@@ -127,7 +133,10 @@ impl Pipeline {
         match self.negotiated(now, sdp) {
             Ok((agreed, text)) => {
                 self.push(Out::Sip(SipAction::AnswerReinvite(text)));
-                let held = !agreed.flow.sends();
+                if self.early {
+                    self.described = Some(sdp.to_vec());
+                }
+                let held = self.hold.on || !agreed.flow.sends();
                 self.start_media(now, agreed);
                 self.call.handle(now, CallInput::Held(held));
             }

@@ -1,6 +1,6 @@
 //! Sound and digits on their ways: caller → recording and agent, agent → recording and caller.
 
-use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, Told};
+use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, Told, background::NOBODY};
 use crate::{
     agent::event::Command,
     agent::event::Event as AgentEvent,
@@ -50,6 +50,8 @@ impl Pipeline {
         while let Some(out) = self.media.as_mut().and_then(|media| media.inbound.poll(&mut samples)) {
             match out {
                 inbound::Out::Frame { at, position, voiced, .. } => self.frame(at, position, voiced, &samples),
+                // Nobody's words: the network's tones and announcements, or a party that we hold.
+                inbound::Out::Speech(_) if self.is_unanswered_call_of_ours() || self.hold.on => {}
                 inbound::Out::Speech(edge) => {
                     self.far_spoke |= matches!(edge, SpeechEdge::Ended(_));
                     if let SpeechEdge::Started(at) = edge {
@@ -143,6 +145,9 @@ impl Pipeline {
             let place = media.place(at, position, samples.len());
             self.recorder.add(side, place, self.recording.kept(samples));
         }
+        if self.is_unanswered_call_of_ours() || self.hold.on {
+            return;
+        }
         let samples = self.recording.heard_by_agent(rate, samples);
         if let Seat::Local(agent) = &mut self.seat {
             agent.handle(at, Command::Audio { rate, samples });
@@ -179,6 +184,9 @@ impl Pipeline {
             self.call.handle(now, CallInput::Agent(event));
             return;
         };
+        if self.hold.on {
+            return;
+        }
         let Some(turn) = self.call.accept_audio(now, rate.duration_of(samples.len())) else { return };
         let Some(media) = &mut self.media else { return };
         if media.outbound.is_drained() {
@@ -193,17 +201,23 @@ impl Pipeline {
 
     pub(super) fn tick(&mut self, now: Instant) {
         if let Some(media) = &mut self.media {
-            // Nothing is said before the answer.
-            media.outbound.set_sending(media.agreed.flow.sends() && self.call.answered_at().is_some());
+            // Nothing is said before the answer, unless that was agreed on.
+            let open = self.early || self.call.answered_at().is_some();
+            media.outbound.set_sending(media.agreed.flow.sends() && open);
         }
         self.sound_tone(now);
+        self.feed(now);
         while let Some(media) = &mut self.media
             && media.outbound.timeout() <= now
         {
             let mut datagram = self.spare_datagrams.pop().unwrap_or_default();
             let ticked = media.outbound.tick(now, &mut datagram);
             if ticked.sent {
-                if self.settings.we_are_caller && ticked.voice && is_voice(media.outbound.played()) {
+                if self.settings.we_are_caller
+                    && ticked.voice
+                    && self.background.is_none()
+                    && is_voice(media.outbound.played())
+                {
                     self.own_voice_at = Some(now);
                 }
                 if self.settings.record {
@@ -215,7 +229,7 @@ impl Pipeline {
             } else {
                 self.spare_datagrams.push(datagram);
             }
-            if let Some(turn) = ticked.began {
+            if let Some(turn) = ticked.began.filter(|turn| *turn != NOBODY) {
                 if let Some(received_at) = self.audio_received_at.take() {
                     self.downlink.add(now.since(received_at));
                 }
@@ -233,7 +247,9 @@ impl Pipeline {
         {
             self.push(Out::Sound(piece));
         }
-        if self.call.is_ending() && self.media.as_ref().is_none_or(|media| media.outbound.is_drained()) {
+        // Music has no end that could be waited for.
+        let is_quiet = self.background.is_some() || self.media.as_ref().is_none_or(|media| media.outbound.is_drained());
+        if self.call.is_ending() && is_quiet {
             self.call.handle(now, CallInput::Drained);
         }
     }

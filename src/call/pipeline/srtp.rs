@@ -194,6 +194,11 @@ impl Srtp {
         self.previous = Some((old, now + OLD_KEY));
     }
 
+    /// A new far end: whether its signalling can be read on its way. Gives how it was before.
+    pub(super) const fn moves(&mut self, in_clear: bool) -> bool {
+        std::mem::replace(&mut self.settings.in_clear, in_clear)
+    }
+
     // Packets
 
     /// The suite that holds; empty for plain RTP.

@@ -29,6 +29,11 @@ impl Engine {
     }
 }
 
+/// Whether a description of ours holds keys that must not be read on their way.
+pub(super) fn has_keys(settings: &Settings) -> bool {
+    settings.policy != Policy::Off && !settings.in_clear && !settings.over_plain
+}
+
 /// Whether a call of ours can begin with these.
 ///
 /// # Errors

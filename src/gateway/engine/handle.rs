@@ -5,7 +5,7 @@ use crate::{
     agent::seat::Plan,
     error::{Error, Kind, Result},
     gateway::{hub::HubHandle, worker::Workers, writer::WriterHandle},
-    net::resolve::resolve,
+    net::resolve::{Found, Resolver},
     sip::{
         auth::Credentials,
         endpoint::{LegId, Reply},
@@ -13,7 +13,7 @@ use crate::{
     },
     unit::CallId,
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 /// A call to place.
@@ -44,20 +44,22 @@ pub struct Originate {
 /// What a handle asks the engine for.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// The first hop's address; none for a user who is registered here.
-    Originate(Box<Originate>, Option<SocketAddr>, oneshot::Sender<Result<CallId>>),
+    /// The first hop's servers; none for a user who is registered here.
+    Originate(Box<Originate>, Option<Found>, oneshot::Sender<Result<CallId>>),
     HangUp(CallId, String, oneshot::Sender<bool>),
     Press(CallId, String, oneshot::Sender<bool>),
     PauseRecording(CallId, bool, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
-    Text(Box<Writing>, Option<SocketAddr>, oneshot::Sender<Result<Reply>>),
+    Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
+    TransferTo(CallId, CallId, oneshot::Sender<Option<bool>>),
+    Hold(CallId, bool, oneshot::Sender<bool>),
     Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
-    Errand(Box<Errand>, Result<SocketAddr>),
-    /// A leg that was to take over a session has rung for too long.
-    GiveUpMove(LegId),
+    Errand(Box<Errand>, Result<Found>),
     /// Whom a REFER names: found, or not.
-    Referral(LegId, Uri, Result<SocketAddr>),
+    Referral(LegId, Uri, Result<Found>),
+    /// Whom a 3xx names: found, or not.
+    Redirected(LegId, Uri, Result<Found>),
     Drain(Duration, oneshot::Sender<()>),
     HangUpAll(String),
     Alive(oneshot::Sender<(usize, usize, usize)>),
@@ -87,6 +89,7 @@ pub struct Handle {
     pub listening: Vec<String>,
     pub(super) workers: Workers,
     pub(super) upstreams: Arc<[crate::config::Trunk]>,
+    pub(super) resolver: Arc<Resolver>,
 }
 
 impl Handle {
@@ -96,12 +99,12 @@ impl Handle {
     /// The target cannot be resolved, no port is free, the gateway is draining.
     pub async fn originate(&self, originate: Originate) -> Result<CallId> {
         // Names are looked up here, by the caller: the engine waits for nobody.
-        let remote = match originate.proxy.as_ref().unwrap_or(&originate.to) {
+        let found = match originate.proxy.as_ref().unwrap_or(&originate.to) {
             user if user.host.is_empty() => None,
-            hop => Some(resolve(hop).await?),
+            hop => Some(self.resolver.find(hop).await?),
         };
         let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Originate(Box::new(originate), remote, reply)).await;
+        let _ = self.to.send(Request::Originate(Box::new(originate), found, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 
@@ -151,14 +154,29 @@ impl Handle {
         answer.await.unwrap_or(false)
     }
 
+    /// Asks a call's far end to take the place of ours in another call (REFER with Replaces, RFC 5589 §7). None if there
+    /// is no such call, false if they are not both up. What comes of it is in the journal.
+    pub async fn transfer_to(&self, call: CallId, other: CallId) -> Option<bool> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::TransferTo(call, other, reply)).await;
+        answer.await.ok().flatten()
+    }
+
+    /// Holds a call's far end, or takes it back; false if there is no such call. What comes of it is in the journal.
+    pub async fn hold(&self, call: CallId, hold: bool) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Hold(call, hold, reply)).await;
+        answer.await.unwrap_or(false)
+    }
+
     /// Sends a text; gives the status that says whether it arrived.
     ///
     /// # Errors
     /// The target cannot be resolved or reached from here.
     pub async fn text(&self, writing: Writing) -> Result<Reply> {
-        let remote = if writing.to.host.is_empty() { None } else { Some(resolve(&writing.to).await?) };
+        let found = if writing.to.host.is_empty() { None } else { Some(self.resolver.find(&writing.to).await?) };
         let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Text(Box::new(writing), remote, reply)).await;
+        let _ = self.to.send(Request::Text(Box::new(writing), found, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 

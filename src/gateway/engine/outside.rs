@@ -1,11 +1,14 @@
 //! What the engine does besides calls: trunks, texts, registered users.
 
-use super::{AskId, AskedFor, Command, Engine, Errand, Reply, Request, Transport, Writing, printable};
+use super::{
+    AskId, AskedFor, Command, Engine, Errand, Reply, Request, Transport, Wish, Writing, printable,
+    targets::{Trail, by_length},
+};
 use crate::{
     api::model::{StreamItem, UserView},
     clock::SystemClock,
     error::{Error, Kind, Result},
-    net::resolve::resolve,
+    net::resolve::Found,
     redact::Pii,
     sip::{
         endpoint,
@@ -17,17 +20,19 @@ use crate::{
     },
 };
 use rand::RngExt as _;
-use std::net::SocketAddr;
 use tokio::sync::oneshot;
+
+/// A text that is longer goes by TCP: with its headers it would be cut into datagrams (RFC 3261 §18.1.1).
+pub(super) const DATAGRAM_MAX: usize = 1_000;
 
 impl Engine {
     /// Sends off what trunks want asked; names are looked up beside the engine.
     pub(super) fn run_errands(&mut self) {
         let now = SystemClock::now();
         while let Some(errand) = self.trunks.poll(now) {
-            let to = self.requests_to.clone();
+            let (to, resolver) = (self.requests_to.clone(), self.resolver.clone());
             tokio::spawn(async move {
-                let found = resolve(&errand.server).await;
+                let found = resolver.find(&errand.server).await;
                 if let Some(to) = to.upgrade() {
                     let _ = to.send(Request::Errand(Box::new(errand), found)).await;
                 }
@@ -36,10 +41,10 @@ impl Engine {
     }
 
     /// The server's address was found, or not.
-    pub(super) fn errand(&mut self, errand: Errand, found: Result<SocketAddr>) {
-        let path = found.and_then(|remote| self.path_towards(&errand.server, remote));
-        let path = match path {
-            Ok(path) => path,
+    pub(super) fn errand(&mut self, errand: Errand, found: Result<Found>) {
+        let ips: Vec<_> = found.iter().flat_map(|found| &found.targets).map(|target| target.remote.ip()).collect();
+        let (path, trail) = match found.and_then(|found| self.set_out(&errand.server, found)) {
+            Ok(found) => found,
             Err(problem) => {
                 let reply = Reply { status: 503, reason: problem.to_string(), headers: Headers::default(), cseq: 0 };
                 self.trunk_answered(errand.trunk, errand.wish, &reply);
@@ -48,8 +53,10 @@ impl Engine {
         };
         // What comes from there from now on comes from the trunk.
         if let Some(name) = self.trunks.name(errand.trunk) {
-            self.trunk_addresses.insert(path.remote.ip(), name.to_owned());
-            self.endpoint.trust(path.remote.ip());
+            for ip in ips {
+                self.trunk_addresses.insert(ip, name.to_owned());
+                self.endpoint.trust(ip);
+            }
         }
         // The registrar's own address without a user (RFC 3261 §10.2).
         let mut uri = errand.server.clone();
@@ -65,19 +72,28 @@ impl Engine {
             body: None,
             credentials: errand.credentials,
         };
-        self.ask(AskedFor::Trunk(errand.trunk, errand.wish), ask);
+        self.ask(AskedFor::Trunk(errand.trunk, errand.wish, path.connection), ask, Some(trail));
     }
 
-    fn ask(&mut self, what_for: AskedFor, ask: endpoint::Ask) {
+    fn ask(&mut self, what_for: AskedFor, ask: endpoint::Ask, trail: Option<Trail>) {
         let id = AskId(self.next_ask);
         self.next_ask += 1;
         self.asked.insert(id, what_for);
         self.endpoint.command(SystemClock::now(), Command::Ask(id, Box::new(ask)));
+        if let Some(trail) = trail {
+            self.go_along(endpoint::Attempt::Ask(id), trail, None);
+        }
     }
 
     pub(super) fn replied(&mut self, id: AskId, reply: Reply) {
         match self.asked.remove(&id) {
-            Some(AskedFor::Trunk(trunk, wish)) => self.trunk_answered(trunk, wish, &reply),
+            Some(AskedFor::Trunk(trunk, wish, connection)) => {
+                if let (Some(connection), Wish::Register(..), 200..=299) = (connection, wish, reply.status) {
+                    self.flows.insert(connection, trunk);
+                    self.connections.keep_alive(connection);
+                }
+                self.trunk_answered(trunk, wish, &reply);
+            }
             Some(AskedFor::Text(waiting)) => {
                 tracing::info!(target: "sip", event = "sip.text_sent", status = reply.status);
                 let _ = waiting.send(Ok(reply));
@@ -86,7 +102,7 @@ impl Engine {
         }
     }
 
-    fn trunk_answered(&mut self, trunk: usize, wish: crate::sip::trunk::Wish, reply: &Reply) {
+    fn trunk_answered(&mut self, trunk: usize, wish: Wish, reply: &Reply) {
         let now = SystemClock::now();
         if let Some(text) = self.trunks.answered(now, trunk, wish, reply, rand::rng().random::<f64>()) {
             if reply.status < 300 {
@@ -117,14 +133,15 @@ impl Engine {
     }
 
     /// Sends a text.
-    pub(super) fn write(
-        &mut self,
-        writing: Writing,
-        remote: Option<SocketAddr>,
-        waiting: oneshot::Sender<Result<Reply>>,
-    ) {
-        let way = match remote {
-            Some(remote) => self.path_towards(&writing.to, remote).map(|path| (path, writing.to.clone(), Vec::new())),
+    pub(super) fn write(&mut self, writing: Writing, found: Option<Found>, waiting: oneshot::Sender<Result<Reply>>) {
+        let length = writing.text.len();
+        let tcp = self.streams_bound.iter().any(|(known, _)| *known == Transport::Tcp);
+        let mut trail = None;
+        let way = match found {
+            Some(found) => self.set_out(&writing.to, by_length(found, length, tcp)).map(|(path, rest)| {
+                trail = Some(rest);
+                (path, writing.to.clone(), Vec::new())
+            }),
             None => self.registered(&writing.to.user),
         };
         let (mut path, uri, route) = match way {
@@ -135,11 +152,7 @@ impl Engine {
             }
         };
         let body = writing.text.into_bytes();
-        // RFC 3261 §18.1.1: too long for a datagram that must not be cut.
-        if body.len() > 1_000
-            && path.transport == Transport::Udp
-            && self.streams_bound.iter().any(|(known, _)| *known == Transport::Tcp)
-        {
+        if trail.is_none() && length > DATAGRAM_MAX && path.transport == Transport::Udp && tcp {
             path.transport = Transport::Tcp;
         }
         let ask = endpoint::Ask {
@@ -153,7 +166,7 @@ impl Engine {
             body: Some(("text/plain;charset=UTF-8".to_owned(), body)),
             credentials: writing.credentials,
         };
-        self.ask(AskedFor::Text(waiting), ask);
+        self.ask(AskedFor::Text(waiting), ask, trail);
     }
 
     // Users

@@ -6,13 +6,13 @@ use crate::{
     clock::SystemClock,
     error::Result,
     gateway::session::In,
-    net::resolve::resolve,
+    net::resolve::Found,
     sip::{
-        endpoint::{Ended, LegId, Outgoing},
+        endpoint::{Attempt, Ended, LegId, Outgoing},
         uri::{Uri, unescaped},
     },
 };
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Whom we are sent to may ring for so long.
@@ -29,16 +29,16 @@ impl Engine {
             return;
         }
         self.tell(leg, In::Note(Level::Info, format!("the far end transfers us to {}", printable(&to.to_string()))));
-        let requests = self.requests_to.clone();
+        let (requests, resolver) = (self.requests_to.clone(), self.resolver.clone());
         tokio::spawn(async move {
-            let found = resolve(&to).await;
+            let found = resolver.find(&to).await;
             if let Some(requests) = requests.upgrade() {
                 let _ = requests.send(Request::Referral(leg, to, found)).await;
             }
         });
     }
 
-    pub(super) async fn follow(&mut self, leg: LegId, mut to: Uri, found: Result<SocketAddr>) {
+    pub(super) async fn follow(&mut self, leg: LegId, mut to: Uri, found: Result<Found>) {
         if let Err(refused) = self.tolls.begin(SystemClock::now(), &unescaped(to.number())) {
             self.sink.hub.counters.refuse(refused.rule);
             self.tell(
@@ -48,17 +48,26 @@ impl Engine {
             self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 403));
             return;
         }
-        let path = found.and_then(|remote| self.path_towards(&to, remote));
-        let path = path.and_then(|path| encryption::check(&self.encryption(&path, &to.host), &path).map(|()| path));
-        let offer = match (&path, self.sessions.get(&leg)) {
-            (Ok(path), Some(known)) => {
+        let found = found.and_then(|found| self.set_out(&to, found)).and_then(|(path, mut trail)| {
+            let srtp = self.encryption(&path, &to.host);
+            encryption::check(&srtp, &path)?;
+            if encryption::has_keys(&srtp) {
+                trail.stay_secure();
+            }
+            Ok((path, trail))
+        });
+        if let Err(problem) = &found {
+            self.tell(leg, In::Note(Level::Warn, printable(&format!("the transfer failed: {problem}")).into_owned()));
+        }
+        let offer = match (&found, self.sessions.get(&leg)) {
+            (Ok((path, _)), Some(known)) => {
                 let (reply, offer) = oneshot::channel();
                 let _ = known.to.try_send(In::OfferAgain(reply, !path.transport.is_secure()));
                 offer.await.ok()
             }
             _ => None,
         };
-        let (Ok(path), Some(sdp)) = (path, offer) else {
+        let (Ok((path, trail)), Some(sdp)) = (found, offer) else {
             self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 503));
             return;
         };
@@ -77,14 +86,9 @@ impl Engine {
             credentials: None,
         };
         self.moves.insert(new, Move { from: leg, ended: None });
-        let requests = self.requests_to.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(RING_MAX).await;
-            if let Some(requests) = requests.upgrade() {
-                let _ = requests.send(Request::GiveUpMove(new)).await;
-            }
-        });
         self.endpoint.command(SystemClock::now(), Command::Invite(new, Box::new(outgoing)));
+        self.endpoint.command(SystemClock::now(), Command::GiveUpAfter(new, RING_MAX));
+        self.go_along(Attempt::Leg(new), trail, Some(path.local.ip()));
     }
 
     /// The new far end has answered: the session is theirs.
@@ -113,6 +117,7 @@ impl Engine {
 
     /// A leg is over: its session's end, unless the session is on its way to another leg.
     pub(super) fn ended(&mut self, leg: LegId, ended: Ended) {
+        self.ended_refused(leg);
         if let Some(since) = self.talking.remove(&leg) {
             let now = SystemClock::now();
             self.tolls.ended(now, now.since(since));

@@ -1,6 +1,6 @@
 //! Requests outside of calls: REGISTER and OPTIONS to trunks, MESSAGE (RFC 3428). Answers challenges.
 
-use super::{Endpoint, Event, Headers, Instant, Key, Method, Path, Request, Response};
+use super::{Endpoint, Event, Failure, Headers, Instant, Key, Method, Path, Request, Response};
 use crate::sip::{
     auth::{Challenge, Credentials},
     header::CSeq,
@@ -49,13 +49,15 @@ pub struct Reply {
 
 #[derive(Debug)]
 pub(super) struct Asked {
-    id: AskId,
-    ask: Ask,
+    pub(super) id: AskId,
+    pub(super) ask: Ask,
     call_id: String,
     from_tag: String,
     cseq: u32,
     /// Challenges answered: one of each kind, and one more for a stale nonce.
-    answered: Vec<u16>,
+    pub(super) answered: Vec<u16>,
+    /// Other targets that are left.
+    pub(super) spares: usize,
 }
 
 impl Endpoint {
@@ -65,10 +67,10 @@ impl Endpoint {
             .clone()
             .unwrap_or_else(|| (format!("{}@{}", self.token(), self.host_of(ask.path.local).ip()), 1));
         let from_tag = self.token();
-        self.send_ask(now, Asked { id, ask, call_id, from_tag, cseq, answered: Vec::new() }, Vec::new());
+        self.send_ask(now, Asked { id, ask, call_id, from_tag, cseq, answered: Vec::new(), spares: 0 }, Vec::new());
     }
 
-    fn send_ask(&mut self, now: Instant, asked: Asked, authorization: Vec<(&'static str, String)>) {
+    pub(super) fn send_ask(&mut self, now: Instant, asked: Asked, authorization: Vec<(&'static str, String)>) {
         let ask = &asked.ask;
         let mut headers = Headers::default();
         headers.push("From", NameAddr::of(ask.from.clone()).with_tag(&asked.from_tag).to_string());
@@ -99,8 +101,13 @@ impl Endpoint {
     /// A final response to something asked; true if it was one.
     pub(super) fn ask_answered(&mut self, now: Instant, key: &Key, response: &Response) -> bool {
         let Some(mut asked) = (response.status >= 200).then(|| self.asks.remove(key)).flatten() else {
+            self.ask_is_heard(now, key);
             return self.asks.contains_key(key);
         };
+        if response.status == 503 && asked.spares > 0 {
+            self.ask_elsewhere(asked, &Failure::of(response));
+            return true;
+        }
         if matches!(response.status, 401 | 407)
             && let Some(authorization) = self.authorization(&asked, response)
         {
@@ -121,11 +128,27 @@ impl Endpoint {
 
     /// Nobody answered.
     pub(super) fn ask_timed_out(&mut self, key: &Key) {
-        if let Some(asked) = self.asks.remove(key) {
-            let reason = "no answer".to_owned();
-            let reply = Reply { status: 408, reason, headers: Headers::default(), cseq: asked.cseq };
-            self.event(Event::Replied(asked.id, reply));
+        self.ask_failed(key, &Failure::silent());
+    }
+
+    /// It could not be sent, or the connection is gone.
+    pub(super) fn ask_lost(&mut self, key: &Key, why: &str) {
+        self.ask_failed(key, &Failure::lost(why));
+    }
+
+    fn ask_failed(&mut self, key: &Key, failure: &Failure) {
+        let Some(asked) = self.asks.remove(key) else { return };
+        if asked.spares > 0 {
+            self.ask_elsewhere(asked, failure);
+        } else {
+            self.ask_over(&asked, failure.status, failure.why.clone());
         }
+    }
+
+    /// Tells the engine that nothing came.
+    pub(super) fn ask_over(&mut self, asked: &Asked, status: u16, reason: String) {
+        let reply = Reply { status, reason, headers: Headers::default(), cseq: asked.cseq };
+        self.event(Event::Replied(asked.id, reply));
     }
 
     fn authorization(&mut self, asked: &Asked, response: &Response) -> Option<(&'static str, String)> {

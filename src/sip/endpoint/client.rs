@@ -1,8 +1,8 @@
 //! Requests that we send, and the responses to them.
 
 use super::{
-    Ended, EndedBy, Endpoint, Event, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request, Response,
-    Role, TxEvent, ask::strongest_challenge, leg::Stage, number_of,
+    Ended, EndedBy, Endpoint, Event, Failure, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request,
+    Response, Role, TxEvent, ask::strongest_challenge, leg::Stage, number_of,
 };
 use crate::sip::{
     dialog::Dialog,
@@ -16,8 +16,11 @@ use crate::sip::{
     uri::{NameAddr, unescaped},
 };
 
+/// More PRACKs than one branch of a fork gets from us.
+const NUMBERS_OF_PRACKS: u32 = 1_000;
+
 /// Extensions that our calls understand.
-const SUPPORTED_BY_CALLS: &str = "timer, 100rel";
+const SUPPORTED_BY_CALLS: &str = "timer, 100rel, replaces";
 
 impl Endpoint {
     pub(super) fn invite(&mut self, now: Instant, id: LegId, outgoing: Outgoing) {
@@ -30,10 +33,10 @@ impl Endpoint {
         self.send_invite(now, id, 1);
     }
 
-    fn send_invite(&mut self, now: Instant, id: LegId, cseq: u32) {
+    pub(super) fn send_invite(&mut self, now: Instant, id: LegId, cseq: u32) {
         let authorization = self.authorization_of(id);
+        self.forget_early(id);
         if let Some(leg) = self.legs.get_mut(&id) {
-            leg.early.clear();
             leg.described = leg.outgoing.as_ref().map(|outgoing| outgoing.sdp.clone());
         }
         let Some(leg) = self.legs.get(&id) else { return };
@@ -126,10 +129,10 @@ impl Endpoint {
         match response.status {
             100 => {}
             101..=199 => {
-                if self.early(now, id, &request, response)
+                if let Some(reliable) = self.early(now, id, &request, response)
                     && self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early)
                 {
-                    self.event(Event::Progress(id, response.status, response.sdp().map(<[u8]>::to_vec)));
+                    self.progress(id, response, reliable);
                 }
             }
             200..=299 => self.accepted(now, key, id, &request, response),
@@ -138,6 +141,7 @@ impl Endpoint {
                 self.send_invite(now, id, number_of(&request.headers) + 1);
             }
             300..=399 if self.redirected(now, id, &request, response) => {}
+            503 if self.leg_elsewhere(id, &Failure::of(response)) => {}
             status => {
                 let said = response.headers.first("Reason").or_else(|| response.headers.first("Warning"));
                 let reason =
@@ -183,9 +187,11 @@ impl Endpoint {
             );
             return;
         };
-        if let Some(early) = self.take_early(id, &dialog.key()) {
-            dialog.continues(&early);
+        let early = self.take_early(id, &dialog.key());
+        if let Some(early) = &early {
+            dialog.continues(&early.dialog);
         }
+        let sdp = Self::final_answer(response, early.and_then(|early| early.answer));
         self.dialogs.insert(dialog.key(), id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let closing = leg.stage == Stage::Closing;
@@ -198,7 +204,7 @@ impl Endpoint {
             return;
         }
         self.timer_agreed(now, id, response);
-        self.event(Event::Answered(id, response.sdp().map(<[u8]>::to_vec)));
+        self.event(Event::Answered(id, sdp));
     }
 
     /// ACK of a 2xx: a request of the dialog with a branch of its own (§13.2.2.4).
@@ -317,7 +323,8 @@ impl Endpoint {
         true
     }
 
-    /// 3xx: tries the first Contact that we can reach without asking a name server; true if it did (§8.1.3.4).
+    /// 3xx: tries the best Contact (§8.1.3.4): at once if it is an address, else the engine finds its servers. True if
+    /// there is one.
     fn redirected(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
         let anywhere = self.settings.redirected_anywhere;
         let Some(leg) = self.legs.get_mut(&id) else { return false };
@@ -325,12 +332,16 @@ impl Endpoint {
         if leg.stage != Stage::Early || leg.redirections >= 5 {
             return false;
         }
-        let target = response
+        let mut contacts: Vec<NameAddr> = response
             .headers
             .all("Contact")
             .filter_map(|contact| NameAddr::parse(contact).ok())
-            .find(|contact| contact.uri.is_sip() && contact.uri.host.parse::<std::net::IpAddr>().is_ok());
-        let (Some(target), Some(outgoing)) = (target, leg.outgoing.as_mut()) else { return false };
+            .filter(|contact| contact.uri.is_sip() && !contact.uri.host.is_empty() && contact.uri.transport().is_some())
+            .collect();
+        // §20.10: q is 1 if nobody says.
+        let q = |contact: &NameAddr| contact.param("q").and_then(|q| q.parse::<f32>().ok()).unwrap_or(1.0);
+        contacts.sort_by(|one, other| q(other).total_cmp(&q(one)));
+        let (Some(target), Some(outgoing)) = (contacts.into_iter().next(), leg.outgoing.as_mut()) else { return false };
         // Another number is another call, which nobody here has allowed.
         if !anywhere && unescaped(target.uri.number()) != unescaped(outgoing.to.number()) {
             return false;
@@ -340,11 +351,21 @@ impl Endpoint {
             outgoing.credentials = None;
             leg.challenges.clear();
         }
+        leg.redirections += 1;
+        leg.spares = 0;
+        let number = number_of(&request.headers) + 1;
+        let is_address = target.uri.host.parse::<std::net::IpAddr>().is_ok();
+        if !is_address || target.uri.transport() != Some(outgoing.path.transport) {
+            outgoing.target = Some(target.uri.clone());
+            leg.invite = None;
+            leg.resumes = Some(number);
+            self.event(Event::Redirected(id, target.uri));
+            return true;
+        }
         outgoing.path = Self::path_to(&target.uri, Path { connection: None, ..outgoing.path });
         outgoing.target = Some(target.uri);
         leg.path = outgoing.path;
-        leg.redirections += 1;
-        self.send_invite(now, id, number_of(&request.headers) + 1);
+        self.send_invite(now, id, number);
         true
     }
 
@@ -506,6 +527,9 @@ impl Endpoint {
     fn end_unwanted(&mut self, now: Instant, key: &Key, request: &Request, response: &Response) {
         let Some(path) = self.transactions.get(key).map(|tx| tx.path) else { return };
         let Some(mut dialog) = Dialog::of_client(request, response) else { return };
+        let path = Self::way_within(&dialog, Role::Client, path);
+        // PRACKs of ours to this branch have numbers behind the INVITE's; those between may be left out (§12.2.2).
+        dialog.skips(NUMBERS_OF_PRACKS);
         let branch = format!("{MAGIC_COOKIE}{}", self.token());
         let via = self.via(path, branch);
         let mut ack = dialog.request(Method::Ack, Some(number_of(&request.headers)));
@@ -528,7 +552,14 @@ impl Endpoint {
         let Some(id) = self.clients.get(key).copied() else { return };
         let (kind, method) = (tx.kind, tx.request.method.clone());
         let Some(leg) = self.legs.get(&id) else { return };
+        let early = kind == Kind::InviteClient && leg.dialog.is_none();
+        if early && leg.invite.as_ref() == Some(key) && self.leg_elsewhere(id, &Failure::silent()) {
+            return;
+        }
+        let Some(leg) = self.legs.get(&id) else { return };
         match kind {
+            // It went elsewhere: nobody waits for this one.
+            Kind::InviteClient if leg.dialog.is_none() && leg.invite.as_ref() != Some(key) => {}
             Kind::InviteClient if leg.dialog.is_none() => {
                 let reason = leg.reason.clone().unwrap_or_else(|| "no answer to our INVITE within 32 s".to_owned());
                 self.end(now, id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });

@@ -69,8 +69,9 @@ impl Endpoint {
             self.respond(now, &key, &response);
             return;
         };
+        let tag = request.headers.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         let in_order = request.headers.cseq().is_ok_and(|cseq| {
-            self.legs.get_mut(&id).and_then(|leg| leg.dialog.as_mut()).is_some_and(|dialog| dialog.accepts(&cseq))
+            self.legs.get_mut(&id).and_then(|leg| leg.dialog_with(&tag)).is_some_and(|dialog| dialog.accepts(&cseq))
         });
         if !in_order {
             let response = self.dressed(request, 500);
@@ -78,7 +79,7 @@ impl Endpoint {
             return;
         }
         match request.method {
-            Method::Update => self.update(now, key, id, request),
+            Method::Update => self.update(now, key, id, &tag, request),
             Method::Info => self.info(now, &key, id, request),
             Method::Refer => self.refer(now, &key, id, request),
             Method::Notify => self.notify(now, &key, id, request),
@@ -86,13 +87,17 @@ impl Endpoint {
         }
     }
 
-    fn update(&mut self, now: Instant, key: Key, id: LegId, request: &Request) {
+    fn update(&mut self, now: Instant, key: Key, id: LegId, tag: &str, request: &Request) {
         let Some(leg) = self.legs.get(&id) else { return };
         let open = |key: &Option<Key>| key.as_ref().and_then(|key| self.transactions.get(key)).filter(|tx| is_open(tx));
         let has_offer = request.sdp().is_some();
+        let early = leg.stage == Stage::Early;
+        let described_early = early && leg.is_described_early(tag);
         // RFC 3311 §5.2: one exchange at a time; ours on its way is glare, theirs unanswered is a fault.
         let status = if leg.stage == Stage::Closing {
             Some(481)
+        } else if has_offer && described_early && leg.update.is_none() {
+            None
         } else if has_offer && open(&leg.invite).is_some_and(|tx| tx.kind == super::Kind::InviteClient) {
             Some(491)
         } else if has_offer && (open(&leg.invite).is_some() || leg.update.is_some()) {
@@ -108,8 +113,11 @@ impl Endpoint {
             self.respond(now, &key, &response);
             return;
         }
-        if let Some(dialog) = self.legs.get_mut(&id).and_then(|leg| leg.dialog.as_mut()) {
+        if let Some(dialog) = self.legs.get_mut(&id).and_then(|leg| leg.dialog_with(tag)) {
             dialog.refresh_target(&request.headers);
+        }
+        if early && has_offer {
+            self.updated_early(id, request);
         }
         if let Some(sdp) = request.sdp() {
             let sdp = sdp.to_vec();
@@ -125,7 +133,9 @@ impl Endpoint {
 
     /// The answer to an UPDATE: with a description if it made an offer.
     fn update_response(&mut self, now: Instant, id: LegId, request: &Request, sdp: Option<String>) -> Response {
-        match self.agree_on_timer(now, id, request) {
+        // The session's timer starts with the 200.
+        let early = self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early);
+        match if early { Ok(Vec::new()) } else { self.agree_on_timer(now, id, request) } {
             Ok(headers) => {
                 let mut response = self.dressed(request, 200);
                 let path = self.legs.get(&id).map(|leg| leg.path);

@@ -62,6 +62,10 @@ pub(super) struct Leg {
     pub(super) reason: Option<String>,
     /// A provisional response of ours that waits for PRACK.
     pub(super) provisional: Option<Provisional>,
+    /// Our answer went out in a reliable provisional response that has its PRACK.
+    pub(super) described_early: bool,
+    /// Our 200, which waits for that PRACK.
+    pub(super) answer_waiting: Option<String>,
     /// The newest `RSeq` of ours.
     pub(super) rseq: u32,
     /// Branches of our INVITE that answered provisionally.
@@ -83,6 +87,12 @@ pub(super) struct Leg {
     pub(super) redirections: u8,
     /// We have sent REFER and wait for its end.
     pub(super) refers: bool,
+    /// Targets that are left for our INVITE.
+    pub(super) spares: usize,
+    /// Nobody is waited for any longer than until then.
+    pub(super) give_up_at: Instant,
+    /// The number of our INVITE when it goes to another target; none while it is under way.
+    pub(super) resumes: Option<u32>,
 }
 
 /// A 200 that is repeated until ACK (§13.3.1.4).
@@ -115,6 +125,8 @@ impl Leg {
             proven: Vec::new(),
             reason: None,
             provisional: None,
+            described_early: false,
+            answer_waiting: None,
             rseq: 0,
             early: Vec::new(),
             update: None,
@@ -126,6 +138,9 @@ impl Leg {
             referred: false,
             redirections: 0,
             refers: false,
+            spares: 0,
+            give_up_at: Instant::FAR_FUTURE,
+            resumes: None,
         }
     }
 
@@ -134,6 +149,7 @@ impl Leg {
             .as_ref()
             .map_or(Instant::FAR_FUTURE, |waiting| waiting.next_at.min(waiting.give_up_at))
             .min(self.trying_at)
+            .min(self.give_up_at)
             .min(
                 self.provisional
                     .as_ref()

@@ -28,6 +28,8 @@ pub(super) struct Provisional {
     pub(super) bytes: Vec<u8>,
     pub(super) path: Path,
     pub(super) rseq: u32,
+    /// It has our answer.
+    pub(super) described: bool,
     pub(super) cseq: u32,
     pub(super) interval: Duration,
     pub(super) next_at: Instant,
@@ -40,6 +42,8 @@ pub(super) struct Early {
     pub(super) dialog: Dialog,
     /// The newest `RSeq` that was acknowledged.
     rseq: Option<u32>,
+    /// What it answered to our offer.
+    pub(super) answer: Option<super::early::EarlyAnswer>,
 }
 
 /// Whether a list header names an option.
@@ -52,8 +56,11 @@ impl Endpoint {
     pub(super) fn make_reliable(&mut self, now: Instant, id: LegId, key: &Key, response: &mut Response) {
         let wanted = |request: &Request, header: &str| names_option(&request.headers, header, "100rel");
         let Some(tx) = self.transactions.get(key) else { return };
+        let described = !response.body.is_empty();
         let wants = match self.settings.reliability {
             Reliability::Off => false,
+            // Early media is no use if the caller never hears of it.
+            Reliability::Required if described => wanted(&tx.request, "Require") || wanted(&tx.request, "Supported"),
             Reliability::Required => wanted(&tx.request, "Require"),
             Reliability::Supported => wanted(&tx.request, "Require") || wanted(&tx.request, "Supported"),
         };
@@ -70,6 +77,7 @@ impl Endpoint {
             bytes: response.to_bytes(),
             path,
             rseq: leg.rseq,
+            described,
             cseq,
             interval: T1,
             next_at: now + T1,
@@ -85,11 +93,12 @@ impl Endpoint {
             let mut words = rack.split_whitespace();
             Some((words.next()?.parse::<u32>().ok()?, words.next()?.parse::<u32>().ok()?, words.next()? == "INVITE"))
         });
+        let mut described = false;
         let waited = leg.and_then(|id| self.legs.get_mut(&id)).is_some_and(|leg| {
             let matches =
                 leg.provisional.as_ref().is_some_and(|waiting| rack == Some((waiting.rseq, waiting.cseq, true)));
             if matches {
-                leg.provisional = None;
+                described = leg.provisional.take().is_some_and(|waiting| waiting.described);
                 if let (Some(dialog), Ok(cseq)) = (&mut leg.dialog, request.headers.cseq()) {
                     dialog.accepts(&cseq);
                 }
@@ -98,6 +107,9 @@ impl Endpoint {
         });
         let response = self.dressed(request, if waited { 200 } else { 481 });
         self.respond(now, key, &response);
+        if let (Some(id), true) = (leg, waited) {
+            self.provisional_acknowledged(now, id, described);
+        }
     }
 
     /// Repeats the provisional response, or gives up.
@@ -118,27 +130,29 @@ impl Endpoint {
         }
     }
 
-    /// A provisional response to our INVITE: remembers its branch, acknowledges it if it is reliable. False if it is
-    /// a repetition that was acknowledged before.
-    pub(super) fn early(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
-        let Some(dialog) = Dialog::of_client(request, response) else { return true };
-        let Some(leg) = self.legs.get_mut(&id) else { return true };
+    /// A provisional response to our INVITE: remembers its branch, acknowledges it if it is reliable, and gives
+    /// whether it is. None if it is a repetition that was acknowledged before.
+    pub(super) fn early(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> Option<bool> {
+        let Some(dialog) = Dialog::of_client(request, response) else { return Some(false) };
+        let Some(leg) = self.legs.get_mut(&id) else { return Some(false) };
         let known = leg.early.iter().position(|early| early.dialog.key() == dialog.key());
         let at = known.unwrap_or(leg.early.len());
         // More branches than any fork has: somebody plays games.
         if known.is_none() && leg.early.len() >= 16 {
-            return false;
+            return None;
         }
         if known.is_none() {
-            leg.early.push(Early { dialog, rseq: None });
+            // Requests may come within it: UPDATE, INFO.
+            self.dialogs.insert(dialog.key(), id);
+            leg.early.push(Early { dialog, rseq: None, answer: None });
         }
         let early = &mut leg.early[at];
         let reliable = names_option(&response.headers, "Require", "100rel");
         let rseq = response.headers.first("RSeq").and_then(|text| text.trim().parse::<u32>().ok());
-        let (true, Some(rseq)) = (reliable, rseq) else { return true };
+        let (true, Some(rseq)) = (reliable, rseq) else { return Some(false) };
         // §4: only the next in order counts; others are repeated by the far end.
         if early.rseq.is_some_and(|known| rseq != known.wrapping_add(1)) {
-            return false;
+            return None;
         }
         early.rseq = Some(rseq);
         let mut prack = early.dialog.request(Method::Prack, None);
@@ -147,15 +161,15 @@ impl Endpoint {
         let path = leg.path;
         let key = self.send_request(now, prack, Self::path_to(&hop, path));
         self.clients.insert(key, id);
-        true
+        Some(true)
     }
 
-    /// Our reliable-response bookkeeping is over: the call was answered.
-    pub(super) fn take_early(&mut self, id: LegId, key: &(String, String, String)) -> Option<Dialog> {
+    /// Our call was answered on this branch: it, the others forgotten.
+    pub(super) fn take_early(&mut self, id: LegId, key: &(String, String, String)) -> Option<Early> {
         let leg = self.legs.get_mut(&id)?;
-        let at = leg.early.iter().position(|early| early.dialog.key() == *key)?;
-        let dialog = leg.early.swap_remove(at).dialog;
-        leg.early.clear();
-        Some(dialog)
+        let at = leg.early.iter().position(|early| early.dialog.key() == *key);
+        let taken = at.map(|at| leg.early.swap_remove(at));
+        self.forget_early(id);
+        taken
     }
 }

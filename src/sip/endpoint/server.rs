@@ -191,6 +191,15 @@ impl Endpoint {
             self.respond(now, &key, &response);
             return;
         };
+        let replaces = match self.replaced_by(request) {
+            Ok(replaces) => replaces,
+            Err(status) => {
+                self.trace(None, false, path, bytes.to_vec(), false);
+                let response = self.dressed(request, status);
+                self.respond(now, &key, &response);
+                return;
+            }
+        };
         let id = self.new_leg();
         // No leg has this number yet, so this only judges the wish; the timer starts with the 200.
         if let Err((status, headers)) = self.agree_on_timer(now, id, request) {
@@ -228,6 +237,7 @@ impl Endpoint {
                 path,
                 headers: request.headers.clone(),
                 user,
+                replaces,
             }),
         ));
     }
@@ -278,8 +288,12 @@ impl Endpoint {
         let status = if sdp.is_some() { 183 } else { 180 };
         let Some((key, mut response)) = self.invite_response(id, status) else { return };
         if let Some(sdp) = sdp {
+            response.headers.push("Allow", super::allow());
             response.headers.push("Content-Type", "application/sdp");
-            response.body = sdp.into_bytes();
+            response.body = sdp.clone().into_bytes();
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.described = Some(sdp);
+            }
         }
         self.quiet_trying(id);
         self.make_reliable(now, id, &key, &mut response);
@@ -311,6 +325,11 @@ impl Endpoint {
 
     /// 200 with a description, repeated until ACK.
     fn success(&mut self, now: Instant, id: LegId, sdp: String) {
+        if self.answer_waits(id, &sdp) {
+            return;
+        }
+        // What a reliable provisional response has said already is not said again (RFC 6337 §3.1).
+        let early = self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early && leg.described_early);
         let Some((key, mut response)) = self.invite_response(id, 200) else { return };
         let request = self.transactions.get(&key).map(|tx| tx.request.clone());
         // It was judged when it came in: this starts the timer.
@@ -320,8 +339,10 @@ impl Endpoint {
         }
         response.headers.push("Allow", super::allow());
         response.headers.push("Supported", SUPPORTED.join(", "));
-        response.headers.push("Content-Type", "application/sdp");
-        response.body = sdp.into_bytes();
+        if !early {
+            response.headers.push("Content-Type", "application/sdp");
+            response.body = sdp.into_bytes();
+        }
         self.quiet_trying(id);
         self.respond(now, &key, &response);
         let path = self.transactions.get(&key).map(|tx| tx.path);
@@ -330,7 +351,9 @@ impl Endpoint {
                 leg.stage = Stage::Unacknowledged;
             }
             leg.provisional = None;
-            leg.described = Some(String::from_utf8_lossy(&response.body).into_owned());
+            if !early {
+                leg.described = Some(String::from_utf8_lossy(&response.body).into_owned());
+            }
             leg.unacknowledged = Some(Unacknowledged {
                 bytes: response.to_bytes(),
                 path,
@@ -460,6 +483,7 @@ impl Endpoint {
                 self.respond(now, &key, &response);
             }
         }
+        self.give_up_timer(now, id);
         self.provisional_timer(now, id);
         self.session_timer_due(now, id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
@@ -516,19 +540,23 @@ impl Endpoint {
     /// Where in-dialog requests go: the first route or the Contact if it is an address of the kind we came by;
     /// through NAT, back where the INVITE came from.
     pub(super) fn dialog_path(leg: &Leg) -> Path {
-        let Some(dialog) = &leg.dialog else { return leg.path };
+        leg.dialog.as_ref().map_or(leg.path, |dialog| Self::way_within(dialog, leg.role, leg.path))
+    }
+
+    /// The same for a dialog that came about over `path`.
+    pub(super) fn way_within(dialog: &Dialog, role: Role, over: Path) -> Path {
         let hop = dialog.next_hop();
         if dialog.route_set.is_empty()
             && let Ok(ip) = hop.host.parse()
             && is_private(ip)
-            && ip != leg.path.remote.ip()
+            && ip != over.remote.ip()
         {
-            return leg.path;
+            return over;
         }
-        let path = Self::path_to(&hop, leg.path);
+        let path = Self::path_to(&hop, over);
         // Our calls over plain TCP go where the Contact says, as over UDP. TLS stays: another address has no name to check.
-        let stays = leg.role == Role::Server || leg.path.transport != Transport::Tcp || path.remote == leg.path.remote;
-        Path { connection: leg.path.connection.filter(|_| stays), ..path }
+        let stays = role == Role::Server || over.transport != Transport::Tcp || path.remote == over.remote;
+        Path { connection: over.connection.filter(|_| stays), ..path }
     }
 
     /// `path` with the hop's address, if it is a number. A connection is used while it lives; this is where to connect
@@ -558,7 +586,7 @@ impl Endpoint {
             self.respond(now, &key, &response);
         }
         let Some(leg) = self.legs.remove(&id) else { return };
-        if let Some(dialog) = &leg.dialog {
+        for dialog in leg.dialog.iter().chain(leg.early.iter().map(|early| &early.dialog)) {
             self.dialogs.remove(&dialog.key());
         }
         // The Call-ID is remembered until its transactions are gone, for the ladder; the map is swept below.
@@ -570,7 +598,7 @@ impl Endpoint {
 }
 
 /// Extensions that we know (RFC 4028, 3262, 3327, 3891): what `Supported` lists and `Require` may name.
-pub(super) const SUPPORTED: &[&str] = &["timer", "100rel", "path"];
+pub(super) const SUPPORTED: &[&str] = &["timer", "100rel", "path", "replaces"];
 
 /// Whether no final response was sent yet.
 pub(super) const fn is_open(tx: &crate::sip::tx::Transaction) -> bool {

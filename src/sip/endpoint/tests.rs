@@ -1,5 +1,7 @@
 //! Flows in virtual time: two endpoints, or one against written messages.
 
+mod calling;
+mod dialogs;
 mod inside;
 
 use super::*;

@@ -40,7 +40,7 @@ impl Pair {
         pair
     }
 
-    fn up(&mut self) -> (LegId, LegId) {
+    pub(super) fn up(&mut self) -> (LegId, LegId) {
         let ours = self.call();
         let theirs = self.their_leg();
         self.command(1, Command::Ring(theirs, None));
@@ -53,7 +53,7 @@ impl Pair {
         self.events[0].iter().find_map(|event| if let Event::Replied(_, reply) = event { Some(reply) } else { None })
     }
 
-    fn count(&self, side: usize, label: &str) -> usize {
+    pub(super) fn count(&self, side: usize, label: &str) -> usize {
         self.labels(side).iter().filter(|known| known.starts_with(label)).count()
     }
 }
