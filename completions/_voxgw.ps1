@@ -98,6 +98,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--header', '--header', [CompletionResultType]::ParameterName, 'Extra header; repeatable')
             [CompletionResult]::new('--codec', '--codec', [CompletionResultType]::ParameterName, 'Codecs in the order of the offer')
             [CompletionResult]::new('--ptime', '--ptime', [CompletionResultType]::ParameterName, 'Sound in one packet: 10ms to 60ms')
+            [CompletionResult]::new('--srtp', '--srtp', [CompletionResultType]::ParameterName, 'Encrypt the sound: off, optional (if the far end can), required; keys travel over TLS only')
             [CompletionResult]::new('--sip', '--sip', [CompletionResultType]::ParameterName, 'Local SIP address')
             [CompletionResult]::new('--rtp-ports', '--rtp-ports', [CompletionResultType]::ParameterName, 'Ports for RTP and RTCP [default: 20002-29999]')
             [CompletionResult]::new('--repeat', '--repeat', [CompletionResultType]::ParameterName, 'Place so many calls')

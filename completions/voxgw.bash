@@ -475,7 +475,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__dial)
-            opts="-H -o -c -q -v -h -V --play --silence --echo --agent --mic --record --journal --pcap --dtmf --hangup-after --delay --ring --max --from --user --password-file --proxy --header --codec --ptime --sip --rtp-ports --repeat --concurrency --rate --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            opts="-H -o -c -q -v -h -V --play --silence --echo --agent --mic --record --journal --pcap --dtmf --hangup-after --delay --ring --max --from --user --password-file --proxy --header --codec --ptime --srtp --sip --rtp-ports --repeat --concurrency --rate --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -551,6 +551,10 @@ _voxgw() {
                     ;;
                 --ptime)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --srtp)
+                    COMPREPLY=($(compgen -W "off optional required" -- "${cur}"))
                     return 0
                     ;;
                 --sip)
@@ -1000,7 +1004,7 @@ _voxgw() {
                     return 0
                     ;;
                 --pcap)
-                    COMPREPLY=($(compgen -W "off sip all" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "off sip all decrypted" -- "${cur}"))
                     return 0
                     ;;
                 --max-calls)

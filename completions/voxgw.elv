@@ -93,6 +93,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --header 'Extra header; repeatable'
             cand --codec 'Codecs in the order of the offer'
             cand --ptime 'Sound in one packet: 10ms to 60ms'
+            cand --srtp 'Encrypt the sound: off, optional (if the far end can), required; keys travel over TLS only'
             cand --sip 'Local SIP address'
             cand --rtp-ports 'Ports for RTP and RTCP [default: 20002-29999]'
             cand --repeat 'Place so many calls'

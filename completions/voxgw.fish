@@ -56,7 +56,8 @@ never\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l recordings -d 'Where the call folders are' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l pcap -d 'Keep a capture of each call' -r -f -a "off\t''
 sip\t''
-all\t''"
+all\t''
+decrypted\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l max-calls -d 'Calls at once' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l drain -d 'How long calls may go on after SIGTERM, like 30s' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l workers -d 'Media workers; 0 is one per core' -r
@@ -90,6 +91,9 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l proxy -d 'Send the 
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s H -l header -d 'Extra header; repeatable' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l codec -d 'Codecs in the order of the offer' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ptime -d 'Sound in one packet: 10ms to 60ms' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l srtp -d 'Encrypt the sound: off, optional (if the far end can), required; keys travel over TLS only' -r -f -a "off\t''
+optional\t''
+required\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l sip -d 'Local SIP address' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l rtp-ports -d 'Ports for RTP and RTCP [default: 20002-29999]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l repeat -d 'Place so many calls' -r

@@ -106,15 +106,25 @@ pub fn sip_text(raw: &str) -> String {
             text.push_str(name);
             text.push_str(": (private)\r\n");
             hidden = true;
-        } else if line.starts_with("a=crypto:") {
-            text.push_str("a=crypto:(redacted)\r\n");
         } else if line.starts_with("a=ice-pwd:") {
             text.push_str("a=ice-pwd:(redacted)\r\n");
+        } else if let Some(at) = key_in(line) {
+            text.push_str(&line[..at]);
+            text.push_str("(redacted)\r\n");
         } else {
             text.push_str(line);
         }
     }
     text
+}
+
+/// Where the key of an `a=crypto` line begins (RFC 4568), in any spelling that somebody might take for one.
+fn key_in(line: &str) -> Option<usize> {
+    let lower = line.to_ascii_lowercase();
+    let value = lower.trim_start().strip_prefix('a')?.trim_start().strip_prefix('=')?;
+    value.trim_start().strip_prefix("crypto")?;
+    let attribute = lower.find("crypto")? + "crypto".len();
+    Some(lower.find("inline:").map_or(attribute, |at| at + "inline:".len()))
 }
 
 /// The headers whose values a message's own Privacy asks to hide.
@@ -167,6 +177,17 @@ mod tests {
         let shown = sip_text(raw);
         assert!(!shown.contains("abcd") && !shown.contains("KEY"), "{shown}");
         assert!(shown.contains("To: <sip:a>"));
+    }
+
+    #[test]
+    fn keys_of_srtp_leave_no_trace_in_a_ladder() {
+        for line in ["a=crypto:1 X inline:KEY|2^31", "a=CRYPTO:1 X INLINE:KEY", " a = crypto:1 X KEY", "a=crypto KEY"] {
+            let shown = sip_text(&format!("SIP/2.0 200 OK\r\n\r\n{line}\r\na=ptime:20\r\n"));
+            assert!(!shown.contains("KEY") && shown.contains("(redacted)\r\na=ptime:20\r\n"), "{shown}");
+        }
+        assert!(
+            sip_text("a=crypto:2 AEAD_AES_128_GCM inline:KEY\r\n").contains("2 AEAD_AES_128_GCM inline:(redacted)")
+        );
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! The API as any client sees it: HTTP/1.1 written by hand over the Unix socket and over TCP.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "figures and helpers of tests"
+)]
 
 #[path = "support/program.rs"]
 mod program;
 
-use program::{Gateway, Home, LIMIT, finished_journals, until};
+use program::{Gateway, Home, LIMIT, finished_journals, journals, until};
 use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
@@ -305,4 +311,88 @@ fn a_draining_gateway_says_so() {
     assert_eq!(ask(&gateway, "GET /v1/sessions").json()["gateway"]["draining"], true);
     dial.wait().exits(0);
     gateway.running.wait().exits(0);
+}
+
+#[test]
+fn a_recording_can_be_paused_by_the_operator() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &["--pcap", "all"]);
+    let question = home.file("tone.wav", tone_wav(7.0));
+    let sound = question.display().to_string();
+    let more = ["--play", &sound, "--delay", "0s", "--hangup-after", "1s", "-o", "json"];
+    let dial = home.start_dial(&gateway.target(), &more);
+    let call = call_that_is_up(&gateway);
+    let line = format!("POST /v1/sessions/{call}/recording");
+    let view = || ask(&gateway, &format!("GET /v1/sessions/{call}")).json();
+    let wait = |seconds: f64| assert!(until(LIMIT, || view()["t"].as_f64().unwrap() > seconds));
+    wait(1.5);
+    assert_eq!(ask_with(&gateway, &line, "{\"state\":\"paused\"}").status, 202);
+    assert!(until(LIMIT, || view()["recording_paused"] == true));
+    wait(4.5);
+    assert_eq!(ask_with(&gateway, &line, "{\"state\":\"on\"}").status, 202);
+    for wrong in ["{\"state\":\"off\"}", "{\"paused\":true}", ""] {
+        assert_eq!(ask_with(&gateway, &line, wrong).status, 400, "{wrong}");
+    }
+    dial.wait().exits(0);
+    assert!(view().get("recording_paused").is_none());
+    assert_eq!(ask_with(&gateway, &line, "{\"state\":\"on\"}").status, 409, "it is over");
+    assert_eq!(ask_with(&gateway, "POST /v1/sessions/c-00000001/recording", "{\"state\":\"on\"}").status, 404);
+
+    let journal = finished_journals(&gateway.recordings, 1).remove(0);
+    let changes = journal.of_kind("recording");
+    assert_eq!((changes.len(), &changes[0]["state"], &changes[1]["state"]), (2, &json!("paused"), &json!("on")));
+    let at = |n: usize| (changes[n]["t"].as_f64().unwrap() * 8_000.0) as usize;
+    let whole = hound::WavReader::open(journal.folder.join("call.wav")).unwrap();
+    let samples: Vec<i16> = whole.into_samples().map(Result::unwrap).collect();
+    for side in 0..2 {
+        let channel: Vec<i16> = samples.iter().copied().skip(side).step_by(2).collect();
+        // Half a second around each change is left out: packets have a length, and the recorder holds some back.
+        let loud = |part: &[i16]| part.iter().filter(|sample| sample.abs() > 1_000).count() * 2 > part.len();
+        assert!(channel[at(0) + 4_000..at(1) - 4_000].iter().all(|sample| *sample == 0), "side {side}");
+        assert!(loud(&channel[4_000..at(0) - 4_000]) && loud(&channel[at(1) + 4_000..at(1) + 12_000]), "side {side}");
+    }
+    gateway.stop().exits(0);
+}
+
+/// A tone at 8 kHz.
+fn tone_wav(seconds: f64) -> Vec<u8> {
+    let samples: Vec<i16> = (0..(seconds * 8_000.0) as usize)
+        .map(|n| ((n as f64 * 440.0 * std::f64::consts::TAU / 8_000.0).sin() * 8_000.0) as i16)
+        .collect();
+    voxgw::media::file::wav::write(voxgw::unit::SampleRate::HZ_8000, 1, &samples)
+}
+
+#[test]
+fn after_a_crash_the_next_start_mends_the_recording_and_little_is_lost() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    let dial = home.start_dial(&gateway.target(), &["--silence", "--hangup-after", "20s", "-o", "json"]);
+    let call = call_that_is_up(&gateway);
+    let lasted = || ask(&gateway, &format!("GET /v1/sessions/{call}")).json()["t"].as_f64().unwrap();
+    assert!(until(LIMIT, || lasted() > 3.3));
+    let folder = journals(&gateway.recordings).remove(0).folder;
+    let lasted_s = lasted();
+    gateway.running.signal("KILL");
+    let sound = folder.join("call.wav");
+    let there = || fs::read(&sound).unwrap();
+    let said = |bytes: &[u8]| u32::from_le_bytes([bytes[40], bytes[41], bytes[42], bytes[43]]) as usize;
+    drop(gateway);
+    let crashed = there();
+    let kept_s = (crashed.len() - 44) as f64 / 32_000.0;
+    assert!(lasted_s - kept_s < 1.0, "{kept_s} s of {lasted_s} s are on the disk");
+    // A crash at the worst moment: the header is from before the first piece.
+    let mut worst = crashed.clone();
+    worst[40..44].copy_from_slice(&0_u32.to_le_bytes());
+    worst[4..8].copy_from_slice(&36_u32.to_le_bytes());
+    fs::write(&sound, worst).unwrap();
+
+    let mut again = home.serve("echo:live", &[]);
+    again.running.wait_for_word("recording.mended");
+    let mended = there();
+    assert_eq!(said(&mended), mended.len() - 44, "the header says what is there");
+    assert_eq!(mended[44..], crashed[44..mended.len()]);
+    let read = hound::WavReader::open(&sound).unwrap();
+    assert!(f64::from(read.duration()) / 8_000.0 > lasted_s - 1.0);
+    again.stop().exits(0);
+    drop(dial);
 }

@@ -51,6 +51,7 @@ use voxgw::{
         message::Message,
         sdp::{
             Description,
+            crypto::{Crypto, Key, SUITES, Security},
             negotiate::{self, Local, Offerable},
         },
         stream::{Cut, Framer},
@@ -335,7 +336,10 @@ fn check_sdp(bytes: &[u8]) {
     let Ok(offer) = Description::parse(bytes) else { return };
     let all: Vec<&Codec> = CODECS.iter().collect();
     let codecs = formats::of(&all, SampleRate::HZ_16000, &[]);
-    let can = Offerable { codecs, ptime: Ptime::MS_20 };
+    let lines =
+        SUITES.iter().zip(1..).map(|((suite, bytes), tag)| Crypto { tag, suite, key: Key::new(vec![7; *bytes]) });
+    let security = Security { lines: lines.collect(), ..Security::default() };
+    let can = Offerable { codecs, ptime: Ptime::MS_20, security };
     let local = Local { address: "203.0.113.5:10000".parse().unwrap(), session: (1, 1), hold: false };
     let _ = negotiate::accept(&offer, &can, &local);
     let Ok((_, text)) = negotiate::answer(&offer, &can, &local) else { return };

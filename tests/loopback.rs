@@ -361,3 +361,55 @@ fn calls_go_over_ipv6() {
         assert!(messages.iter().all(|sip| sip["transport"] == transport && sip["local"] == format!("[::1]:{port}")));
     }
 }
+
+// SRTP
+
+#[test]
+fn over_tls_sound_is_encrypted_and_no_key_is_left_anywhere() {
+    let (home, _) = home_with("");
+    for (policy, pcap) in [("required", "all"), ("optional", "decrypted")] {
+        let gateway = home.serve("echo:live", &["--sip", "tls:127.0.0.1:0", "--pcap", pcap]);
+        let port = port_after(&gateway.running.stderr(), "tls:127.0.0.1:");
+        let kept = home.path().join(policy);
+        let more = ["--srtp", policy, "--silence", "--hangup-after", "1500ms", "--journal", kept.to_str().unwrap()];
+        home.dial(&format!("sip:bob@localhost:{port};transport=tls"), &more).exits(0);
+        let journal = finished_journals(&gateway.recordings, 1).remove(0);
+        assert_eq!(journal.of_kind("media")[0]["srtp"], "AEAD_AES_256_GCM", "{policy}");
+        assert!(journal.summary()["stats"]["inbound"]["packets"].as_u64() > Some(40));
+        // Silence in µ-law is 0xff: it can be seen in a capture of what was before encryption, and only there.
+        let capture = fs::read(journal.folder.join("call.pcap")).unwrap();
+        let silence = capture.windows(160).any(|bytes| bytes.iter().all(|byte| *byte == 0xff));
+        assert_eq!(silence, pcap == "decrypted");
+        for folder in [&journal.folder, &program::journals(&kept)[0].folder] {
+            for entry in fs::read_dir(folder).unwrap() {
+                let bytes = fs::read(entry.unwrap().path()).unwrap();
+                let text = String::from_utf8_lossy(&bytes).to_lowercase();
+                assert_eq!(text.matches("inline:").count(), text.matches("inline:(redacted)").count());
+            }
+        }
+        assert!(!gateway.running.stderr().contains("inline"));
+        fs::remove_dir_all(&gateway.recordings).unwrap();
+        gateway.stop().exits(0);
+    }
+}
+
+#[test]
+fn keys_are_not_sent_over_udp_unless_that_is_allowed() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    let more = ["--srtp", "required", "--silence", "--hangup-after", "1s"];
+    let refused = home.dial(&gateway.target(), &more).exits(2);
+    refused.says(&["SRTP is required, and its keys would travel in the clear over udp", "media.srtp_over_plain"]);
+    home.dial(&gateway.target(), &["--srtp", "optional", "--silence", "--hangup-after", "1s"]).exits(0);
+    assert!(finished_journals(&gateway.recordings, 1)[0].of_kind("media")[0].get("srtp").is_none());
+    gateway.stop().exits(0);
+
+    home.file("voxgw.toml", "media.srtp_over_plain = true\n");
+    fs::remove_dir_all(home.path().join("calls")).unwrap();
+    let gateway = home.serve("echo:live", &[]);
+    home.dial(&gateway.target(), &more).exits(0);
+    let journal = finished_journals(&gateway.recordings, 1).remove(0);
+    assert_eq!(journal.of_kind("media")[0]["srtp"], "AEAD_AES_256_GCM");
+    assert!(journal.of_kind("note")[0]["text"].as_str().unwrap().contains("can be read on its way"));
+    gateway.stop().exits(0);
+}

@@ -11,6 +11,10 @@
     reason = "figures and helpers of tests"
 )]
 
+#[path = "world/recording.rs"]
+mod recording;
+#[path = "world/srtp.rs"]
+mod srtp;
 #[path = "support/world.rs"]
 mod world;
 

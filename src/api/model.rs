@@ -7,7 +7,7 @@ pub use crate::call::latency::percentile;
 use crate::{
     call::journal::{
         Body, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange, OutboundStats, Record,
-        SipMessage, Summary, Turn, Who,
+        RecordingState, SipMessage, Summary, Turn, Who,
     },
     redact::Pii,
     unit::{CallId, TurnId},
@@ -187,6 +187,9 @@ pub struct SessionView {
     pub caller_speaks: bool,
     /// The agent speaks.
     pub agent_speaks: bool,
+    /// The operator has paused the recording.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recording_paused: bool,
     /// Finished turns.
     #[serde(default)]
     pub turns: Vec<Turn>,
@@ -291,6 +294,12 @@ impl SessionView {
                     media.local.clone_from(&change.local);
                     media.remote.clone_from(&change.remote);
                     "ice".clone_into(&mut media.source);
+                }
+                true
+            }
+            Body::Recording(change) => {
+                if change.state != RecordingState::Tone {
+                    self.recording_paused = change.state == RecordingState::Paused;
                 }
                 true
             }

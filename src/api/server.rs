@@ -167,6 +167,7 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}/hold", post(hold))
         .route("/v1/sessions/{call}/resume", post(resume))
         .route("/v1/sessions/{call}/transfer", post(transfer))
+        .route("/v1/sessions/{call}/recording", post(recording))
         .route("/v1/calls", post(place))
         .route("/v1/messages", post(write))
         .route("/v1/join-tokens", post(mint))
@@ -306,6 +307,28 @@ async fn press(State(handle): State<Handle>, PathPart(call): PathPart<String>, b
     }
     match call.parse::<CallId>() {
         Ok(id) if handle.press(id, &wish.digits).await => StatusCode::ACCEPTED.into_response(),
+        _ => not_running(&handle, &call).await,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recording {
+    state: String,
+}
+
+async fn recording(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
+    let wish: Recording = match required(body, "{\"state\":\"paused\"}") {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    let paused = match wish.state.as_str() {
+        "paused" => true,
+        "on" => false,
+        _ => return problem(StatusCode::BAD_REQUEST, "state is paused or on"),
+    };
+    match call.parse::<CallId>() {
+        Ok(id) if handle.pause_recording(id, paused).await => StatusCode::ACCEPTED.into_response(),
         _ => not_running(&handle, &call).await,
     }
 }

@@ -53,6 +53,8 @@ pub enum Body {
     Stats(Stats),
     /// A named check fired.
     Lint(Lint),
+    /// The recording was paused or goes on, or the tone that tells of it was heard.
+    Recording(RecordingChange),
     /// Something the operator must know.
     Note(Note),
     /// Last line of a journal.
@@ -261,6 +263,9 @@ pub struct MediaChange {
     pub source: String,
     /// `sendrecv`, `sendonly`, `recvonly`, `inactive`: ours.
     pub direction: String,
+    /// SRTP's suite, like `AES_CM_128_HMAC_SHA1_80`; empty for plain RTP.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub srtp: String,
 }
 
 /// A browser's connection changed.
@@ -443,6 +448,17 @@ pub struct InboundStats {
     /// Packets refused: wrong source, wrong payload type, not RTP.
     #[serde(default)]
     pub refused: u64,
+    /// RTP and RTCP that SRTP found forged: another key, or changed on its way.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub srtp_failed: u64,
+    /// RTP and RTCP that SRTP had seen before, or that came too late to tell.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub srtp_replayed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What we sent to the caller, and what its RTCP says of it.
@@ -485,6 +501,37 @@ pub struct Lint {
     pub evidence: String,
     /// What to try.
     pub cure: String,
+}
+
+/// What became of the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingChange {
+    /// What.
+    pub state: RecordingState,
+}
+
+/// States of the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// It goes on.
+    On,
+    /// Silence lies in the place of sound from now on; words and digits are not written down.
+    Paused,
+    /// A tone told that the call is recorded.
+    Tone,
+}
+
+impl RecordingState {
+    /// As in the journal.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Paused => "paused",
+            Self::Tone => "tone",
+        }
+    }
 }
 
 /// Something the operator must know.

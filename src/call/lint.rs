@@ -44,6 +44,7 @@ pub static LINTS: &[(&str, Level, Check, &str)] = &[
     ("jitter", Level::Warn, jitter, "the network between here and the caller delays unevenly"),
     ("burst-loss", Level::Error, burst_loss, "packets are lost in a row: look for wireless or an overloaded link"),
     ("loss", Level::Warn, loss, "look at the network between here and the caller"),
+    ("srtp-failures", Level::Warn, srtp_failures, "both sides must hold the same key: look for a box between them that changes descriptions or packets"),
     ("clock-drift", Level::Warn, clock_drift, "the far end's clock runs wrong; long calls will need correction"),
     ("clipping", Level::Warn, clipping, "the caller's microphone or gateway is too loud"),
     ("ai-connect-slow", Level::Warn, ai_connect_slow, "the provider was slow to connect: look at DNS, TLS and region"),
@@ -86,6 +87,12 @@ fn burst_loss(facts: &Facts<'_>) -> Option<String> {
 fn loss(facts: &Facts<'_>) -> Option<String> {
     (facts.inbound.expected > 100 && facts.inbound.loss_percent > 1.0)
         .then(|| format!("{:.1} % of {} packets lost", facts.inbound.loss_percent, facts.inbound.expected))
+}
+
+fn srtp_failures(facts: &Facts<'_>) -> Option<String> {
+    let failed = facts.inbound.srtp_failed;
+    (failed > 10 && failed * 100 > facts.inbound.packets)
+        .then(|| format!("{failed} packets were not authentic, {} were", facts.inbound.packets))
 }
 
 fn clock_drift(facts: &Facts<'_>) -> Option<String> {
@@ -133,8 +140,14 @@ mod tests {
 
     #[test]
     fn each_check_fires_on_its_fault_once_and_not_on_a_good_call() {
-        let good_in =
-            InboundStats { packets: 500, expected: 500, level_dbfs: -20.0, peak_dbfs: -3.0, ..Default::default() };
+        let good_in = InboundStats {
+            packets: 500,
+            srtp_failed: 5,
+            expected: 500,
+            level_dbfs: -20.0,
+            peak_dbfs: -3.0,
+            ..Default::default()
+        };
         let bad_in = InboundStats {
             packets: 0,
             expected: 500,
@@ -144,6 +157,7 @@ mod tests {
             drift_ppm: Some(-900.0),
             peak_dbfs: 0.0,
             level_dbfs: -5.0,
+            srtp_failed: 500,
             ..Default::default()
         };
         let good_out = OutboundStats { packets: 500, ..Default::default() };

@@ -11,8 +11,11 @@ mod background;
 mod early;
 mod figures;
 mod hold;
+mod placement;
+pub mod recording;
 mod signalling;
 mod sound;
+pub mod srtp;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
@@ -54,6 +57,8 @@ pub struct Settings {
     pub ptime: Ptime,
     /// Where we receive RTP, as the far end reaches it.
     pub rtp: SocketAddr,
+    /// How it is encrypted.
+    pub srtp: srtp::Settings,
     /// Random: first sequence number, timestamp, source number.
     pub seed: u64,
     /// Rate that a remote agent wants to hear; local agents hear the codec's.
@@ -68,6 +73,8 @@ pub struct Settings {
     pub hold_music: Music,
     /// Sound is to be recorded.
     pub record: bool,
+    /// And whoever hears that it is.
+    pub tone: recording::Tone,
     /// Recording channels are swapped: we are the caller (`dial`).
     pub we_are_caller: bool,
     /// The call ends when nothing arrives for so long; zero never.
@@ -101,8 +108,8 @@ pub enum Input<'a> {
     NotChanged(u16),
     /// The operator holds the far end, or takes it back.
     Hold(bool),
-    /// Another far end takes the place of ours (Replaces), with this offer.
-    Replaced(Option<&'a [u8]>),
+    /// Another far end takes the place of ours (Replaces), with this offer; whether its signalling can be read on its way.
+    Replaced(Option<&'a [u8]>, bool),
     /// A digit in an INFO, and its length in milliseconds.
     InfoDigit(char, u32),
     /// The signalling is over.
@@ -129,6 +136,8 @@ pub enum Input<'a> {
     HangUp(String),
     /// The operator sends digits.
     Press(&'a str),
+    /// The operator pauses the recording, or goes on with it.
+    PauseRecording(bool),
     /// Something for the journal from outside: a full disk.
     Note(Level, String),
     /// A browser's connection changed.
@@ -265,10 +274,7 @@ struct Media {
     remote: SocketAddr,
     remote_rtcp: SocketAddr,
     started_at: Instant,
-    /// The inbound's position 0 on the recording's clock; none until the next frame says where it is.
-    anchor: Option<i64>,
-    /// Frames in a row that lie elsewhere than their arrival says.
-    misplaced: u32,
+    placement: placement::Placement,
     first_packet_after: Option<Duration>,
     source_changes: u32,
 }
@@ -310,6 +316,8 @@ pub struct Pipeline {
     uplink: Uplink,
     /// From the first media on, which decide its rate.
     recorder: Option<Recorder>,
+    recording: recording::Recording,
+    srtp: srtp::Srtp,
     samples: Vec<i16>,
     spare_samples: Vec<Vec<i16>>,
     spare_datagrams: Vec<Vec<u8>>,
@@ -355,6 +363,8 @@ impl Pipeline {
             background: None,
             uplink: Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None },
             recorder: None,
+            recording: recording::Recording::new(settings.tone),
+            srtp: srtp::Srtp::new(settings.srtp.clone()),
             samples: Vec::new(),
             spare_samples: Vec::new(),
             spare_datagrams: Vec::new(),
@@ -385,7 +395,28 @@ impl Pipeline {
     /// The description for our own INVITE.
     pub fn offer(&mut self) -> String {
         self.offered = true;
-        negotiate::offer(&self.offerable(), &self.local())
+        let security = self.srtp.for_offer();
+        negotiate::offer(&self.offerable(security), &self.local())
+    }
+
+    /// The description for an INVITE to somebody else, whose signalling may be readable on its way.
+    pub fn offer_elsewhere(&mut self, in_clear: bool) -> String {
+        self.offered = true;
+        let security = self.srtp.for_offer_elsewhere(in_clear);
+        negotiate::offer(&self.offerable(security), &self.local())
+    }
+
+    /// For a capture: the datagram that was handled last as it was before encryption, `bytes` as it arrived; none if it
+    /// was not authentic.
+    #[must_use]
+    pub fn plain_in<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.srtp.plain(bytes)
+    }
+
+    /// For a capture: the RTP packet that [`Self::poll`] gave last as it was before encryption.
+    #[must_use]
+    pub fn plain_out(&self) -> &[u8] {
+        &self.current_datagram
     }
 
     /// The offer came to nothing: what was agreed before still holds.
@@ -423,7 +454,7 @@ impl Pipeline {
             Input::Changed(sdp) => self.changed(now, sdp),
             Input::NotChanged(status) => self.not_changed(now, status),
             Input::Hold(hold) => self.hold(now, hold),
-            Input::Replaced(sdp) => self.replaced(now, sdp),
+            Input::Replaced(sdp, in_clear) => self.replaced(now, sdp, in_clear),
             Input::InfoDigit(digit, duration_ms) => self.info_digit(now, digit, duration_ms),
             Input::SipEnded { by, status, reason } => {
                 self.call.handle(now, CallInput::SipEnded { by, status, reason });
@@ -431,6 +462,7 @@ impl Pipeline {
             Input::SipTrace(message) => self.record(now, Body::Sip(message)),
             Input::HangUp(reason) => self.call.handle(now, CallInput::HangUp { by: "us", reason }),
             Input::Press(digits) => self.press(now, digits),
+            Input::PauseRecording(paused) => self.pause_recording(now, paused),
             Input::Note(level, text) => self.record(now, Body::Note(Note { level, text })),
             Input::Ice(change) => self.record(now, Body::Ice(change)),
             Input::FarReport(report) => {
@@ -449,7 +481,8 @@ impl Pipeline {
             Out::Rtp(to, bytes) => {
                 let used = std::mem::replace(&mut self.current_datagram, bytes);
                 self.spare_datagrams.push(used);
-                Output::Rtp(to, &self.current_datagram)
+                // Nothing goes out where the key is used up.
+                Output::Rtp(to, self.srtp.protect(&self.current_datagram).unwrap_or_default())
             }
             Out::Audio(samples, voiced_since) => {
                 let used = std::mem::replace(&mut self.current_samples, samples);
@@ -457,7 +490,10 @@ impl Pipeline {
                 let command = Command::Audio { rate: self.uplink.rate, samples: &self.current_samples };
                 Output::Agent { command, voiced_since }
             }
-            Out::Rtcp { to, mux, bytes } => Output::Rtcp { to, mux, bytes },
+            Out::Rtcp { to, mux, bytes } => {
+                let bytes = self.srtp.protect(&bytes).unwrap_or_default().to_vec();
+                Output::Rtcp { to, mux, bytes }
+            }
             Out::Sip(action) => Output::Sip(action),
             Out::ConnectAgent => Output::ConnectAgent,
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
@@ -634,6 +670,9 @@ impl Pipeline {
     }
 
     fn record(&mut self, now: Instant, body: Body) {
+        if self.recording.is_paused() && matches!(body, Body::Transcript(_) | Body::Dtmf(_)) {
+            return;
+        }
         let t = (now.signed_ms_since(self.origin) * 1_000.0).round() / 1e6;
         self.push(Out::Record(Box::new(Record { t, body })));
     }

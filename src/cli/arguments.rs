@@ -202,7 +202,7 @@ pub struct Serve {
     #[arg(long, value_name = "DIR")]
     pub recordings: Option<PathBuf>,
     /// Keep a capture of each call
-    #[arg(long, value_name = "WHAT", value_parser = ["off", "sip", "all"])]
+    #[arg(long, value_name = "WHAT", value_parser = ["off", "sip", "all", "decrypted"])]
     pub pcap: Option<String>,
     /// Keep every provider frame in agent.jsonl, for replay --agent recorded
     #[arg(long)]
@@ -291,6 +291,9 @@ pub struct Dial {
     /// Sound in one packet: 10ms to 60ms
     #[arg(long, value_name = "TIME")]
     pub ptime: Option<String>,
+    /// Encrypt the sound: off, optional (if the far end can), required; keys travel over TLS only
+    #[arg(long, value_name = "POLICY", value_parser = ["off", "optional", "required"])]
+    pub srtp: Option<String>,
     /// Local SIP address
     #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
     pub sip: Vec<String>,

@@ -103,6 +103,9 @@ fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) 
     if !arguments.codec.is_empty() {
         layers.add_flag("media.codecs", &arguments.codec.join(","));
     }
+    if let Some(policy) = &arguments.srtp {
+        layers.add_flag("media.srtp", policy);
+    }
     if let Some(ptime) = &arguments.ptime {
         layers.add_flag("media.ptime", ptime);
     }

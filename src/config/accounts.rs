@@ -67,6 +67,8 @@ pub struct Trunk {
     pub expires: Duration,
     /// OPTIONS this often; zero never.
     pub ping: Duration,
+    /// Whether its media are encrypted; none is `media.srtp`.
+    pub srtp: Option<crate::sip::sdp::crypto::Policy>,
 }
 
 /// Fields that are never shown.
@@ -172,7 +174,7 @@ impl Reader<'_> {
     }
 
     /// A list of whatever can be read from text; nothing is an empty one.
-    fn list<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Vec<T>> {
+    pub(super) fn list<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Vec<T>> {
         let items = self.layers.value(key).map(|(value, _)| value.items()).unwrap_or_default();
         items
             .iter()
@@ -248,6 +250,7 @@ impl Reader<'_> {
             register,
             expires: span("expires", Duration::from_mins(10))?,
             ping: span("ping", Duration::from_secs(30))?,
+            srtp: self.optional(&key("srtp"), str::parse)?,
         })
     }
 }

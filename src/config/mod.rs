@@ -5,12 +5,14 @@
 
 mod accounts;
 pub mod dotenv;
+mod encryption;
 mod keys;
 mod layers;
 mod routes;
 mod web;
 
 pub use accounts::{Signalling, Trunk, is_secret};
+pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
 pub use web::{Joining, Web};
@@ -65,6 +67,8 @@ pub struct Config {
     pub transfers: Transfers,
     /// Ports for RTP and RTCP.
     pub rtp_ports: RangeInclusive<u16>,
+    /// Encryption of media.
+    pub encryption: Encryption,
     /// Codecs in order.
     pub codecs: Vec<&'static Codec>,
     /// Packet length that we like.
@@ -182,6 +186,8 @@ pub struct Recording {
     pub sound: bool,
     /// Write `call.pcap`.
     pub pcap: Pcap,
+    /// The beep that tells of it.
+    pub tone: crate::call::pipeline::recording::Tone,
     /// Write `agent.jsonl`.
     pub agent_frames: bool,
     /// Journals of refused calls in a minute.
@@ -201,8 +207,10 @@ pub enum Pcap {
     Off,
     /// SIP only.
     Sip,
-    /// SIP and RTP.
+    /// SIP and RTP as they were on the wire.
     All,
+    /// SIP, and RTP as it was before encryption.
+    Decrypted,
 }
 
 /// One agent profile.
@@ -285,6 +293,7 @@ impl Config {
                 _ => Transfers::Known,
             },
             rtp_ports: reader.parsed("media.rtp_ports", parse_ports)?,
+            encryption: reader.encryption()?,
             codecs: reader.codecs()?,
             ptime: reader.parsed("media.ptime", |text| match text.trim_end_matches("ms").parse::<u32>() {
                 Ok(ms) if (10..=60).contains(&ms) && ms % 10 == 0 => Ok(Ptime::nearest(ms)),
@@ -450,13 +459,20 @@ impl Reader<'_> {
     }
 
     fn recording(&self) -> Result<Recording> {
+        let tone_to = self.one_of("recording.tone_to", &["both", "far_end", "agent"])?;
         let mode = self.one_of("recording.mode", &["always", "journal", "never"])?;
         Ok(Recording {
             journal: mode != "never",
             sound: mode == "always",
-            pcap: match self.one_of("recording.pcap", &["off", "sip", "all"])?.as_str() {
+            tone: crate::call::pipeline::recording::Tone {
+                every: self.span("recording.tone_every")?,
+                to_far_end: tone_to != "agent",
+                to_agent: tone_to != "far_end",
+            },
+            pcap: match self.one_of("recording.pcap", &["off", "sip", "all", "decrypted"])?.as_str() {
                 "sip" => Pcap::Sip,
                 "all" => Pcap::All,
+                "decrypted" => Pcap::Decrypted,
                 _ => Pcap::Off,
             },
             agent_frames: self.flag("recording.agent_frames")?,

@@ -3,6 +3,7 @@
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
 mod answers;
+mod encryption;
 mod handle;
 mod join;
 mod outside;
@@ -29,7 +30,7 @@ use crate::{
     call::{
         self,
         journal::{Direction, Header, SCHEMA, SipMessage},
-        pipeline::{Music, Settings, SipAction},
+        pipeline::{Music, Settings, SipAction, srtp},
     },
     clock::SystemClock,
     config::{Config, Transfers},
@@ -522,13 +523,21 @@ impl Engine {
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), None);
+        let srtp = self.encryption(&offered.path, "");
+        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), srtp, None);
         let known = trunk.is_some() || offered.user.is_some();
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
         self.may_refer(leg, known);
     }
 
-    fn settings(&self, mut header: Header, plan: &Plan, rtp: SocketAddr, originate: Option<&Originate>) -> Settings {
+    fn settings(
+        &self,
+        mut header: Header,
+        plan: &Plan,
+        rtp: SocketAddr,
+        srtp: srtp::Settings,
+        originate: Option<&Originate>,
+    ) -> Settings {
         let wall = SystemClock::wall();
         header.started = wall.rfc3339();
         let direction = header.direction;
@@ -547,6 +556,7 @@ impl Engine {
             codecs: self.config.codecs.clone(),
             ptime: self.config.ptime,
             rtp,
+            srtp,
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),
             agent_speaks: plan.speaks(),
@@ -554,6 +564,7 @@ impl Engine {
             apology: Arc::clone(&self.apology),
             hold_music: self.hold_music.clone(),
             record: self.config.recording.sound && self.sink.writer.is_some(),
+            tone: self.config.recording.tone,
             we_are_caller: direction == Direction::Out,
             media_timeout: self.config.media_timeout,
             hang_up_after_silence: originate.and_then(|o| o.hang_up_after_silence),
@@ -720,6 +731,9 @@ impl Engine {
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));
             }
+            Request::PauseRecording(call, paused, reply) => {
+                let _ = reply.send(self.tell_call(call, In::PauseRecording(paused)));
+            }
             Request::Press(call, digits, reply) => {
                 let _ = reply.send(self.tell_call(call, In::Press(digits)));
             }
@@ -763,6 +777,11 @@ impl Engine {
             originate.headers.extend(route.into_iter().map(|value| ("Route".to_owned(), value)));
             (path, Some(contact))
         };
+        let srtp = self.encryption(&path, &originate.to.host);
+        encryption::check(&srtp, &path)?;
+        if let Some(trail) = trail.as_mut().filter(|_| encryption::has_keys(&srtp)) {
+            trail.stay_secure();
+        }
         let local_ip = path.local.ip();
         let ports = self.ports.bind(local_ip).map_err(Error::machine)?;
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
@@ -784,7 +803,7 @@ impl Engine {
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), Some(&originate));
+        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), srtp, Some(&originate));
         let leg = self.endpoint.new_leg();
         let (reply, sdp) = oneshot::channel();
         self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports);

@@ -11,7 +11,7 @@ use crate::{
         wire::gemini::Wire,
     },
     call::{
-        journal::{AgentState, Direction, Level, SipMessage},
+        journal::{AgentState, Direction, Level, RecordingState, SipMessage},
         pipeline::{Input, Output, Pipeline, Seat, Settings, SipAction},
     },
     clock::{Instant, SystemClock},
@@ -20,7 +20,12 @@ use crate::{
     sip::endpoint::{Ended, EndedBy, LegId},
     unit::CallId,
 };
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+};
 use tokio::{net::UdpSocket, sync::mpsc};
 
 /// A packet for a capture: wall clock in nanoseconds, from, to, bytes.
@@ -47,6 +52,8 @@ pub enum In {
     HangUp(String),
     /// Somebody sends digits.
     Press(String),
+    /// Somebody pauses the recording, or goes on with it.
+    PauseRecording(bool),
     /// The far end took our change of the session.
     Changed(Option<Vec<u8>>),
     /// It refused, with this status.
@@ -54,13 +61,13 @@ pub enum In {
     /// Somebody holds the far end, or takes it back.
     Hold(bool),
     /// Another far end wants to take the place of ours.
-    Replaced(Option<Vec<u8>>),
+    Replaced(Option<Vec<u8>>, bool),
     /// A digit in an INFO, and its length in milliseconds.
     Digit(char, u32),
     /// Something for the journal.
     Note(Level, String),
-    /// A transfer needs a description of ours for the new far end.
-    OfferAgain(tokio::sync::oneshot::Sender<String>),
+    /// A transfer needs a description of ours for the new far end, whose signalling may be readable on its way.
+    OfferAgain(tokio::sync::oneshot::Sender<String>, bool),
     /// The new far end has answered: the session is on this leg now.
     Moved(LegId, Option<Vec<u8>>),
     /// It has not, with the reason; everything stays as it was.
@@ -131,7 +138,9 @@ pub async fn run(start: Start) {
         local,
         engine,
         sink,
-        capture: (pcap == Pcap::All).then_some(wall_ns),
+        capture: matches!(pcap, Pcap::All | Pcap::Decrypted).then_some(wall_ns),
+        decrypted: pcap == Pcap::Decrypted,
+        paused: Rc::default(),
         agent_frames,
         outgoing,
         origin: now,
@@ -170,6 +179,10 @@ struct Session {
     sink: Sink,
     /// Wall clock at the start, nanoseconds, if RTP is captured.
     capture: Option<u64>,
+    /// RTP is captured as it was before encryption.
+    decrypted: bool,
+    /// Nothing of what is said is kept.
+    paused: Rc<Cell<bool>>,
     agent_frames: bool,
     outgoing: bool,
     origin: Instant,
@@ -236,7 +249,7 @@ impl Session {
             In::EarlyMedia(status, sdp) => self.input(Input::EarlyMedia(status, &sdp)).await,
             In::NotChanged(status) => self.input(Input::NotChanged(status)).await,
             In::Hold(hold) => self.input(Input::Hold(hold)).await,
-            In::Replaced(sdp) => self.input(Input::Replaced(sdp.as_deref())).await,
+            In::Replaced(sdp, in_clear) => self.input(Input::Replaced(sdp.as_deref(), in_clear)).await,
             In::Answered(sdp) => self.input(Input::Answered(sdp.as_deref())).await,
             In::Acknowledged(sdp) => self.input(Input::Acknowledged(sdp.as_deref())).await,
             In::Reinvite(sdp) => self.input(Input::Reinvite(sdp.as_deref())).await,
@@ -260,11 +273,15 @@ impl Session {
             }
             In::HangUp(reason) => self.input(Input::HangUp(reason)).await,
             In::Press(digits) => self.input(Input::Press(&digits)).await,
+            In::PauseRecording(paused) => {
+                self.input(Input::PauseRecording(paused)).await;
+                self.paused.set(paused);
+            }
             In::Changed(sdp) => self.input(Input::Changed(sdp.as_deref())).await,
             In::Digit(digit, duration_ms) => self.input(Input::InfoDigit(digit, duration_ms)).await,
             In::Note(level, text) => self.input(Input::Note(level, text)).await,
-            In::OfferAgain(reply) => {
-                let _ = reply.send(self.pipeline.offer());
+            In::OfferAgain(reply, in_clear) => {
+                let _ = reply.send(self.pipeline.offer_elsewhere(in_clear));
             }
             In::Moved(leg, sdp) => {
                 self.leg = leg;
@@ -281,8 +298,15 @@ impl Session {
         if self.web.is_some() {
             return self.web_datagram(source, bytes).await;
         }
-        self.keep(source, local, bytes);
+        if !self.decrypted {
+            self.keep(source, local, bytes);
+        }
         self.input(Input::Datagram { from: source, bytes }).await;
+        if self.decrypted
+            && let Some(plain) = self.pipeline.plain_in(bytes)
+        {
+            self.keep(source, local, plain);
+        }
     }
 
     /// One input and all that follows from it.
@@ -303,9 +327,10 @@ impl Session {
                     if self.rtp.try_send_to(bytes, to).is_err() {
                         self.unsent += 1;
                     }
-                    if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
+                    if let (Some(wall_ns), Some(writer), false) = (self.capture, &self.sink.writer, self.paused.get()) {
                         let at_ns = wall_ns + (now.as_nanos() - self.origin.as_nanos());
-                        writer.send(writer::In::Packet(self.call, at_ns, self.local, to, bytes.to_vec()));
+                        let kept = if self.decrypted { self.pipeline.plain_out() } else { bytes };
+                        writer.send(writer::In::Packet(self.call, at_ns, self.local, to, kept.to_vec()));
                     }
                 }
                 // A browser's reports are the peer's.
@@ -383,10 +408,13 @@ impl Session {
 
     fn cassette(&self) -> Option<mpsc::UnboundedSender<crate::agent::event::CassetteFrame>> {
         let writer = self.sink.writer.clone().filter(|_| self.agent_frames)?;
-        let call = self.call;
+        let (call, paused) = (self.call, Rc::clone(&self.paused));
         let (to, mut frames) = mpsc::unbounded_channel();
         tokio::task::spawn_local(async move {
             while let Some(frame) = frames.recv().await {
+                if paused.get() {
+                    continue;
+                }
                 writer.send(writer::In::Frame(call, frame));
             }
         });
@@ -401,7 +429,7 @@ impl Session {
     }
 
     fn keep(&self, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
-        if let (Some(wall_ns), Some(writer)) = (self.capture, &self.sink.writer) {
+        if let (Some(wall_ns), Some(writer), false) = (self.capture, &self.sink.writer, self.paused.get()) {
             let at_ns = wall_ns + (SystemClock::now().as_nanos() - self.origin.as_nanos());
             writer.send(writer::In::Packet(self.call, at_ns, source, destination, bytes.to_vec()));
         }
@@ -451,6 +479,10 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Lint(lint) => tracing::warn!(
             target: "lint", event = "lint.fired", %call, name = %lint.name, evidence = %lint.evidence
         ),
+        Body::Recording(change) if change.state == RecordingState::Tone => {}
+        Body::Recording(change) => {
+            tracing::info!(target: "recording", event = "recording.state", %call, state = change.state.name());
+        }
         Body::Note(note) if note.level == Level::Error => {
             tracing::error!(target: "call", event = "call.note", %call, "{}", crate::redact::printable(&note.text));
         }

@@ -171,6 +171,9 @@ impl Writer {
     }
 
     fn run(mut self, from: &Receiver<In>) {
+        for mended in super::mend::recordings(&self.recording.folder) {
+            tracing::info!(target: "recording", event = "recording.mended", file = %mended.display());
+        }
         loop {
             let input = match from.try_recv() {
                 Ok(input) => input,
@@ -327,7 +330,7 @@ pub fn folder_name(start: WallTime, call: CallId) -> String {
 }
 
 /// Whether a folder's name is one that [`folder_name`] gives.
-fn is_call_folder(name: &std::ffi::OsStr) -> bool {
+pub(super) fn is_call_folder(name: &std::ffi::OsStr) -> bool {
     let Some((stamp, call)) = name.to_str().and_then(|name| name.split_once('-')) else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let stamped = stamp.strip_suffix('Z').and_then(|stamp| stamp.split_once('T'));
@@ -336,7 +339,7 @@ fn is_call_folder(name: &std::ffi::OsStr) -> bool {
 }
 
 /// Whether a gateway, this or another, still writes a journal: then it holds its lock.
-fn is_being_written(journal: &Path, changed: SystemTime) -> bool {
+pub(super) fn is_being_written(journal: &Path, changed: SystemTime) -> bool {
     match File::open(journal).map(|file| file.try_lock()) {
         Ok(Ok(())) => false,
         Ok(Err(TryLockError::WouldBlock)) => true,
@@ -461,6 +464,7 @@ mod tests {
             journal: true,
             sound: true,
             pcap: crate::config::Pcap::Off,
+            tone: crate::call::pipeline::recording::Tone::default(),
             refused_per_minute: 10,
             agent_frames: false,
             folder: folder.to_owned(),

@@ -6,7 +6,7 @@
 
 use super::{
     codec::{Codec, Decode, Encode, Wanted},
-    dsp::resample::Resampler,
+    dsp::{beep::Beep, resample::Resampler},
 };
 use crate::unit::SampleRate;
 use std::collections::VecDeque;
@@ -121,15 +121,21 @@ impl Encoding {
         self.fade.clear();
     }
 
-    /// Fills the packet up to `count` samples with silence and encodes it.
-    pub fn finish(&mut self, count: usize) {
+    /// Fills the packet up to `count` samples with silence, mixes a beep in that is on its way, and encodes it.
+    pub fn finish(&mut self, count: usize, beep: &mut Beep) {
         if let Some(silence) = self.codec.silence {
             self.payload.resize(count, silence);
             if let Some(decoder) = &mut self.decoder {
                 decoder.decode(&self.payload, &mut self.played);
             }
+            if beep.is_on() {
+                beep.mix(self.rate, &mut self.played);
+                self.payload.clear();
+                self.encoder.encode(&self.played, &mut self.payload);
+            }
         } else {
             self.played.resize(count, 0);
+            beep.mix(self.rate, &mut self.played);
             self.encoder.encode(&self.played, &mut self.payload);
         }
     }

@@ -359,6 +359,9 @@ impl Inbound {
             mos,
             ssrc,
             refused: self.refused,
+            // Counted before packets come here.
+            srtp_failed: 0,
+            srtp_replayed: 0,
         }
     }
 

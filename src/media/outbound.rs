@@ -11,7 +11,7 @@
 
 use super::{
     codec::Codec,
-    dsp::{level::LevelMeter, resample::Resampler},
+    dsp::{beep::Beep, level::LevelMeter, resample::Resampler},
     encoding::Encoding,
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
@@ -109,6 +109,7 @@ pub struct Outbound {
     speaker: Speaker,
     event_timestamp: u32,
     level: LevelMeter,
+    beep: Beep,
     packets: u64,
     octets: u64,
     voice_packets: u64,
@@ -145,6 +146,7 @@ impl Outbound {
             speaker: Speaker::default(),
             event_timestamp: 0,
             level: LevelMeter::default(),
+            beep: Beep::new(),
             packets: 0,
             octets: 0,
             voice_packets: 0,
@@ -241,6 +243,11 @@ impl Outbound {
         cut
     }
 
+    /// The far end hears a beep with the next packets, over whatever else it hears.
+    pub const fn beep(&mut self) {
+        self.beep.start();
+    }
+
     /// Puts a digit in line; false if the far end takes none, or it is no digit.
     pub fn press(&mut self, digit: char) -> bool {
         self.settings.event.is_some() && self.speaker.press(digit)
@@ -316,7 +323,7 @@ impl Outbound {
             self.lead = Duration::ZERO;
             self.encoding.begin_silence();
         }
-        self.encoding.finish(count);
+        self.encoding.finish(count, &mut self.beep);
         self.level.add(self.encoding.played());
         self.marked |= ticked.voice && !was_in_spurt;
         self.voice_packets += u64::from(ticked.voice);

@@ -102,7 +102,9 @@ impl Recorder {
             Side::Agent => &mut self.agent,
         };
         if channel.len() < offset {
-            channel.resize(offset, 0);
+            // A sample or two are a clock that runs wrong: a hole in the voice would click.
+            let filler = if offset - channel.len() <= 2 { channel.back().copied().unwrap_or(0) } else { 0 };
+            channel.resize(offset, filler);
         }
         let over = (channel.len() - offset).min(samples.len());
         for (at, sample) in samples[..over].iter().enumerate() {

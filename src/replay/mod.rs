@@ -444,6 +444,8 @@ fn sdp_of(stream: &Stream) -> String {
 
 fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
     Settings {
+        tone: call::pipeline::recording::Tone::default(),
+        srtp: call::pipeline::srtp::Settings::default(),
         call: call::Settings {
             direction: Direction::In,
             owner: plan.owner,

@@ -111,7 +111,8 @@ pub fn line(record: &Record) -> Option<String> {
             ("sip", format!("{direction} {}{sdp}{again}", message.label))
         }
         Body::Media(media) => {
-            ("media", format!("{} {} ms to {} ({})", media.codec, media.ptime_ms, media.remote, media.source))
+            let srtp = if media.srtp.is_empty() { String::new() } else { format!(" {}", media.srtp) };
+            ("media", format!("{} {} ms{srtp} to {} ({})", media.codec, media.ptime_ms, media.remote, media.source))
         }
         Body::State(change) if change.reason == "early media" => {
             ("media", "early: what comes before the answer is heard".to_owned())
@@ -124,6 +125,7 @@ pub fn line(record: &Record) -> Option<String> {
             ("far end", if speech.speaking { "speaks".to_owned() } else { "is silent".to_owned() })
         }
         Body::Lint(lint) => ("lint", format!("{}: {}", lint.name, lint.evidence)),
+        Body::Recording(change) => ("recording", change.state.name().to_owned()),
         Body::Note(note) => ("note", note.text.clone()),
         _ => return None,
     };

@@ -151,6 +151,7 @@ impl Script {
         self.state(0.320, CallState::Up, "", Some(200));
         self.sip(0.371, Direction::In, "ACK sip:support@198.51.100.5 SIP/2.0", (1, "ACK"), "");
         let media = MediaChange {
+            srtp: String::new(),
             codec: codec.to_owned(),
             payload_type: if codec == "pcma" { 8 } else { 0 },
             ptime_ms: 20,

@@ -37,6 +37,7 @@ impl Baresip {
             address: format!("{user}@127.0.0.1:{port}"),
             registration: format!("60;auth_user={user};auth_pass={password}"),
             answer: ";answermode=auto",
+            encryption: "",
         };
         Self::start(said, law, None, &account, &["-t", "60"])
     }
@@ -47,6 +48,7 @@ impl Baresip {
             address: format!("{user}@127.0.0.1:{port}"),
             registration: format!("60;auth_user={user};auth_pass={password}"),
             answer: "",
+            encryption: "",
         };
         let target = format!("d sip:echo@127.0.0.1:{port}");
         Self::start(said, law, None, &account, &["-e", &target, "-t", &seconds.to_string()])
@@ -56,6 +58,28 @@ impl Baresip {
     fn calling_over_tls(papers: &Papers, port: u16, said: &[f32], law: Law, seconds: u32) -> Self {
         let target = format!("d sip:echo@127.0.0.1:{port};transport=tls");
         Self::start(said, law, Some(papers), &Account::default(), &["-e", &target, "-t", &seconds.to_string()])
+    }
+
+    /// One that calls over TLS and encrypts its sound as its account says.
+    pub fn calling_encrypted(
+        papers: &Papers,
+        port: u16,
+        said: &[f32],
+        law: Law,
+        encryption: &'static str,
+        seconds: u32,
+    ) -> Self {
+        let target = format!("d sip:echo@127.0.0.1:{port};transport=tls");
+        let account = Account { encryption, ..Account::default() };
+        Self::start(said, law, Some(papers), &account, &["-e", &target, "-t", &seconds.to_string()])
+    }
+
+    /// One that answers at once over TLS and encrypts its sound as its account says.
+    pub fn answering_encrypted(papers: &Papers, said: &[f32], law: Law, encryption: &'static str) -> Self {
+        let account = Account { encryption, ..Account::answering() };
+        let mut phone = Self::start(said, law, Some(papers), &account, &["-t", "60"]);
+        wait_for_udp(phone.sip, &mut phone.running);
+        phone
     }
 
     /// One that answers at once and says something, over TLS on the port after its own.
@@ -101,7 +125,8 @@ impl Baresip {
                 .replace("@RATE@", &codec.rate.to_string())
                 .replace("@ADDRESS@", &address)
                 .replace("@REGISTRATION@", registration)
-                .replace("@ANSWER@", account.answer);
+                .replace("@ANSWER@", account.answer)
+                .replace("@MEDIAENC@", account.encryption);
             fs::write(folder.path().join(name), text).expect("a setting can be written");
         }
         fs::write(folder.path().join("contacts"), "").expect("a setting can be written");
@@ -169,6 +194,8 @@ struct Account {
     registration: String,
     /// `;answermode=auto`, or nothing.
     answer: &'static str,
+    /// `;mediaenc=srtp`, `;mediaenc=srtp-mand`, or nothing.
+    encryption: &'static str,
 }
 
 impl Account {
@@ -178,12 +205,12 @@ impl Account {
 }
 
 /// Certificates for both sides, and the gateway's config with its own.
-struct Papers {
+pub struct Papers {
     folder: TempDir,
 }
 
 impl Papers {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = TempDir::with_prefix("voxgw-papers-").expect("a temporary folder");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -212,7 +239,13 @@ impl Papers {
         Self { folder }
     }
 
-    fn config(&self) -> PathBuf {
+    /// More for the gateway's config.
+    pub fn say(&self, text: &str) {
+        let config = fs::read_to_string(self.config()).expect("the config");
+        fs::write(self.config(), format!("{config}{text}\n")).expect("the config can be written");
+    }
+
+    pub fn config(&self) -> PathBuf {
         self.folder.path().join("voxgw.toml")
     }
 }

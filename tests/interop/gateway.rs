@@ -338,6 +338,14 @@ impl Dial {
         two_channels(&self.folder.path().join("out.wav"))
     }
 
+    /// Its call as it was written down with `--journal kept`.
+    pub fn call(&self) -> Call {
+        let mut found = Vec::new();
+        collect_journals(&self.folder.path().join("kept"), &mut found);
+        assert_eq!(found.len(), 1, "one call was kept");
+        Call::read(&found[0])
+    }
+
     /// What it said, for a failed test.
     pub fn report(&self) -> String {
         self.running.report()

@@ -19,6 +19,7 @@ mod api;
 mod audio;
 mod baresip;
 mod baresip_registered;
+mod baresip_srtp;
 mod browser;
 mod capture;
 #[path = "../support/dns.rs"]

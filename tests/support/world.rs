@@ -4,6 +4,7 @@
 //! the time that the pipeline asked for. Nothing here reads a clock, so a seed gives the same call byte for byte.
 //! Times in tests are milliseconds since [`ORIGIN`], the moment of the INVITE.
 
+use base64::Engine as _;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -21,16 +22,23 @@ use voxgw::{
     call::{
         BargeIn, Early, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
-        pipeline::{Input, Music, Output, Pipeline, Seat, Settings, SipAction},
+        pipeline::{
+            Input, Music, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
+            srtp::Settings as Encryption,
+        },
         turn::Owner,
     },
     clock::{Instant, WallTime},
     media::{
         codec,
         dsp::tone::{share_at, sine},
-        rtp::packet::Packet,
+        rtp::{packet::Packet, srtp},
     },
     redact::Pii,
+    sip::sdp::{
+        Description,
+        crypto::{Crypto, Policy},
+    },
     unit::{CallId, PayloadType, Ptime, SampleRate, Ssrc},
 };
 
@@ -43,7 +51,6 @@ pub const APOLOGY_HZ: f64 = 700.0;
 
 const GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 5)), 10_000);
 const EVENT: PayloadType = PayloadType(101);
-const TICK: Duration = Duration::from_millis(20);
 const TICK_SAMPLES: usize = 160;
 const AMPLITUDE: f64 = 8_000.0;
 /// What a packet that loses its place waits longer than its neighbours.
@@ -296,6 +303,14 @@ pub struct Phone {
     sequence: u16,
     timestamp: u32,
     descriptions: u32,
+    /// The protocol of its m-line, and its own key if it wants SRTP.
+    protocol: &'static str,
+    key: Option<Crypto>,
+    seals: Option<srtp::Outbound>,
+    opens: Option<srtp::Inbound>,
+    heard_key: Option<voxgw::sip::sdp::crypto::Key>,
+    /// Packets that it could not open.
+    pub unopened: u64,
 }
 
 impl Phone {
@@ -312,16 +327,76 @@ impl Phone {
             sequence: u16::MAX - 40,
             timestamp: u32::MAX - 8_000,
             descriptions: 0,
+            protocol: "RTP/AVP",
+            key: None,
+            seals: None,
+            opens: None,
+            heard_key: None,
+            unopened: 0,
+        }
+    }
+
+    /// From its next description on it wants SRTP; `key` fills master key and salt.
+    pub fn wants_srtp(&mut self, protocol: &'static str, suite: &'static str, key: u8) {
+        let bytes = srtp::Suite::by_name(suite).unwrap().key_bytes();
+        let key = voxgw::sip::sdp::crypto::Key::new(vec![key; bytes]);
+        self.protocol = protocol;
+        self.key = Some(Crypto { tag: 1, suite, key });
+    }
+
+    /// Takes the keys out of the gateway's answer.
+    fn answered(&mut self, description: &str) {
+        let Some(ours) = &self.key else { return };
+        let answer = Description::parse(description.as_bytes()).expect("the gateway answers");
+        let Some(theirs) = answer.media[0].crypto.first() else { return };
+        let theirs = Crypto::parse(theirs).expect("the gateway's line is good");
+        assert_eq!((theirs.tag, theirs.suite), (ours.tag, ours.suite));
+        let suite = srtp::Suite::by_name(ours.suite).unwrap();
+        if self.seals.is_none() {
+            self.seals = srtp::Outbound::new(suite, ours.key.reveal());
+        }
+        let changed = self.heard_key.replace(theirs.key.clone()) != Some(theirs.key.clone());
+        if changed {
+            self.opens = srtp::Inbound::new(suite, theirs.key.reveal());
+        }
+    }
+
+    /// New keys of its own from now on; the description that says so follows.
+    fn rekeys(&mut self, key: u8) {
+        let suite = self.key.as_ref().unwrap().suite;
+        let protocol = self.protocol;
+        self.wants_srtp(protocol, suite, key);
+        self.seals = None;
+    }
+
+    /// A packet as it goes out.
+    fn sealed(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        match &mut self.seals {
+            Some(seals) => seals.protect(&bytes).expect("RTP").to_vec(),
+            None => bytes,
+        }
+    }
+
+    fn hears(&mut self, now: Instant, bytes: &[u8]) {
+        let Some(opens) = &mut self.opens else { return self.heard.extend(Piece::read(now, bytes)) };
+        match opens.open(bytes) {
+            Ok(plain) => self.heard.extend(Piece::read(now, &plain)),
+            Err(_) => self.unopened += 1,
         }
     }
 
     fn description(&mut self, flow: &str) -> String {
         self.descriptions += 1;
         let (law, other) = (self.law.0, 8 - self.law.0);
-        let (version, address, port) = (self.descriptions, PHONE.ip(), PHONE.port());
+        let (version, address, port, protocol) = (self.descriptions, PHONE.ip(), PHONE.port(), self.protocol);
+        let mut crypto = String::new();
+        if let Some(Crypto { tag, suite, key }) = &self.key {
+            let key = base64::engine::general_purpose::STANDARD.encode(key.reveal());
+            crypto = format!("a=crypto:{tag} {suite} inline:{key}|2^31\r\n");
+        }
         format!(
             "v=0\r\no=- 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP {law} {other} {event}\r\na=rtpmap:{event} telephone-event/8000\r\n\
+             m=audio {port} {protocol} {law} {other} {event}\r\n{crypto}a=rtpmap:{event} telephone-event/8000\r\n\
              a=fmtp:{event} 0-15\r\na=ptime:20\r\na={flow}\r\n",
             event = EVENT.0,
         )
@@ -357,7 +432,7 @@ impl Phone {
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
         self.sequence = self.sequence.wrapping_add(1);
-        bytes
+        self.sealed(bytes)
     }
 
     /// Timestamp, payload and marker of a key that is held now.
@@ -497,6 +572,10 @@ pub struct Setup {
     pub law: u8,
     /// Both voices are recorded.
     pub record: bool,
+    /// And whoever hears that they are.
+    pub tone: Tone,
+    /// The phone's 20 ms are longer by so many parts per million.
+    pub skew_ppm: i64,
     /// What the caller hears before the answer.
     pub early: Early,
     /// What the caller hears while we hold.
@@ -505,6 +584,10 @@ pub struct Setup {
     pub offers: bool,
     /// The phone acknowledges the 200.
     pub acknowledges: bool,
+    /// Of the gateway.
+    pub srtp: Policy,
+    /// Signalling is readable on its way.
+    pub in_clear: bool,
     /// We call the phone.
     pub calls_out: bool,
 }
@@ -533,6 +616,10 @@ impl Setup {
             media_timeout: Duration::from_secs(30),
             law: 0,
             record: false,
+            tone: Tone::default(),
+            skew_ppm: 0,
+            srtp: Policy::Optional,
+            in_clear: false,
             early: Early::Off,
             hold_music: Music::Tune,
             offers: true,
@@ -549,7 +636,7 @@ impl Setup {
                 owner,
                 barge_in: self.barge_in,
                 patience: Duration::from_secs(3),
-                max_duration: Duration::from_mins(10),
+                max_duration: Duration::from_mins(70),
                 ring_max: Duration::from_secs(30),
                 early: self.early,
             },
@@ -568,6 +655,7 @@ impl Setup {
             codecs: codec::CODECS.iter().collect(),
             ptime: Ptime::MS_20,
             rtp: GATEWAY,
+            srtp: Encryption { in_clear: self.in_clear, ..Encryption::new(self.srtp, Seed([9; 32])) },
             seed: self.gateway_seed,
             agent_rate: self.agent_rate,
             agent_speaks: SampleRate::HZ_16000,
@@ -575,6 +663,7 @@ impl Setup {
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
             hold_music: self.hold_music.clone(),
             record: self.record,
+            tone: self.tone,
             we_are_caller: self.calls_out,
             media_timeout: self.media_timeout,
             hang_up_after_silence: None,
@@ -605,6 +694,10 @@ pub enum Happening {
     PhoneSends(bool),
     /// The caller presses these keys.
     PhonePresses(String),
+    /// The operator pauses the recording, or goes on with it.
+    PauseRecording(bool),
+    /// The phone takes a new key and says so in a re-INVITE.
+    PhoneRekeys(u8),
     /// A datagram arrives at the gateway.
     AtGateway(SocketAddr, Vec<u8>),
     /// A datagram arrives at the phone.
@@ -681,6 +774,8 @@ pub struct World {
     pub uplink: Network,
     /// Sound that left the gateway, in order.
     pub sent: Vec<Piece>,
+    /// RTP that left the gateway, as it left.
+    pub wire: Vec<Vec<u8>>,
     /// Signalling that the call wanted.
     pub sip: Vec<(Instant, SipAction)>,
     /// The journal.
@@ -701,6 +796,9 @@ pub struct World {
     early_answer: String,
     phone_ticks: bool,
     over: bool,
+    tick: Duration,
+    /// When packets of the phone left that arrived.
+    pub delivered: Vec<Instant>,
 }
 
 impl World {
@@ -713,6 +811,7 @@ impl World {
             uplink: Network::new(setup.uplink, setup.seed),
             downlink: Network::new(setup.downlink, !setup.seed),
             sent: Vec::new(),
+            wire: Vec::new(),
             sip: Vec::new(),
             records: Vec::new(),
             sound: Vec::new(),
@@ -728,6 +827,8 @@ impl World {
             early_answer: String::new(),
             phone_ticks: false,
             over: false,
+            tick: Duration::from_nanos(20_000_000_u64.checked_add_signed(20 * setup.skew_ppm).unwrap()),
+            delivered: Vec::new(),
         };
         world.at(0, Happening::Offer);
         world
@@ -805,7 +906,12 @@ impl World {
             Happening::PhoneSends(sends) => self.phone.sending = sends,
             Happening::PhonePresses(keys) => self.phone.keys.extend(keys.chars()),
             Happening::AtGateway(from, bytes) => self.give(Input::Datagram { from, bytes: &bytes }),
-            Happening::AtPhone(bytes) => self.phone.heard.extend(Piece::read(self.now, &bytes)),
+            Happening::PauseRecording(paused) => self.give(Input::PauseRecording(paused)),
+            Happening::PhoneRekeys(key) => {
+                self.phone.rekeys(key);
+                self.perform(Happening::Reinvite("sendrecv"));
+            }
+            Happening::AtPhone(bytes) => self.phone.hears(self.now, &bytes),
             Happening::AgentSays(event) => self.give(Input::Agent(event)),
             Happening::OperatorHolds(hold) => self.give(Input::Hold(hold)),
             Happening::Takes(flow) => {
@@ -825,7 +931,7 @@ impl World {
             }
             Happening::Replaced => {
                 let offer = self.phone.description("sendrecv");
-                self.give(Input::Replaced(Some(offer.as_bytes())));
+                self.give(Input::Replaced(Some(offer.as_bytes()), false));
             }
             Happening::OperatorHangsUp => self.give(Input::HangUp("the operator wants it".to_owned())),
         }
@@ -840,11 +946,13 @@ impl World {
 
     fn phone_tick(&mut self) {
         if let Some(bytes) = self.phone.tick(self.now) {
-            for at in self.uplink.carry(self.now) {
+            let copies = self.uplink.carry(self.now);
+            self.delivered.extend(copies.first().map(|_| self.now));
+            for at in copies {
                 self.schedule(at, Happening::AtGateway(PHONE, bytes.clone()));
             }
         }
-        self.schedule(self.now + TICK, Happening::PhoneTick);
+        self.schedule(self.now + self.tick, Happening::PhoneTick);
     }
 
     fn give(&mut self, input: Input<'_>) {
@@ -890,7 +998,11 @@ impl World {
     }
 
     fn left_gateway(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        self.sent.extend(Piece::read(self.now, &bytes));
+        // What was encrypted only the phone can read.
+        if self.phone.opens.is_none() {
+            self.sent.extend(Piece::read(self.now, &bytes));
+        }
+        self.wire.push(bytes.clone());
         if to == PHONE {
             for at in self.downlink.carry(self.now) {
                 self.schedule(at, Happening::AtPhone(bytes.clone()));
@@ -902,6 +1014,9 @@ impl World {
     fn signalled(&mut self, action: SipAction) {
         let heard_at = self.now + self.downlink.faults.delay;
         let answered_at = heard_at + self.uplink.faults.delay;
+        if let SipAction::Answer(text) | SipAction::AnswerReinvite(text) = &action {
+            self.phone.answered(text);
+        }
         match &action {
             SipAction::Answer(_) if self.acknowledges => {
                 self.start_phone(heard_at);

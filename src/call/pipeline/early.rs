@@ -13,9 +13,9 @@ use crate::{
 impl Pipeline {
     /// Our call has media before anybody answers: heard and recorded, but nobody's turn.
     pub(super) fn early_media(&mut self, now: Instant, status: u16, sdp: &[u8]) {
-        let local = self.local();
+        let (local, security) = (self.local(), self.srtp.offered());
         let agreed = Description::parse(sdp).and_then(|answer| {
-            negotiate::accept(&answer, &self.offerable(), &local).map_err(|refused| refused.to_string())
+            negotiate::accept(&answer, &self.offerable(security), &local).map_err(|refused| refused.to_string())
         });
         match agreed {
             Ok(agreed) => {
@@ -51,8 +51,12 @@ impl Pipeline {
     }
 
     /// Another far end takes the place of ours, with this offer or none: the conversation goes on with it.
-    pub(super) fn replaced(&mut self, now: Instant, sdp: Option<&[u8]>) {
-        let negotiated = sdp.map(|sdp| self.negotiated(sdp)).transpose();
+    pub(super) fn replaced(&mut self, now: Instant, sdp: Option<&[u8]>, in_clear: bool) {
+        let before = self.srtp.moves(in_clear);
+        let negotiated = match sdp {
+            Some(sdp) => self.negotiated(now, sdp).map(Some),
+            None => self.srtp.for_answer().forbids_offer().map_or(Ok(None), |problem| Err(problem.to_owned())),
+        };
         let text = match negotiated {
             Ok(negotiated) => {
                 self.hold = Hold::default();
@@ -64,12 +68,13 @@ impl Pipeline {
                         self.call.handle(now, CallInput::Held(held));
                         text
                     }
-                    None => self.offer(),
+                    None => self.offer_elsewhere(in_clear),
                 };
                 self.described = sdp.map(<[u8]>::to_vec);
                 text
             }
             Err(problem) => {
+                self.srtp.moves(before);
                 self.record(now, Body::Note(Note { level: Level::Warn, text: format!("Replaces refused: {problem}") }));
                 self.push(Out::Sip(SipAction::RefuseReplacing(488)));
                 return;

@@ -3,7 +3,7 @@
 use super::{Out, Pipeline, Seat, Told};
 use crate::{
     call::Input as CallInput,
-    call::journal::{Body, CallState, Stats, Summary, rounded},
+    call::journal::{Body, CallState, InboundStats, Stats, Summary, rounded},
     call::latency,
     call::lint,
     call::summary::{Outcome, judge},
@@ -32,7 +32,9 @@ impl Pipeline {
         outbound.rtt_ms = rtt_ms;
         outbound.remote_loss_percent = remote.map(|report| rounded(report.loss_percent));
         outbound.remote_jitter_ms = remote.map(|report| rounded(report.jitter_ms));
-        Stats { inbound: media.inbound.take_stats(now.since(media.started_at), rtt_ms), outbound }
+        let (srtp_failed, srtp_replayed) = self.srtp.refused();
+        let inbound = media.inbound.take_stats(now.since(media.started_at), rtt_ms);
+        Stats { inbound: InboundStats { srtp_failed, srtp_replayed, ..inbound }, outbound }
     }
 
     pub(super) fn stats(&mut self, now: Instant) {

@@ -1,6 +1,6 @@
 //! Descriptions in and out, and the media path that they make or change (RFC 3264).
 
-use super::{Media, Out, Pipeline, STATS_EVERY, SipAction, formats};
+use super::{Media, Out, Pipeline, STATS_EVERY, SipAction, formats, placement::Placement};
 use crate::{
     call::Input as CallInput,
     call::journal::{Body, Level, MediaChange, Note},
@@ -13,6 +13,7 @@ use crate::{
     media::recorder::Recorder,
     media::rtp::report::Reporter,
     sip::sdp::Description,
+    sip::sdp::crypto::Security,
     sip::sdp::negotiate,
     sip::sdp::negotiate::Agreed,
     sip::sdp::negotiate::Local,
@@ -21,14 +22,14 @@ use crate::{
 };
 
 impl Pipeline {
-    pub(super) fn offerable(&self) -> Offerable {
+    pub(super) fn offerable(&self, security: Security) -> Offerable {
         let known = self.media.as_ref().map_or(&[][..], |media| &media.agreed.accepts);
         let mut codecs = formats::of(&self.settings.codecs, self.wanted(), known);
         // What is being spoken stays the first choice: a hold is no reason to change the codec.
         if let Some(media) = &self.media {
             codecs.sort_by_key(|format| format.name != media.agreed.codec.0);
         }
-        Offerable { codecs, ptime: self.settings.ptime }
+        Offerable { codecs, ptime: self.settings.ptime, security }
     }
 
     /// Rate at which the agent hears best.
@@ -43,18 +44,15 @@ impl Pipeline {
 
     pub(super) fn invited(&mut self, now: Instant, sdp: Option<&[u8]>) {
         if let Some(sdp) = sdp {
-            match self.negotiated(sdp) {
+            match self.negotiated(now, sdp) {
                 Ok((agreed, text)) => {
                     self.our_answer = Some(text);
                     self.start_media(now, agreed);
                 }
-                Err(problem) => {
-                    self.record(now, Body::Note(Note { level: Level::Error, text: format!("488: {problem}") }));
-                    self.call.handle(now, CallInput::Refused(problem.clone()));
-                    self.push(Out::Sip(SipAction::Refuse(488, problem)));
-                    return;
-                }
+                Err(problem) => return self.refuse(now, problem),
             }
+        } else if let Some(problem) = self.srtp.for_answer().forbids_offer() {
+            return self.refuse(now, problem.to_owned());
         }
         if sdp.is_none() {
             self.call.has_no_early_media();
@@ -62,10 +60,26 @@ impl Pipeline {
         self.call.handle(now, CallInput::Begin);
     }
 
-    pub(super) fn negotiated(&mut self, sdp: &[u8]) -> Result<(Agreed, String), String> {
+    fn refuse(&mut self, now: Instant, problem: String) {
+        self.record(now, Body::Note(Note { level: Level::Error, text: format!("488: {problem}") }));
+        self.call.handle(now, CallInput::Refused(problem.clone()));
+        self.push(Out::Sip(SipAction::Refuse(488, problem)));
+    }
+
+    pub(super) fn negotiated(&mut self, now: Instant, sdp: &[u8]) -> Result<(Agreed, String), String> {
         let offer = Description::parse(sdp)?;
-        let (can, local) = (self.offerable(), self.local());
-        negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())
+        let security = self.srtp.for_answer();
+        let (can, local) = (self.offerable(security), self.local());
+        let (agreed, text) = negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())?;
+        self.warn_of_keys(now, &offer, &agreed);
+        Ok((agreed, text))
+    }
+
+    fn warn_of_keys(&mut self, now: Instant, theirs: &Description, agreed: &Agreed) {
+        let they_have_keys = theirs.media.iter().any(|media| !media.crypto.is_empty());
+        if let Some(text) = self.srtp.warning(they_have_keys, agreed.secured.is_some()) {
+            self.record(now, Body::Note(Note { level: Level::Warn, text: text.to_owned() }));
+        }
     }
 
     pub(super) fn answered(&mut self, now: Instant, sdp: Option<&[u8]>) {
@@ -88,12 +102,15 @@ impl Pipeline {
     /// Reads the answer to our offer; hangs up if there is no agreement.
     pub(super) fn take_answer(&mut self, now: Instant, sdp: Option<&[u8]>) -> bool {
         self.offered = false;
-        let local = self.local();
+        let (local, security) = (self.local(), self.srtp.offered());
         let agreed = sdp
             .ok_or_else(|| "the answer has no session description".to_owned())
             .and_then(Description::parse)
             .and_then(|answer| {
-                negotiate::accept(&answer, &self.offerable(), &local).map_err(|refused| refused.to_string())
+                let agreed = negotiate::accept(&answer, &self.offerable(security), &local);
+                let agreed = agreed.map_err(|refused| refused.to_string())?;
+                self.warn_of_keys(now, &answer, &agreed);
+                Ok(agreed)
             });
         match agreed {
             Ok(agreed) => {
@@ -112,12 +129,16 @@ impl Pipeline {
 
     pub(super) fn reinvited(&mut self, now: Instant, sdp: Option<&[u8]>) {
         let Some(sdp) = sdp else {
+            if self.srtp.for_answer().forbids_offer().is_some() {
+                self.push(Out::Sip(SipAction::RefuseReinvite(488)));
+                return;
+            }
             // Offerless: our offer goes in the 200, their answer comes with the ACK.
             let text = self.offer();
             self.push(Out::Sip(SipAction::AnswerReinvite(text)));
             return;
         };
-        match self.negotiated(sdp) {
+        match self.negotiated(now, sdp) {
             Ok((agreed, text)) => {
                 self.push(Out::Sip(SipAction::AnswerReinvite(text)));
                 if self.early {
@@ -139,6 +160,7 @@ impl Pipeline {
 
     /// Starts media, or changes it.
     pub(super) fn start_media(&mut self, now: Instant, agreed: Agreed) {
+        self.srtp.agreed(now, agreed.secured.as_ref());
         let ours = codec::by_name(&agreed.codec.0).unwrap_or(&codec::CODECS[0]);
         let expected = agreed.flow.receives();
         self.expected_media |= expected;
@@ -170,10 +192,11 @@ impl Pipeline {
             remote: agreed.remote.to_string(),
             source: "sdp".to_owned(),
             direction: agreed.flow.name().to_owned(),
+            srtp: self.srtp.suite().to_owned(),
         };
         if let Some(media) = &mut self.media {
             // After a hold the sender's positions say nothing about the time that passed.
-            media.anchor = None;
+            media.placement.forget();
             media.inbound.renegotiate(now, settings_in);
             media.outbound.renegotiate(settings_out);
             if media.agreed.remote != agreed.remote {
@@ -198,13 +221,13 @@ impl Pipeline {
                 remote: agreed.remote,
                 remote_rtcp: agreed.remote_rtcp,
                 started_at: now,
-                anchor: None,
-                misplaced: 0,
+                placement: Placement::default(),
                 first_packet_after: None,
                 source_changes: 0,
                 agreed,
             });
             self.next_stats_at = now + STATS_EVERY;
+            self.begin_tones(now);
         }
         self.record(now, Body::Media(change));
     }

@@ -18,21 +18,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Media {
-    /// Where a frame that arrived at `at` lies on the recording's clock, in samples at `to`. The sender's clock places
-    /// it; when that has been more than 50 ms off its arrival for half a second (hold, skew), it is placed anew.
+    /// Where a frame that arrived at `at` lies on the recording's clock, in samples at `to`.
     fn place(&mut self, at: Instant, position: u64, length: usize, rate: SampleRate, to: SampleRate) -> u64 {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
         let converted = |samples: u64| samples.saturating_mul(u64::from(to.0)) / u64::from(rate.0.max(1));
         let arrival = signed(to.samples_in(at.since(self.started_at)) as u64) - signed(converted(length as u64));
-        let position = signed(converted(position));
-        let anchor = *self.anchor.get_or_insert(arrival.max(0) - position);
-        let off = arrival - (anchor + position);
-        self.misplaced = if off.abs() > i64::from(to.0 / 20) { self.misplaced + 1 } else { 0 };
-        if self.misplaced > 25 {
-            self.misplaced = 0;
-            self.anchor = Some(arrival - position);
-        }
-        u64::try_from(self.anchor.unwrap_or(anchor) + position).unwrap_or(0)
+        // 50 ms.
+        self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20))
     }
 }
 
@@ -42,6 +34,7 @@ impl Pipeline {
     pub(super) fn datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let wall = self.wall(now);
         let Some(media) = &mut self.media else { return };
+        let Some(bytes) = self.srtp.open(now, bytes) else { return };
         if is_rtcp(bytes) {
             if from.ip() == media.remote_rtcp.ip() || from.ip() == media.remote.ip() {
                 media.reporter.handle(now, wall, bytes, media.inbound.codec().clock);
@@ -93,7 +86,9 @@ impl Pipeline {
     }
 
     fn digit(&mut self, now: Instant, digit: char, duration_ms: u32) {
-        self.digits.push(digit);
+        if !self.recording.is_paused() {
+            self.digits.push(digit);
+        }
         self.record(now, Body::Dtmf(Digit { direction: Direction::In, digit, duration_ms }));
         self.call.handle(now, CallInput::Digit(digit));
         self.tell(now, Told::Digit(digit));
@@ -138,6 +133,7 @@ impl Pipeline {
             remote: source.to_string(),
             source: "latched".to_owned(),
             direction: media.agreed.flow.name().to_owned(),
+            srtp: self.srtp.suite().to_owned(),
         };
         self.record(now, Body::Media(change));
     }
@@ -148,11 +144,12 @@ impl Pipeline {
         if let Some(recorder) = &mut self.recorder {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
             let place = media.place(at, position, samples.len(), rate, recorder.rate());
-            recorder.add(side, place, rate, samples);
+            recorder.add(side, place, rate, self.recording.kept(samples));
         }
         if self.is_unanswered_call_of_ours() || self.hold.on {
             return;
         }
+        let samples = self.recording.heard_by_agent(rate, samples);
         if let Seat::Local(agent) = &mut self.seat {
             agent.handle(at, Command::Audio { rate, samples });
             return;
@@ -209,6 +206,7 @@ impl Pipeline {
             let open = self.early || self.call.answered_at().is_some();
             media.outbound.set_sending(media.agreed.flow.sends() && open);
         }
+        self.sound_tone(now);
         self.feed(now);
         while let Some(media) = &mut self.media
             && media.outbound.timeout() <= now
@@ -226,7 +224,7 @@ impl Pipeline {
                 if let Some(recorder) = &mut self.recorder {
                     let side = if self.settings.we_are_caller { Side::Caller } else { Side::Agent };
                     let position = recorder.rate().samples_in(ticked.position) as u64;
-                    recorder.add(side, position, media.outbound.rate(), media.outbound.played());
+                    recorder.add(side, position, media.outbound.rate(), self.recording.kept(media.outbound.played()));
                 }
                 let remote = media.remote;
                 self.out.push_back(Out::Rtp(remote, datagram));

@@ -49,6 +49,7 @@ pub(super) enum Request {
     Originate(Box<Originate>, Option<Found>, oneshot::Sender<Result<CallId>>),
     HangUp(CallId, String, oneshot::Sender<bool>),
     Press(CallId, String, oneshot::Sender<bool>),
+    PauseRecording(CallId, bool, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
     Join(Box<Join>),
     Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
@@ -149,6 +150,13 @@ impl Handle {
     pub async fn press(&self, call: CallId, digits: &str) -> bool {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Press(call, digits.to_owned(), reply)).await;
+        answer.await.unwrap_or(false)
+    }
+
+    /// Pauses a call's recording, or goes on with it; false if there is no such call.
+    pub async fn pause_recording(&self, call: CallId, paused: bool) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::PauseRecording(call, paused, reply)).await;
         answer.await.unwrap_or(false)
     }
 

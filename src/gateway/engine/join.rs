@@ -2,7 +2,10 @@
 
 use super::{Engine, new_call_id};
 use crate::{
-    call::journal::{Direction, Header, SCHEMA},
+    call::{
+        journal::{Direction, Header, SCHEMA},
+        pipeline::srtp,
+    },
     clock::SystemClock,
     config::read_secret,
     error::{Error, Result},
@@ -111,7 +114,9 @@ impl Engine {
             headers: Vec::new(),
         };
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
-        let settings = self.settings(header, &routed.plan, SocketAddr::new(tell, port), None);
+        // The peer encrypts, with keys of its own handshake.
+        let plain = srtp::Settings::default();
+        let settings = self.settings(header, &routed.plan, SocketAddr::new(tell, port), plain, None);
         // A leg's number without a leg: what SIP is told of it goes nowhere.
         let leg = self.endpoint.new_leg();
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, routed.plan, ports);

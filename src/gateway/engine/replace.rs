@@ -39,7 +39,7 @@ impl Engine {
         }
         let text = format!("{} takes the place of the far end (Replaces)", printable(offered.from.number()));
         let _ = to.try_send(In::Note(Level::Info, text));
-        if to.try_send(In::Replaced(offered.sdp)).is_err() {
+        if to.try_send(In::Replaced(offered.sdp, !offered.path.transport.is_secure())).is_err() {
             self.endpoint.command(now, Command::Refuse(new, Refusal::status(503)));
             return;
         }

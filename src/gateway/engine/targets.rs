@@ -43,6 +43,11 @@ pub(super) struct Trails {
 }
 
 impl Trail {
+    /// Only targets that nobody can listen to on the way: the description holds keys.
+    pub(super) fn stay_secure(&mut self) {
+        self.rest.retain(|target| target.transport.is_secure());
+    }
+
     /// What was tried, for people; nothing if there was nothing to choose from.
     fn words(&self) -> String {
         if self.asked.is_empty() {

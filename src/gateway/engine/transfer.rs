@@ -1,6 +1,6 @@
 //! Transfers (RFC 3515, RFC 5589): the far end sends us elsewhere, or we send it.
 
-use super::{Command, Engine, Move, Request, printable};
+use super::{Command, Engine, Move, Request, encryption, printable};
 use crate::{
     call::journal::Level,
     clock::SystemClock,
@@ -48,14 +48,21 @@ impl Engine {
             self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 403));
             return;
         }
-        let found = found.and_then(|found| self.set_out(&to, found));
+        let found = found.and_then(|found| self.set_out(&to, found)).and_then(|(path, mut trail)| {
+            let srtp = self.encryption(&path, &to.host);
+            encryption::check(&srtp, &path)?;
+            if encryption::has_keys(&srtp) {
+                trail.stay_secure();
+            }
+            Ok((path, trail))
+        });
         if let Err(problem) = &found {
             self.tell(leg, In::Note(Level::Warn, printable(&format!("the transfer failed: {problem}")).into_owned()));
         }
         let offer = match (&found, self.sessions.get(&leg)) {
-            (Ok(_), Some(known)) => {
+            (Ok((path, _)), Some(known)) => {
                 let (reply, offer) = oneshot::channel();
-                let _ = known.to.try_send(In::OfferAgain(reply));
+                let _ = known.to.try_send(In::OfferAgain(reply, !path.transport.is_secure()));
                 offer.await.ok()
             }
             _ => None,

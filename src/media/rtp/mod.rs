@@ -5,4 +5,5 @@ pub mod mos;
 pub mod order;
 pub mod packet;
 pub mod report;
+pub mod srtp;
 pub mod stats;

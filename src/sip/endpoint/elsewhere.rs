@@ -154,7 +154,7 @@ impl Endpoint {
     fn leg_next(&mut self, now: Instant, id: LegId, path: Result<Path, String>) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (Some(number), Some(outgoing)) = (leg.resumes.take(), leg.outgoing.as_mut()) else { return };
-        match path {
+        match path.and_then(|path| keep_keys(outgoing, path)) {
             Ok(path) => {
                 outgoing.path = path;
                 leg.path = path;
@@ -168,4 +168,13 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Keys of SRTP that began their way over TLS do not go on where they can be read (RFC 4568 §7).
+fn keep_keys(outgoing: &super::Outgoing, path: Path) -> Result<Path, String> {
+    let exposed = outgoing.path.transport.is_secure() && !path.transport.is_secure();
+    if exposed && outgoing.sdp.contains("a=crypto:") {
+        return Err(format!("SRTP keys must not go over {}", path.transport.lower_name()));
+    }
+    Ok(path)
 }

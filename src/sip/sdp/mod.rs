@@ -3,6 +3,7 @@
 //! Owns what a description says about audio, and [`negotiate`] (RFC 3264). Knows codecs by name and payload type
 //! only; what they do is `media`'s.
 
+pub mod crypto;
 pub mod negotiate;
 
 use sdp::description::session::SessionDescription;
@@ -103,6 +104,8 @@ pub struct Media {
     pub rtcp_port: Option<u16>,
     /// `a=rtcp-mux`.
     pub rtcp_mux: bool,
+    /// Values of `a=crypto`, unread: they hold keys.
+    pub crypto: Vec<String>,
 }
 
 impl Description {
@@ -148,6 +151,7 @@ fn read_media(
         flow: session_flow.unwrap_or_default(),
         rtcp_port: None,
         rtcp_mux: false,
+        crypto: Vec::new(),
     };
     for attribute in &media.attributes {
         let value = attribute.value.as_deref().unwrap_or_default().trim();
@@ -160,6 +164,7 @@ fn read_media(
             "maxptime" => read.maxptime_ms = value.parse().ok(),
             "rtcp" => read.rtcp_port = value.split(' ').next().and_then(|port| port.parse().ok()),
             "rtcp-mux" => read.rtcp_mux = true,
+            "crypto" => read.crypto.push(value.to_owned()),
             key => read.flow = Flow::from_name(key).unwrap_or(read.flow),
         }
     }

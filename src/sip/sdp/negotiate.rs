@@ -5,7 +5,10 @@
 //! and taken at the chosen codec's clock, or at whichever there is. Comfort noise is neither offered nor taken: silence
 //! suppression cuts the beginnings of words. `media::inbound` understands it all the same.
 
-use super::{Description, Flow, Media};
+use super::{
+    Description, Flow, Media,
+    crypto::{Secured, Security, is_secure},
+};
 use crate::unit::{PayloadType, Ptime};
 use std::{
     fmt::Write as _,
@@ -19,6 +22,8 @@ pub struct Offerable {
     pub codecs: Vec<Format>,
     /// Packet length that we like.
     pub ptime: Ptime,
+    /// Whether and how media are encrypted.
+    pub security: Security,
 }
 
 /// One codec as descriptions name it.
@@ -85,6 +90,8 @@ pub struct Agreed {
     pub rtcp_mux: bool,
     /// Our direction.
     pub flow: Flow,
+    /// Keys of SRTP; none is plain RTP.
+    pub secured: Option<Secured>,
 }
 
 /// Payload types that we give telephone-event at 8 kHz, and at other clocks, in our offers.
@@ -103,6 +110,8 @@ pub enum Refused {
     },
     /// Audio without an address.
     NoAddress,
+    /// Encryption came to nothing, and why.
+    Unsecured(String),
 }
 
 impl std::fmt::Display for Refused {
@@ -111,6 +120,7 @@ impl std::fmt::Display for Refused {
             Self::NoAudio => f.write_str("no audio over RTP/AVP was offered"),
             Self::NoCommonCodec { offered } => write!(f, "no codec in common; offered were {offered}"),
             Self::NoAddress => f.write_str("the audio has no address"),
+            Self::Unsecured(why) => f.write_str(why),
         }
     }
 }
@@ -121,9 +131,20 @@ impl std::fmt::Display for Refused {
 /// Says why it must be refused with 488.
 pub fn answer(offer: &Description, can: &Offerable, local: &Local) -> Result<(Agreed, String), Refused> {
     let takes = |media: &&Media| media.kind == "audio" && media.port != 0 && is_rtp(&media.protocol);
-    let chosen = offer.media.iter().position(|media| takes(&media)).ok_or(Refused::NoAudio)?;
+    // Some offer the same audio twice, with SRTP and without: the encrypted one, else the first that can be.
+    let mut outcomes: Vec<(usize, Result<Option<Secured>, String>)> = Vec::new();
+    for (n, media) in offer.media.iter().enumerate().filter(|(_, media)| takes(media)) {
+        outcomes.push((n, can.security.answer(media)));
+    }
+    let encrypted = outcomes.iter().position(|(_, outcome)| matches!(outcome, Ok(Some(_))));
+    let best = encrypted.or_else(|| outcomes.iter().position(|(_, outcome)| outcome.is_ok())).unwrap_or(0);
+    if outcomes.is_empty() {
+        return Err(Refused::NoAudio);
+    }
+    let (chosen, secured) = outcomes.swap_remove(best);
+    let secured = secured.map_err(Refused::Unsecured)?;
     let media = &offer.media[chosen];
-    let agreed = agree(media, can, local)?;
+    let agreed = Agreed { secured, ..agree(media, can, local)? };
     let mut text = head(local);
     for (n, media) in offer.media.iter().enumerate() {
         if n == chosen {
@@ -144,7 +165,8 @@ pub fn offer(can: &Offerable, local: &Local) -> String {
     let events = events_of(can);
     let numbers = can.codecs.iter().map(|format| format.payload_type).chain(events.iter().map(|(event, _)| *event));
     let formats: Vec<String> = numbers.map(|number| number.0.to_string()).collect();
-    let _ = write!(text, "m=audio {} RTP/AVP {}\r\n", local.address.port(), formats.join(" "));
+    let (port, protocol) = (local.address.port(), can.security.protocol());
+    let _ = write!(text, "m=audio {port} {protocol} {}\r\n{}", formats.join(" "), can.security.offered());
     for format in &can.codecs {
         write_format(&mut text, format.payload_type, format);
     }
@@ -161,7 +183,8 @@ pub fn offer(can: &Offerable, local: &Local) -> String {
 pub fn accept(answer: &Description, can: &Offerable, local: &Local) -> Result<Agreed, Refused> {
     let media =
         answer.media.first().filter(|media| media.kind == "audio" && media.port != 0).ok_or(Refused::NoAudio)?;
-    let mut agreed = agree(media, can, local)?;
+    let secured = can.security.accept(media).map_err(Refused::Unsecured)?;
+    let mut agreed = Agreed { secured, ..agree(media, can, local)? };
     // We receive by our own numbers. An answer that uses others says what it wants to be sent (§6.1); who sends us by
     // those too is understood, as far as they are no numbers of ours.
     let own = |name: &str| can.codecs.iter().find(|format| format.name == name).map(|format| format.payload_type);
@@ -202,7 +225,7 @@ fn events_of(can: &Offerable) -> Vec<(PayloadType, u32)> {
 }
 
 fn is_rtp(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case("RTP/AVP") || protocol.eq_ignore_ascii_case("RTP/AVPF")
+    protocol.eq_ignore_ascii_case("RTP/AVP") || protocol.eq_ignore_ascii_case("RTP/AVPF") || is_secure(protocol)
 }
 
 fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refused> {
@@ -248,6 +271,7 @@ fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refuse
         rtcp_mux: media.rtcp_mux,
         // §6.1: sendonly is answered with recvonly, and so on.
         flow: Flow::of(media.flow.receives(), media.flow.sends() && !local.hold),
+        secured: None,
     })
 }
 
@@ -302,6 +326,7 @@ fn write_audio(text: &mut String, agreed: &Agreed, offered: &Media, can: &Offera
         agreed.accepts.iter().map(|(number, _)| number).chain(agreed.events_in.iter().map(|(event, _)| event));
     let formats: Vec<String> = numbers.map(|number| number.0.to_string()).collect();
     let _ = write!(text, "m=audio {} {} {}\r\n", local.address.port(), offered.protocol, formats.join(" "));
+    text.extend(agreed.secured.as_ref().map(Secured::line));
     for (number, name) in &agreed.accepts {
         if let Some(format) = can.codecs.iter().find(|format| format.name == name) {
             write_format(text, *number, format);
@@ -327,7 +352,7 @@ mod tests {
 
     fn can() -> Offerable {
         let codecs = vec![format("pcmu", "PCMU/8000", 8_000, 0, ""), format("pcma", "PCMA/8000", 8_000, 8, "")];
-        Offerable { codecs, ptime: Ptime::MS_20 }
+        Offerable { codecs, ptime: Ptime::MS_20, security: Security::default() }
     }
 
     fn can_wideband() -> Offerable {

@@ -81,6 +81,7 @@ pub fn entries(view: &SessionView) -> Vec<usize> {
         | Body::Agent(_)
         | Body::Dtmf(_)
         | Body::Lint(_)
+        | Body::Recording(_)
         | Body::Note(_) => true,
         _ => false,
     };
@@ -198,6 +199,10 @@ fn shape(event: &Event, model: &Model) -> (Shape, Style) {
         Body::Lint(lint) => {
             let words = format!("{} {}  {}", theme::level_mark(lint.level), lint.name, lint.evidence);
             (Shape::Words(text::clean(&words)), theme.level(lint.level))
+        }
+        Body::Recording(change) => {
+            let colour = if change.state.name() == "paused" { theme.warn } else { theme.plain };
+            (Shape::Words(format!("recording {}", change.state.name())), colour)
         }
         Body::Note(note) => {
             let words = format!("{} {}", theme::level_mark(note.level), note.text);

@@ -61,9 +61,15 @@ fn lines(view: &SessionView, model: &Model, width: usize) -> Vec<Line<'static>> 
     page.row("lasted", &format!("{}  answered after {answered}", text::clock(view.t)), plain);
     let media = view.media.as_ref().map_or_else(
         || text::UNKNOWN.to_owned(),
-        |media| format!("{}  pt {}  {} ms  {}", media.codec, media.payload_type, media.ptime_ms, media.direction),
+        |media| {
+            let srtp = if media.srtp.is_empty() { String::new() } else { format!("  {}", media.srtp) };
+            format!("{}  pt {}  {} ms  {}{srtp}", media.codec, media.payload_type, media.ptime_ms, media.direction)
+        },
     );
     page.row("media", &media, plain);
+    if view.recording_paused {
+        page.row("recording", "paused: silence in the place of sound", model.theme.warn);
+    }
     let column = |name| columns::by_name(name).and_then(|at| columns::COLUMNS.get(at));
     let figure = |name| column(name).map(|column| (column.cell)(view, columns::Look::default())).unwrap_or_default();
     page.row(
