@@ -209,7 +209,7 @@ fn from_ulaw(byte: u8) -> i16 {
 pub fn share_at(frequency_hz: f64, samples: &[i16]) -> f64 {
     let loud = |piece: &&[i16]| piece.iter().any(|sample| sample.unsigned_abs() > 3_000);
     let pieces: Vec<&[i16]> = samples.chunks_exact(800).filter(loud).collect();
-    let rate = voxgw::unit::SampleRate::HZ_8000;
+    let rate = SampleRate::HZ_8000;
     let shares = pieces.iter().map(|piece| voxgw::media::dsp::tone::share_at(frequency_hz, rate, piece));
     shares.sum::<f64>() / pieces.len().max(1) as f64
 }
@@ -233,10 +233,10 @@ pub async fn http(place: &str, method: &str, path: &str, headers: &[(&str, &str)
     let mut stream = TcpStream::connect(place).await.unwrap();
     let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        text.push_str(&format!("Host: {place}\r\n"));
+        text.extend(["Host: ", place, "\r\n"]);
     }
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text.extend([*name, ": ", *value, "\r\n"]);
     }
     text.push_str("\r\n");
     text.push_str(body);
