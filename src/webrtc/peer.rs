@@ -190,7 +190,7 @@ impl Peer {
         if let Some(certificate) = &settings.certificate {
             config = config.set_dtls_cert(DtlsCert::clone(certificate));
         }
-        let clock = offer_codecs(&mut config, codecs);
+        offer_codecs(&mut config, codecs);
         let std_now = base + Duration::from_nanos(now.as_nanos());
         let mut rtc = config.build(std_now);
         let host = Candidate::host(local, "udp").map_err(|problem| format!("our address {local}: {problem}"))?;
@@ -199,6 +199,7 @@ impl Peer {
         let answer = answer.to_sdp_string();
         let stand_in = SocketAddr::new(source, 9);
         let described = plain(&answer, stand_in)?;
+        let clock = first_clock(&described);
         let mut peer = Self {
             rtc,
             base,
@@ -513,11 +514,11 @@ fn read_offer(offer: &str) -> Result<SdpOffer, String> {
     SdpOffer::from_sdp_string(offer).map_err(|_| "the offer cannot be read as SDP".to_owned())
 }
 
-/// What we can do, in our order; gives the clock of the first codec.
-fn offer_codecs(config: &mut str0m::RtcConfig, codecs: &[&str]) -> u32 {
-    let mut clock = 8_000;
+/// What we can do: our order decides what is sent, and to browsers Opus is best whatever telephones get.
+fn offer_codecs(config: &mut str0m::RtcConfig, codecs: &[&str]) {
     let (mut narrow, mut full) = (false, false);
-    for (n, name) in codecs.iter().enumerate() {
+    let (opus, others): (Vec<&&str>, Vec<&&str>) = codecs.iter().partition(|name| **name == "opus");
+    for name in opus.into_iter().chain(others) {
         let known = config.codec_config();
         match *name {
             "pcmu" => known.enable_pcmu(true, false),
@@ -528,16 +529,20 @@ fn offer_codecs(config: &mut str0m::RtcConfig, codecs: &[&str]) -> u32 {
         }
         narrow |= *name != "opus";
         full |= *name == "opus";
-        if n == 0 && *name == "opus" {
-            clock = 48_000;
-        }
     }
     let events = [(full, 110, Frequency::FORTY_EIGHT_KHZ), (narrow, 126, Frequency::EIGHT_KHZ)];
     for (_, number, frequency) in events.into_iter().filter(|(wanted, ..)| *wanted) {
         let format = FormatParams { telephone_event_max: Some(15), ..FormatParams::default() };
         config.codec_config().add_config(number.into(), None, Codec::Tele, frequency, None, format);
     }
-    clock
+}
+
+/// Clock of the first format, the one that we send.
+fn first_clock(described: &str) -> u32 {
+    let words = described.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap_or_default();
+    let map = format!("a=rtpmap:{} ", words.split(' ').nth(2).unwrap_or_default());
+    let line = described.lines().find_map(|line| line.strip_prefix(&map)).unwrap_or_default();
+    line.split('/').nth(1).and_then(|clock| clock.parse().ok()).filter(|clock| *clock > 0).unwrap_or(8_000)
 }
 
 /// The audio of our answer, told as if the browser had offered it as plain RTP.

@@ -87,8 +87,8 @@ impl Gateway {
         Self { running, folder }
     }
 
-    /// The journal of its only call, once that is over, and the caller's and the agent's sound.
-    fn only_call(&self) -> (Vec<Value>, Vec<f32>, Vec<f32>) {
+    /// The journal of its only call, once that is over, and the caller's sound.
+    fn only_call(&self) -> (Vec<Value>, Vec<f32>) {
         let calls = self.folder.path().join("calls");
         let folder = || fs::read_dir(&calls).ok()?.flatten().next().map(|entry| entry.path());
         let journal = || -> Vec<Value> {
@@ -98,8 +98,7 @@ impl Gateway {
         let over = wait_until(LIMIT, || journal().last().is_some_and(|line| line["kind"] == "summary"));
         assert!(over, "no summary\n{}", self.running.report());
         std::thread::sleep(Duration::from_millis(200));
-        let (caller, agent) = crate::gateway::two_channels(&folder().expect("a call").join("call.wav"));
-        (journal(), caller, agent)
+        (journal(), channel(&folder().expect("a call").join("call.wav"), 0))
     }
 }
 
@@ -122,16 +121,16 @@ fn drive(cable: &Cable, script: &str, place: &str, said: &[f32], seconds: f64) -
     let said: Value = serde_json::from_str(running.stdout().lines().last().unwrap_or_default())
         .unwrap_or_else(|problem| panic!("{script}: {problem}\n{}", running.report()));
     let heard = folder.path().join("heard.wav");
-    (said, if heard.exists() { mono(&heard) } else { Vec::new() }, folder)
+    (said, if heard.exists() { channel(&heard, 0) } else { Vec::new() }, folder)
 }
 
-/// The first channel of a file of any rate that 8 kHz divides, at 8 kHz.
-fn mono(path: &Path) -> Vec<f32> {
+/// One channel of a file of any rate that 8 kHz divides, at 8 kHz.
+fn channel(path: &Path, which: usize) -> Vec<f32> {
     let mut reader = hound::WavReader::open(path).expect("a wav");
     let spec = reader.spec();
     let all: Vec<f32> = reader.samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect();
     let step = (spec.sample_rate / audio::RATE) as usize;
-    let one: Vec<f32> = all.iter().step_by(usize::from(spec.channels)).copied().collect();
+    let one: Vec<f32> = all.iter().skip(which).step_by(usize::from(spec.channels)).copied().collect();
     one.chunks_exact(step).map(|piece| piece.iter().sum::<f32>() / step as f32).collect()
 }
 
@@ -163,6 +162,7 @@ fn chromium_talks_to_echo_through_the_page() {
     assert_eq!(shown["shown"]["state"], "In call");
     assert_eq!(shown["shown"]["problem"], "");
     assert_eq!(shown["shown"]["q-connection"], "connected");
+    assert_eq!(shown["shown"]["q-codec"], "opus 48 kHz");
     assert_eq!(shown["after"], "Ended");
     assert_eq!(shown["complaints"], serde_json::json!([]), "the console is quiet: the policy holds");
     assert_eq!(shown["fits_a_phone"], true);
@@ -176,7 +176,7 @@ fn chromium_talks_to_echo_through_the_page() {
             fs::copy(pictures.path().join(picture), keep.join(picture)).expect("a picture to keep");
         }
     }
-    let (journal, caller, _) = gateway.only_call();
+    let (journal, caller) = gateway.only_call();
     assert_told(&journal, "web:chromium");
     assert!(journal.iter().any(|line| line["kind"] == "dtmf" && line["digit"] == "5"), "the pressed key");
     let there = audio::find(&words, &caller).expect("the words at the gateway");
@@ -201,12 +201,13 @@ fn aiortc_talks_to_echo_over_whip() {
     for wanted in ["connection", "speech", "stats", "turn"] {
         assert!(events.contains(&wanted), "the data channel carries events: {events:?}");
     }
-    let (journal, caller, _) = gateway.only_call();
+    let (journal, caller) = gateway.only_call();
     assert_told(&journal, "web:aiortc");
     let there = audio::find(&words, &caller).expect("the words at the gateway");
     eprintln!("there at the gateway: {there:?}");
     assert!(there.typical > 0.9, "what it said: {there:?}");
     let back = audio::find(&words, &heard).expect("the words at aiortc");
     eprintln!("back at aiortc: {back:?}");
-    assert!(back.typical > 0.9, "{back:?}");
+    // It conceals nothing, so a late packet counts.
+    assert!(back.typical > 0.8, "{back:?}");
 }

@@ -233,10 +233,10 @@ pub async fn http(place: &str, method: &str, path: &str, headers: &[(&str, &str)
     let mut stream = TcpStream::connect(place).await.unwrap();
     let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        text.push_str(&format!("Host: {place}\r\n"));
+        text.extend(["Host: ", place, "\r\n"]);
     }
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text.extend([*name, ": ", *value, "\r\n"]);
     }
     text.push_str("\r\n");
     text.push_str(body);

@@ -272,6 +272,8 @@ fn the_pipeline_is_told_of_plain_rtp() {
         "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n\
          a=sendrecv\r\na=rtpmap:0 PCMU/8000\r\na=rtcp-mux\r\n"
     );
+    assert_eq!(first_clock(&accepted.described), 8_000);
+    assert_eq!(first_clock("m=audio 9 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n"), 48_000);
     assert!(accepted.answer.contains(&format!("{} typ host", OURS.replace(':', " "))), "{}", accepted.answer);
 }
 
