@@ -170,7 +170,7 @@ fn a_call_is_held_and_resumed_by_the_api() {
     assert_eq!(ask(&gateway, "POST /v1/sessions/c-00000001/hold", "").0, 404);
     ask(&gateway, &format!("POST /v1/sessions/{name}/hangup"), "");
     let done = dial.wait();
-    assert!(done.stderr.contains("(pcmu") && done.stderr.matches("← INVITE").count() == 2, "{}", done.stderr);
+    assert!(done.stderr.contains("(g722") && done.stderr.matches("← INVITE").count() == 2, "{}", done.stderr);
     gateway.stop().exits(0);
 }
 

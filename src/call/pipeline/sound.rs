@@ -18,11 +18,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Media {
-    /// Where a frame that arrived at `at` lies on the recording's clock, in samples at `to`.
-    fn place(&mut self, at: Instant, position: u64, length: usize, rate: SampleRate, to: SampleRate) -> u64 {
+    /// Where a frame that arrived at `at` lies on the recording's clock, in samples at `to`: where it passed us, as what
+    /// we send does. So nothing comes back before it was sent.
+    fn place(&mut self, at: Instant, position: u64, rate: SampleRate, to: SampleRate) -> u64 {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
         let converted = |samples: u64| samples.saturating_mul(u64::from(to.0)) / u64::from(rate.0.max(1));
-        let arrival = signed(to.samples_in(at.since(self.started_at)) as u64) - signed(converted(length as u64));
+        let arrival = signed(to.samples_in(at.since(self.started_at)) as u64);
         // 50 ms.
         self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20))
     }
@@ -143,7 +144,7 @@ impl Pipeline {
         let Some(media) = &mut self.media else { return };
         if let Some(recorder) = &mut self.recorder {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
-            let place = media.place(at, position, samples.len(), rate, recorder.rate());
+            let place = media.place(at, position, rate, recorder.rate());
             recorder.add(side, place, rate, self.recording.kept(samples));
         }
         if self.is_unanswered_call_of_ours() || self.hold.on {
