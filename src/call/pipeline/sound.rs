@@ -20,12 +20,12 @@ use std::time::Duration;
 impl Media {
     /// Where a frame that arrived at `at` lies on the recording's clock, in samples at `to`: where it passed us, as what
     /// we send does. So nothing comes back before it was sent.
-    fn place(&mut self, at: Instant, position: u64, rate: SampleRate, to: SampleRate) -> u64 {
+    fn place(&mut self, at: Instant, position: u64, rate: SampleRate, to: SampleRate, made_up: bool) -> u64 {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
         let converted = |samples: u64| samples.saturating_mul(u64::from(to.0)) / u64::from(rate.0.max(1));
         let arrival = signed(to.samples_in(at.since(self.started_at)) as u64);
         // 50 ms.
-        self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20))
+        self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20), made_up)
     }
 }
 
@@ -51,8 +51,8 @@ impl Pipeline {
         let mut samples = std::mem::take(&mut self.samples);
         while let Some(out) = self.media.as_mut().and_then(|media| media.inbound.poll(&mut samples)) {
             match out {
-                inbound::Out::Frame { rate, at, position, voiced, .. } => {
-                    self.frame(at, position, voiced, rate, &samples);
+                inbound::Out::Frame { rate, at, position, concealed, voiced } => {
+                    self.frame(at, position, (concealed, voiced), rate, &samples);
                 }
                 // Nobody's words: the network's tones and announcements, or a party that we hold.
                 inbound::Out::Speech(_) if self.is_unanswered_call_of_ours() || self.hold.on => {}
@@ -140,11 +140,18 @@ impl Pipeline {
     }
 
     /// One frame: to the recording, and resampled and gathered to the agent.
-    pub(super) fn frame(&mut self, at: Instant, position: u64, voiced: bool, rate: SampleRate, samples: &[i16]) {
+    pub(super) fn frame(
+        &mut self,
+        at: Instant,
+        position: u64,
+        (concealed, voiced): (bool, bool),
+        rate: SampleRate,
+        samples: &[i16],
+    ) {
         let Some(media) = &mut self.media else { return };
         if let Some(recorder) = &mut self.recorder {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
-            let place = media.place(at, position, rate, recorder.rate());
+            let place = media.place(at, position, rate, recorder.rate(), concealed);
             recorder.add(side, place, rate, self.recording.kept(samples));
         }
         if self.is_unanswered_call_of_ours() || self.hold.on {
