@@ -25,6 +25,7 @@ mod capture;
 mod dns;
 mod gateway;
 mod kamailio;
+mod pipecat;
 mod process;
 mod sipp;
 mod sipp_called;
