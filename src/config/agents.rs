@@ -45,6 +45,17 @@ pub struct AgentProfile {
     pub prebuffer: Option<Duration>,
     /// What a caller hears before the answer.
     pub early: Early,
+    /// Settings that are given and that its kind does not have.
+    pub without_effect: Vec<&'static str>,
+}
+
+/// What profiles say in vain.
+pub(super) fn warnings(profiles: &[AgentProfile]) -> impl Iterator<Item = String> {
+    profiles.iter().flat_map(|profile| {
+        let AgentProfile { name, kind, .. } = profile;
+        let said = move |field: &&str| format!("agents.{name}.{field} is without effect: {kind} has no such setting");
+        profile.without_effect.iter().map(said)
+    })
 }
 
 impl AgentProfile {
@@ -62,6 +73,7 @@ impl AgentProfile {
             barge_in: None,
             prebuffer: None,
             early: Early::Off,
+            without_effect: Vec::new(),
         }
     }
 }
@@ -109,8 +121,8 @@ impl Reader<'_> {
             let names: Vec<&str> = agent_kinds().map(|(known, _)| known).collect();
             return Err(self.wrong(&key("kind"), &format!("must be one of {}", names.join(", "))));
         }
-        self.check_fits(name, &kind)?;
         let mut profile = AgentProfile::of_kind(name, &kind);
+        profile.without_effect = self.without_effect(name, &kind);
         profile.live = self
             .optional(&key("live"), |text| text.parse().map_err(|_| "must be true or false".into()))?
             .unwrap_or(false);
@@ -137,17 +149,14 @@ impl Reader<'_> {
         Ok(profile)
     }
 
-    /// A setting that a provider does not have would be silently without effect.
-    fn check_fits(&self, name: &str, kind: &str) -> Result<()> {
-        let Some(provider) = wire::by_name(kind) else { return Ok(()) };
-        for row in super::KEYS {
-            let Some(field) = row.path.strip_prefix("agents.*.") else { continue };
-            let key = format!("agents.{name}.{field}");
-            if !COMMON.contains(&field) && !provider.settings.contains(&field) && self.layers.value(&key).is_some() {
-                return Err(self.wrong(&key, &format!("{kind} has no such setting")));
-            }
-        }
-        Ok(())
+    /// Settings that are given and that the provider does not have.
+    fn without_effect(&self, name: &str, kind: &str) -> Vec<&'static str> {
+        let Some(provider) = wire::by_name(kind) else { return Vec::new() };
+        let fields = super::KEYS.iter().filter_map(|row| row.path.strip_prefix("agents.*."));
+        fields
+            .filter(|field| !COMMON.contains(field) && !provider.settings.contains(field))
+            .filter(|field| self.layers.value(&format!("agents.{name}.{field}")).is_some())
+            .collect()
     }
 
     fn remote(&self, key: &dyn Fn(&str) -> String) -> Result<wire::Settings> {

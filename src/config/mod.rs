@@ -267,7 +267,9 @@ impl Config {
     /// What is allowed but will not do what it seems to.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        routes::warnings(&self.routes, &self.signalling)
+        let mut warnings = routes::warnings(&self.routes, &self.signalling);
+        warnings.extend(agents::warnings(&self.agents));
+        warnings
     }
 }
 
@@ -526,9 +528,16 @@ mod tests {
     fn profiles_are_found_by_name_or_built_in() {
         let config = config("[agents.support]\nkind = 'gemini'\nvoice = 'Kore'\ngreeting = 'none'", &[], &[]).unwrap();
         let support = config.profile("support").unwrap();
+        assert_eq!(support.without_effect, Vec::<&str>::new());
         assert_eq!((support.remote.voice.as_deref(), support.remote.greeting), (Some("Kore"), None));
         assert!(config.profile("echo:live").unwrap().live);
         assert!(config.profile("suport").unwrap_err().hint_text().unwrap().contains("support"));
+    }
+
+    #[test]
+    fn a_setting_that_a_kind_does_not_have_is_warned_about() {
+        let config = config("[agents.support]\nkind = 'gemini'\nvad = 'semantic_vad'", &[], &[]).unwrap();
+        assert_eq!(config.warnings(), ["agents.support.vad is without effect: gemini has no such setting"]);
     }
 
     #[test]

@@ -170,6 +170,7 @@ async fn session(stream: TcpStream, shared: Arc<Shared>) {
         turns: 0,
         set: VecDeque::new(),
         open: true,
+        closes: false,
     };
     while bot.open {
         match from.next().await {
@@ -178,6 +179,9 @@ async fn session(stream: TcpStream, shared: Arc<Shared>) {
             Some(Ok(_)) => {}
             _ => return,
         }
+    } // A connection that is dropped with unread bytes is reset, and takes the close frame with it.
+    if bot.closes {
+        let _ = tokio::time::timeout(Duration::from_secs(1), async { while from.next().await.is_some() {} }).await;
     }
 }
 
@@ -198,6 +202,7 @@ struct Bot {
     turns: usize,
     set: VecDeque<(String, Instant)>,
     open: bool,
+    closes: bool,
 }
 
 impl Bot {
@@ -300,7 +305,8 @@ impl Bot {
         if code != 1_006 {
             let frame = CloseFrame { code: code.into(), reason: "as the script says".into() };
             let _ = self.to.send(Message::Close(Some(frame))).await;
-            let _ = self.to.close().await;
+            let _ = self.to.flush().await;
+            self.closes = true;
         }
         self.open = false;
     }

@@ -220,6 +220,7 @@ async fn session(stream: TcpStream, shared: Arc<Shared>) {
         vad: Vad::default(),
         interrupts: true,
         open: true,
+        closes: false,
     };
     if session.fault == Some(Fault::Silent) {
         while from.next().await.is_some() {}
@@ -239,6 +240,9 @@ async fn session(stream: TcpStream, shared: Arc<Shared>) {
             },
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => session.step().await,
         }
+    } // A connection that is dropped with unread bytes is reset, and takes the close frame with it.
+    if session.closes {
+        let _ = tokio::time::timeout(Duration::from_secs(1), async { while from.next().await.is_some() {} }).await;
     }
 }
 
@@ -266,6 +270,7 @@ struct Session {
     vad: Vad,
     interrupts: bool,
     open: bool,
+    closes: bool,
 }
 
 impl Session {
@@ -527,7 +532,8 @@ impl Session {
         if code != 1_006 {
             let frame = CloseFrame { code: code.into(), reason: "as the script says".into() };
             let _ = self.to.send(Message::Close(Some(frame))).await;
-            let _ = self.to.close().await;
+            let _ = self.to.flush().await;
+            self.closes = true;
         }
         self.open = false;
     }

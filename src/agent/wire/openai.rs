@@ -93,6 +93,8 @@ pub struct Wire {
     cut: Option<String>,
     /// We want an answer as soon as none is being made.
     wants_response: bool,
+    /// The connection broke off an answer: the next one is asked to go on.
+    broken_off: bool,
     /// Pieces of the turn that plays, in order.
     items: Vec<Item>,
     /// What the caller said, in the order in which it was said.
@@ -152,6 +154,7 @@ impl Wire {
             response: None,
             cut: None,
             wants_response: false,
+            broken_off: false,
             items: Vec::new(),
             utterances: VecDeque::new(),
             answer: String::new(),
@@ -327,6 +330,9 @@ impl Wire {
                 Speaker::Caller => self.say("user", "input_text", &text),
                 Speaker::Agent => self.say("assistant", "output_text", &text),
             }
+        }
+        if std::mem::take(&mut self.broken_off) {
+            self.respond();
         }
         self.greet();
     }
@@ -588,6 +594,8 @@ impl super::Wire for Wire {
         for utterance in std::mem::take(&mut self.utterances) {
             self.remember(Speaker::Caller, &utterance.text);
         }
+        // Nobody would say anything until the caller does.
+        self.broken_off |= self.wants_response || (self.response.is_some() && self.cut.is_none());
         self.response = None;
         self.cut = None;
         self.wants_response = false;
@@ -922,6 +930,7 @@ mod tests {
         let told = due(&mut wire);
         assert_eq!(told[0]["item"]["content"][0], json!({"type": "input_text", "text": "I lost my card."}));
         assert_eq!(told[1]["item"]["content"][0], json!({"type": "output_text", "text": "Which card?"}));
+        assert_eq!(told[2]["type"], "response.create", "the answer was broken off");
         assert!(matches!(wire.closed(1_008, "no"), AfterClose::GiveUp(_)));
     }
 
