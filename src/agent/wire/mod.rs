@@ -9,7 +9,7 @@ pub mod gemini;
 pub mod openai;
 
 use super::event::{About, Command, Event};
-use crate::unit::SampleRate;
+use crate::{media::codec::g711::Law, unit::SampleRate};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
@@ -233,8 +233,8 @@ impl Encoding {
     /// Appends the bytes of `samples`. Sound that came in as G.711 gets its own bytes back (but for µ-law's second
     /// zero, which sounds like the first).
     pub fn encode(self, samples: &[i16], bytes: &mut Vec<u8>) {
-        match self.codec() {
-            Some(codec) => codec.encode(samples, bytes),
+        match self.law() {
+            Some(law) => law.compress(samples, bytes),
             None => bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes())),
         }
     }
@@ -242,20 +242,20 @@ impl Encoding {
     /// The samples of `bytes`; half a sample at the end is dropped.
     #[must_use]
     pub fn decode(self, bytes: &[u8]) -> Vec<i16> {
-        match self.codec() {
-            Some(codec) => {
+        match self.law() {
+            Some(law) => {
                 let mut samples = Vec::with_capacity(bytes.len());
-                codec.decode(bytes, &mut samples);
+                law.expand(bytes, &mut samples);
                 samples
             }
             None => bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect(),
         }
     }
 
-    fn codec(self) -> Option<&'static crate::media::codec::Codec> {
+    const fn law(self) -> Option<Law> {
         match self {
-            Self::Pcmu => crate::media::codec::by_name("pcmu"),
-            Self::Pcma => crate::media::codec::by_name("pcma"),
+            Self::Pcmu => Some(Law::Mu),
+            Self::Pcma => Some(Law::A),
             Self::Pcm(_) => None,
         }
     }
