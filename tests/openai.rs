@@ -56,7 +56,8 @@ async fn a_whole_conversation_with_barge_in() {
     let script = Script { key: Some(KEY.into()), replies: replies(), hears, ..Script::default() };
     let mock = MockOpenAi::start(script).await;
     let sound = voice(&[(1_200, 2_500), (900, 2_600)]);
-    let settings = "voice = 'marin'\nlanguage = 'en-US'\ninstructions = 'Be brief.'\nend_of_speech = '500ms'";
+    let settings = "voice = 'marin'\nlanguage = 'en-US'\ninstructions = 'Be brief.'\nend_of_speech = '500ms'\n\
+                    [media]\ncodecs = ['pcmu']";
     let conversation = call(&mock, 25_100, settings, sound, 1_500).await;
     let view = &conversation.gateway;
 
