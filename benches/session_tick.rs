@@ -33,8 +33,8 @@ const OFFER: &str =
 
 fn pipeline() -> Pipeline {
     let settings = Settings {
-        tone: voxgw::call::pipeline::recording::Tone::default(),
-        srtp: voxgw::call::pipeline::srtp::Settings::default(),
+        tone: call::pipeline::recording::Tone::default(),
+        srtp: call::pipeline::srtp::Settings::default(),
         call: call::Settings {
             direction: Direction::In,
             owner: Owner::Offline,

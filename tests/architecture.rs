@@ -37,7 +37,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("media",         WORDS, &[]),
     ("route",         BASE,  &[]),
     ("agent::event",  WORDS, &["media::dsp"]),
-    ("agent::wire",   WORDS, &["agent::event"]),
+    // Sound on a socket may be G.711.
+    ("agent::wire",   WORDS, &["agent::event", "media::codec"]),
     ("agent::local",  WORDS, &["agent::event", "agent::wire", "media::dsp"]),
     ("call",          WORDS, &["sip", "media", "agent::event", "agent::wire", "agent::local"]),
     // The config names what it configures; nothing pure may use it.

@@ -11,103 +11,29 @@
 )]
 
 #[allow(dead_code, reason = "shared by several test targets")]
+#[path = "support/conversation.rs"]
+mod conversation;
+#[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/mock_gemini.rs"]
 mod mock_gemini;
 #[path = "support/program.rs"]
 mod program;
 
+use conversation::{Conversation, loudest, voice};
 use mock_gemini::{Event, KeySeen, MIN_CONTINUITY, MockGemini, Reply, Script};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use voxgw::{
-    agent::event::Sound,
-    agent::seat::{Plan, PlayPlan},
-    api::model::{SessionView, StreamItem},
     call::journal::{Verdict, Who},
-    config::{Config, Layers},
-    gateway::{Engine, Handle, Originate},
     media::dsp::tone,
-    sip::uri::Uri,
     unit::SampleRate,
 };
 
 const KEY: &str = "AIzaTest-0123456789-abcd";
 
-fn config(folder: &std::path::Path, ports: &str, agent: &str) -> Arc<Config> {
-    let mut layers = Layers::defaults();
-    layers.add_flag("sip.listen", "udp:127.0.0.1:0");
-    layers.add_flag("media.rtp_ports", ports);
-    layers.add_flag("recording.folder", &folder.display().to_string());
-    layers.add_flag("recording.agent_frames", "true");
-    layers.add_file_text(agent, std::path::Path::new("voxgw.toml")).unwrap();
-    Arc::new(Config::from_layers(&layers).unwrap())
-}
-
-struct Conversation {
-    gateway: SessionView,
-    caller: SessionView,
-    folder: tempfile::TempDir,
-}
-
 /// One call to a gateway whose agent is `mock`; the caller plays `sound` after a second.
 async fn call(mock: &MockGemini, ports: u16, settings: &str, sound: Vec<i16>, stay: Duration) -> Conversation {
-    let folder = tempfile::tempdir().unwrap();
-    let agent = format!("[agents.ai]\nkind = 'gemini'\nendpoint = '{}'\n{settings}\n", mock.url);
-    let serve_config = config(&folder.path().join("serve"), &format!("{ports}-{}", ports + 9), &agent);
-    let plan =
-        Plan::of(&serve_config.profile("ai").unwrap(), &|name| (name == "GEMINI_API_KEY").then(|| KEY.to_owned()))
-            .unwrap();
-    let gateway = Engine::start(serve_config, Some(Arc::new(plan))).unwrap();
-    let dial_config = config(&folder.path().join("dial"), &format!("{}-{}", ports + 10, ports + 19), "");
-    let caller = Engine::start(dial_config, None).unwrap();
-    let address = gateway.listening[0].trim_start_matches("udp:").to_owned();
-    let play = PlayPlan {
-        files: if sound.is_empty() { vec![] } else { vec![Sound { rate: SampleRate::HZ_8000, samples: sound.into() }] },
-        digits: vec![],
-        start_after: Duration::from_secs(1),
-        hang_up_after: Some(stay),
-        waits_to_begin: false,
-        waits_to_end: false,
-    };
-    let originate = Originate {
-        to: Uri::parse(&format!("sip:support@{address}")).unwrap(),
-        from: Uri::parse("sip:+4930123456@test.invalid").unwrap(),
-        proxy: None,
-        headers: vec![],
-        credentials: None,
-        plan: Arc::new(Plan::play("play", play)),
-        ring: Duration::from_secs(10),
-        max_duration: None,
-        hang_up_after_silence: None,
-        hang_up_after_turns: None,
-    };
-    caller.originate(originate).await.unwrap();
-    let (ours, theirs) = tokio::join!(finished(&gateway), finished(&caller));
-    gateway.finish_files();
-    caller.finish_files();
-    Conversation { gateway: ours, caller: theirs, folder }
-}
-
-async fn finished(handle: &Handle) -> SessionView {
-    let (snapshot, mut items) = handle.hub.subscribe().await.unwrap();
-    let mut view = snapshot.sessions.into_iter().next().unwrap_or_default();
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(40);
-    while view.summary.is_none() {
-        let item = tokio::time::timeout_at(deadline, items.recv()).await.expect("the call ends in time").unwrap();
-        if let StreamItem::Record { record, .. } = &*item {
-            view.apply(record);
-        }
-    }
-    view
-}
-
-/// Something like speech: a tone that swells, `(voice ms, silence ms)` again and again.
-fn voice(parts: &[(usize, usize)]) -> Vec<i16> {
-    let mut samples = Vec::new();
-    for (voiced, silent) in parts {
-        tone::sine(320.0, 9_000.0, SampleRate::HZ_8000, samples.len(), voiced * 8, &mut samples);
-        samples.resize(samples.len() + silent * 8, 0);
-    }
-    samples
+    let agent = format!("kind = 'gemini'\nendpoint = '{}'\n{settings}", mock.url);
+    conversation::call(&agent, ("GEMINI_API_KEY", KEY), ports, sound, stay).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,7 +80,7 @@ async fn a_whole_conversation_with_barge_in() {
     assert!(summary.uplink.is_some() && summary.downlink.is_some());
 
     // The caller heard each answer's own tone, and silence soon after cutting in.
-    let wav = std::fs::read(call_file(&conversation, "dial", "call.wav")).unwrap();
+    let wav = std::fs::read(conversation.file("dial", "call.wav")).unwrap();
     let wav = voxgw::media::file::wav::read(&wav).unwrap();
     for frequency in [700.0, 900.0, 1_100.0] {
         let found = wav.channels[1].chunks(1_600).any(|chunk| tone::share_at(frequency, wav.rate, chunk) > 0.9);
@@ -163,7 +89,7 @@ async fn a_whole_conversation_with_barge_in() {
     assert!(conversation.caller.summary.as_ref().unwrap().stats.inbound.lost == 0);
 
     // The cassette plays the same conversation again, offline.
-    let cassette = std::fs::read_to_string(call_file(&conversation, "serve", "agent.jsonl")).unwrap();
+    let cassette = std::fs::read_to_string(conversation.file("serve", "agent.jsonl")).unwrap();
     assert!(!cassette.contains(KEY), "no key in the cassette");
     let again = replay_recorded(&conversation).await;
     assert_eq!(again.turns.len(), 3, "{:?}", again.turns);
@@ -199,21 +125,12 @@ async fn replay_recorded(conversation: &Conversation) -> voxgw::replay::Conversa
         clock::Instant,
         replay::{Speed, converse, recorded_plan, source},
     };
-    let folder = call_file(conversation, "serve", "");
+    let folder = conversation.file("serve", "");
     let source = source::open(&folder, &source::Options::default()).unwrap();
     let text = std::fs::read_to_string(folder.join("agent.jsonl")).unwrap();
     let recorded = Recorded::parse(&text, Instant::from_millis(1_000)).unwrap();
     let seat = Seat::Local(Box::new(recorded));
     converse(&source.streams[0], &recorded_plan(), seat, "call", Speed::Max, &mut |_| {}).await
-}
-
-fn call_file(conversation: &Conversation, side: &str, name: &str) -> std::path::PathBuf {
-    let folder = std::fs::read_dir(conversation.folder.path().join(side)).unwrap().flatten().next().unwrap();
-    folder.path().join(name)
-}
-
-fn loudest(samples: &[i16]) -> &[i16] {
-    samples.chunks(1_600).max_by_key(|chunk| chunk.iter().map(|s| u64::from(s.unsigned_abs())).sum::<u64>()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,7 +147,7 @@ async fn a_wrong_key_leads_to_an_apology_with_the_right_cause() {
     );
     let bye = view.sip_messages().find(|(_, message)| message.label == "BYE").unwrap().1;
     assert!(bye.text.contains("cause=503"), "{}", bye.text);
-    let wav = std::fs::read(call_file(&conversation, "dial", "call.wav")).unwrap();
+    let wav = std::fs::read(conversation.file("dial", "call.wav")).unwrap();
     let heard = &voxgw::media::file::wav::read(&wav).unwrap().channels[1];
     let loud = heard.chunks(160).filter(|frame| frame.iter().any(|s| s.abs() > 1_000)).count();
     assert!(loud > 100, "the apology was heard for {} ms", loud * 20);

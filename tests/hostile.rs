@@ -29,7 +29,7 @@ use voxgw::{
             recorded::Recorded,
             scripted::{self, Script},
         },
-        wire::gemini::Wire,
+        wire::{PROVIDERS, listening},
     },
     call::{journal::Record, pipeline::formats},
     clock::{Instant, WallTime},
@@ -442,15 +442,21 @@ const FRAMES: &[&str] = &[
     r#"{"serverContent":{"inputTranscription":{"text":" \u00e4h"},"outputTranscription":{"text":"Sure"}}}"#,
     r#"{"goAway":{"timeLeft":"9.5s"},"sessionResumptionUpdate":{"newHandle":"h","resumable":true}}"#,
     r#"{"toolCall":{"functionCalls":[]},"voiceActivity":{"type":"ACTIVITY_END"},"error":{"code":3},"code":1007}"#,
+    r#"{"type":"session.updated","session":{"audio":{"output":{"format":{"type":"audio/pcm","rate":24000}}}}}"#,
+    r#"{"type":"response.output_audio.delta","response_id":"r","item_id":"i","content_index":0,"delta":"AQD_fw=="}"#,
+    r#"{"type":"response.done","response":{"id":"r","status":"failed","status_details":{"error":{"code":"x"}},"output":[]}}"#,
+    r#"{"type":"conversation.item.input_audio_transcription.completed","item_id":"u","transcript":"\u00e4h"}"#,
 ];
 
 fn check_frame(bytes: &[u8]) {
-    let mut wire = Wire::listening();
-    let mut events = VecDeque::new();
-    wire.receive(bytes, &mut events);
-    let mut messages = Vec::new();
-    wire.due(&mut messages);
-    let _ = wire.closed(1_007, &String::from_utf8_lossy(bytes));
+    for provider in PROVIDERS {
+        let mut wire = listening(provider.name).unwrap();
+        let mut events = VecDeque::new();
+        wire.receive(bytes, &mut events);
+        let mut messages = Vec::new();
+        wire.due(&mut messages);
+        let _ = wire.closed(1_007, &String::from_utf8_lossy(bytes));
+    }
 }
 
 fn cassette() -> String {

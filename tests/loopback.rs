@@ -371,7 +371,17 @@ fn over_tls_sound_is_encrypted_and_no_key_is_left_anywhere() {
         let gateway = home.serve("echo:live", &["--sip", "tls:127.0.0.1:0", "--pcap", pcap]);
         let port = port_after(&gateway.running.stderr(), "tls:127.0.0.1:");
         let kept = home.path().join(policy);
-        let more = ["--srtp", policy, "--codec", "pcmu", "--silence", "--hangup-after", "1500ms", "--journal", kept.to_str().unwrap()];
+        let more = [
+            "--srtp",
+            policy,
+            "--codec",
+            "pcmu",
+            "--silence",
+            "--hangup-after",
+            "1500ms",
+            "--journal",
+            kept.to_str().unwrap(),
+        ];
         home.dial(&format!("sip:bob@localhost:{port};transport=tls"), &more).exits(0);
         let journal = finished_journals(&gateway.recordings, 1).remove(0);
         assert_eq!(journal.of_kind("media")[0]["srtp"], "AEAD_AES_256_GCM", "{policy}");

@@ -31,6 +31,7 @@ use voxgw::{
         BargeIn,
         journal::{Body, CallState, Verdict},
     },
+    clock::Instant,
     media::dsp::tone::share_at,
     unit::SampleRate,
 };
@@ -254,6 +255,38 @@ fn a_turn_that_is_cut_before_its_first_packet_was_not_heard() {
     let turns = world.turns();
     assert_eq!(turns.len(), 2);
     assert_eq!((turns[1].cut, turns[1].generated_ms, turns[1].heard_ms), (true, 100, 0));
+}
+
+#[test]
+fn a_stream_without_ends_of_turns_has_turns_and_its_marks_are_reached_when_they_are_heard() {
+    let mut says = burst(100, 700.0, 1_000);
+    says.push(after(200, AgentEvent::Mark(1)));
+    says.push(after(200, AgentEvent::Mark(2)));
+    says.extend(burst(3_000, 1_150.0, 5_000));
+    says.push(after(3_600, AgentEvent::Mark(3)));
+    // A clear: what waits is thrown away, what follows is new.
+    says.extend([after(4_000, AgentEvent::Interrupted), after(4_000, AgentEvent::TurnComplete)]);
+    says.extend(burst(4_100, 900.0, 500));
+    says.push(after(4_200, AgentEvent::Mark(4)));
+    let mut world = World::new(Setup { ends_turns: false, ..Setup::remote(FakeAgent::ready(says)) });
+    world.caller_hangs_up(7_000);
+    world.run_to_end(8_000);
+
+    let started_ms = world.agent.started_at();
+    let marked = |told: &(Instant, Told)| match told.1 {
+        Told::Marked(mark) => Some((mark, ms(told.0) - started_ms)),
+        _ => None,
+    };
+    let marks: Vec<(u32, f64)> = world.agent.told.iter().filter_map(marked).collect();
+    assert_eq!(marks.iter().map(|(mark, _)| *mark).collect::<Vec<_>>(), [2, 3, 4], "the newest of those reached");
+    for ((_, at_ms), expected_ms) in marks.iter().zip([1_100.0, 4_000.0, 4_600.0]) {
+        assert!((at_ms - expected_ms).abs() <= 45.0, "{at_ms} ms instead of {expected_ms} ms");
+    }
+    let turns = world.turns();
+    let ends: Vec<(bool, u32)> = turns.iter().map(|turn| (turn.cut, turn.generated_ms)).collect();
+    assert_eq!(ends, [(false, 1_000), (true, 5_000), (false, 500)]);
+    assert!((900..=1_020).contains(&turns[1].heard_ms), "{} ms", turns[1].heard_ms);
+    assert_eq!(toned(&world.sent, 900.0).len(), 25, "what follows a clear is heard whole");
 }
 
 // Endings

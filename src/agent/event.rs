@@ -89,11 +89,13 @@ pub enum Command<'a> {
     Digit(char),
     /// The caller was sent the last of the agent's present turn.
     Played,
-    /// We cut the agent's turn; so much of it was heard.
+    /// The agent's turn was cut, by us or as it asked for; so much of it was heard.
     Interrupted {
         /// Milliseconds that the caller was sent.
         heard_ms: u32,
     },
+    /// All sound before this mark of the agent's was sent to the caller, or thrown away.
+    Marked(u32),
     /// The caller holds us, or is back.
     Held(bool),
     /// The call is over.
@@ -113,6 +115,8 @@ pub enum Event {
         /// 16-bit mono.
         samples: Vec<i16>,
     },
+    /// It wants to know when all its sound so far was sent. Numbers grow.
+    Mark(u32),
     /// It decided that the caller's turn is over.
     EndOfSpeech,
     /// All sound of its turn has been given.
@@ -153,6 +157,9 @@ pub struct CassetteFrame {
     pub t: f64,
     /// `in` from the provider, `out` to it.
     pub direction: crate::call::journal::Direction,
+    /// Which wire reads it, on the first frame of a connection; frames before there were several are Gemini's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<String>,
     /// The JSON text. Audio that we sent is left out, its length is said.
     pub text: String,
 }

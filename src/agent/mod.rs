@@ -8,4 +8,5 @@ pub mod local;
 pub mod prompts;
 pub mod seat;
 pub mod socket;
+pub mod token;
 pub mod wire;

@@ -8,20 +8,18 @@ use super::{
         play::Play,
         scripted::{DEFAULT, Script, Scripted},
     },
-    prompts,
-    wire::gemini,
+    prompts, token,
+    wire::{self, Auth, Facts, Provider, Wire},
 };
 use crate::{
     call::{BargeIn, Early, turn::Owner},
+    clock::WallTime,
     config::{AgentProfile, read_secret, secret_from_environment},
     error::{Error, Kind, Result},
     redact::Secret,
     unit::SampleRate,
 };
 use std::{path::Path, sync::Arc, time::Duration};
-
-/// The vendor's address.
-const GEMINI: &str = "wss://generativelanguage.googleapis.com";
 
 /// An agent that is ready to be seated at any number of calls.
 #[derive(Clone, Debug)]
@@ -50,21 +48,61 @@ pub enum What {
     },
     /// `scripted`.
     Scripted(Arc<Script>),
-    /// `gemini`.
-    Gemini(Arc<GeminiPlan>),
+    /// A provider's.
+    Remote(Arc<RemotePlan>),
     /// `dial --play` and `--silence`.
     Play(PlayPlan),
 }
 
-/// Where Gemini is and what it is told.
+/// Where a provider is and what it is told.
 #[derive(Debug)]
-pub struct GeminiPlan {
+pub struct RemotePlan {
+    /// Its row.
+    pub provider: &'static Provider,
     /// Whole URL without a key.
     pub url: String,
-    /// Goes into a header.
-    pub key: Secret,
-    /// Setup.
-    pub settings: gemini::Settings,
+    /// How the key travels.
+    pub auth: Auth,
+    /// The key, if it needs one.
+    pub key: Option<Secret>,
+    /// What the profile says.
+    pub settings: Arc<wire::Settings>,
+    /// Whether the caller may interrupt.
+    pub interruptible: bool,
+}
+
+impl RemotePlan {
+    /// A wire for one call.
+    #[must_use]
+    pub fn wire(&self, facts: &Facts) -> Box<dyn Wire> {
+        let settings = Arc::new(self.settings.for_call(&facts.about));
+        (self.provider.wire)(&settings, &Facts { interruptible: self.interruptible, ..facts.clone() })
+    }
+
+    /// The rate that it would like to hear, whatever the call's codec.
+    #[must_use]
+    pub fn hears(&self) -> SampleRate {
+        self.wire(&Facts { codec: String::new(), ..Facts::default() }).rate()
+    }
+
+    /// Scheme and host, for messages.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        let start = self.url.find("://").map_or(0, |at| at + 3);
+        self.url[start..].find(['/', '?']).map_or(&self.url, |end| &self.url[..start + end])
+    }
+
+    /// The header that carries the key, for one connection of `call`.
+    #[must_use]
+    pub fn credentials(&self, call: &str, now: WallTime) -> Option<(String, Secret)> {
+        let key = self.key.as_ref()?;
+        let bearer = |token: &str| ("authorization".to_owned(), Secret::new(&format!("Bearer {token}")));
+        Some(match &self.auth {
+            Auth::Header(name) => (name.to_string(), key.clone()),
+            Auth::Bearer => bearer(key.reveal()),
+            Auth::Jwt => bearer(&token::sign(key, call, now)),
+        })
+    }
 }
 
 /// What `dial` plays.
@@ -92,11 +130,13 @@ impl Plan {
     pub fn of(profile: &AgentProfile, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let what = match profile.kind.as_str() {
             "echo" => What::Echo { live: profile.live },
-            "gemini" => What::Gemini(Arc::new(gemini_plan(profile, env)?)),
-            _ => What::Scripted(Arc::new(script(profile.script.as_deref())?)),
+            kind => match wire::by_name(kind) {
+                Some(provider) => What::Remote(Arc::new(remote_plan(provider, profile, env)?)),
+                None => What::Scripted(Arc::new(script(profile.script.as_deref())?)),
+            },
         };
         let (barge_in, owner, prebuffer) = match &what {
-            What::Gemini(_) => (BargeIn::Provider, Owner::Provider, Duration::ZERO),
+            What::Remote(_) => (BargeIn::Provider, Owner::Provider, Duration::ZERO),
             What::Echo { live: true } => (BargeIn::Off, Owner::Offline, Duration::from_millis(40)),
             _ => (BargeIn::Local, Owner::Offline, Duration::ZERO),
         };
@@ -133,24 +173,24 @@ impl Plan {
                 let player = Play::new(play.files.clone(), play.digits.clone(), play.start_after, play.hang_up_after);
                 Box::new(player.waiting(play.waits_to_begin, play.waits_to_end))
             }
-            What::Gemini(_) => return None,
+            What::Remote(_) => return None,
         })
     }
 
     /// Rate that it speaks at, as far as it may choose.
     #[must_use]
-    pub const fn speaks(&self) -> SampleRate {
+    pub fn speaks(&self) -> SampleRate {
         match &self.what {
-            What::Gemini(_) => gemini::DOWNLINK_RATE,
+            What::Remote(remote) => remote.provider.speaks.unwrap_or_else(|| remote.hears()),
             What::Echo { .. } | What::Scripted(_) | What::Play(_) => SampleRate::HZ_16000,
         }
     }
 
     /// Rate that a remote agent wants to hear.
     #[must_use]
-    pub const fn rate(&self) -> Option<SampleRate> {
+    pub fn rate(&self) -> Option<SampleRate> {
         match &self.what {
-            What::Gemini(_) => Some(gemini::UPLINK_RATE),
+            What::Remote(remote) => Some(remote.hears()),
             _ => None,
         }
     }
@@ -170,15 +210,19 @@ pub fn script(path: Option<&Path>) -> Result<Script> {
         .map_err(|problem| Error::usage(format!("{}: {}", path.display(), problem.trim_end())))
 }
 
-/// The key: file of the profile, `GEMINI_API_KEY`, `GOOGLE_API_KEY`, or their `_FILE` variants.
+/// The key: file of the profile, or the provider's environment variables and their `_FILE` variants.
 ///
 /// # Errors
 /// Names the file that could not be read.
-pub fn gemini_key(profile: &AgentProfile, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Secret>> {
+pub fn key(
+    provider: &Provider,
+    profile: &AgentProfile,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Secret>> {
     if let Some(path) = &profile.key_file {
         return read_secret(path).map(Some);
     }
-    for name in ["GEMINI_API_KEY", "GOOGLE_API_KEY"] {
+    for name in provider.keys {
         if let Some(key) = secret_from_environment(name, env)? {
             return Ok(Some(key));
         }
@@ -186,19 +230,41 @@ pub fn gemini_key(profile: &AgentProfile, env: &dyn Fn(&str) -> Option<String>) 
     Ok(None)
 }
 
-fn gemini_plan(profile: &AgentProfile, env: &dyn Fn(&str) -> Option<String>) -> Result<GeminiPlan> {
-    let key = gemini_key(profile, env)?.ok_or_else(|| {
-        Error::new(Kind::Agent, format!("agent {}: there is no key for Gemini", profile.name))
-            .hint("set GEMINI_API_KEY, or agents.NAME.key_file; without a key use --agent scripted")
-    })?;
-    let base = profile.endpoint.as_deref().unwrap_or(GEMINI).trim_end_matches('/');
-    if !base.starts_with("ws://") && !base.starts_with("wss://") {
+fn remote_plan(
+    provider: &'static Provider,
+    profile: &AgentProfile,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<RemotePlan> {
+    let base = profile.endpoint.as_deref().unwrap_or(provider.endpoint).trim_end_matches('/');
+    if profile.remote.auth.as_deref() == Some("jwt") && key(provider, profile, env)?.is_none() {
+        let name = provider.keys.first().copied().unwrap_or_default();
+        let problem = format!("agents.{}.auth = jwt: there is no secret to sign with", profile.name);
+        return Err(Error::new(Kind::Agent, problem).hint(format!("set {name}, or agents.NAME.key_file")));
+    }
+    let is_web_socket = base.starts_with("ws://") || base.starts_with("wss://");
+    if base.is_empty() {
+        let problem = format!("agents.{}.endpoint is not given", profile.name);
+        return Err(Error::usage(problem).hint("name the service: endpoint = \"wss://bot.example.com/ws\""));
+    }
+    if !is_web_socket {
         return Err(Error::usage(format!(
             "agents.{}.endpoint = {base}: must begin with wss:// or ws://",
             profile.name
         )));
     }
-    let url =
-        format!("{base}/ws/google.ai.generativelanguage.{}.GenerativeService.BidiGenerateContent", profile.api_version);
-    Ok(GeminiPlan { url, key, settings: profile.gemini.clone() })
+    let key = key(provider, profile, env)?;
+    if key.is_none() && !(provider.key_optional && profile.endpoint.is_some()) {
+        let name = provider.keys.first().copied().unwrap_or_default();
+        let problem = format!("agent {}: there is no key for {}", profile.name, provider.name);
+        return Err(Error::new(Kind::Agent, problem)
+            .hint(format!("set {name}, or agents.NAME.key_file; without a key use --agent scripted")));
+    }
+    Ok(RemotePlan {
+        provider,
+        url: (provider.url)(&profile.remote, base),
+        auth: (provider.auth)(&profile.remote, base),
+        key,
+        settings: Arc::new(profile.remote.clone()),
+        interruptible: profile.barge_in != Some(BargeIn::Off),
+    })
 }

@@ -5,8 +5,8 @@
 
 use super::{
     event::{CassetteFrame, Event},
-    seat::GeminiPlan,
-    wire::gemini::{AfterClose, Wire},
+    seat::RemotePlan,
+    wire::{AfterClose, Facts, Wire},
 };
 use crate::{
     call::{journal::Direction, latency::Histogram},
@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     tungstenite::{
         self, Message,
         client::IntoClientRequest as _,
-        http::HeaderValue,
+        http::{HeaderName, HeaderValue},
         protocol::{WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -31,6 +31,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that is sent away sooner than this was of no use.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
+/// Before a connection is tried again; twice as long each time.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The vendor's 16 MiB, and some.
 const MESSAGE_MAX: usize = 20 << 20;
 
@@ -41,7 +43,7 @@ pub type Outgoing = (String, Option<Instant>);
 #[derive(Debug)]
 pub struct Shared {
     /// The translation.
-    pub wire: RefCell<Wire>,
+    pub wire: RefCell<Box<dyn Wire>>,
     /// RTP in to provider socket, voiced frames.
     pub uplink: RefCell<Histogram>,
     /// Frames for the cassette, if it is kept.
@@ -50,34 +52,78 @@ pub struct Shared {
     pub origin: Instant,
 }
 
+/// A socket that was opened, as the session sees it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The translation and the figures.
+    pub shared: Rc<Shared>,
+    /// Messages for the provider.
+    pub to: mpsc::Sender<Outgoing>,
+    /// What the provider means.
+    pub events: mpsc::Receiver<Event>,
+}
+
+/// Seats `plan` at a call: its wire, and a task that carries frames until the session drops its sender.
+#[must_use]
+pub fn open(
+    plan: &Arc<RemotePlan>,
+    facts: &Facts,
+    origin: Instant,
+    cassette: Option<mpsc::UnboundedSender<CassetteFrame>>,
+) -> Opened {
+    let (to, outgoing) = mpsc::channel(512);
+    let (events_to, events) = mpsc::channel(64);
+    let wire = RefCell::new(plan.wire(facts));
+    let call = facts.call.clone();
+    let shared = Rc::new(Shared { wire, uplink: RefCell::default(), cassette, origin });
+    tokio::task::spawn_local(run(Arc::clone(plan), call, Rc::clone(&shared), outgoing, events_to));
+    Opened { shared, to, events }
+}
+
 type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Runs until the session drops its sender, or the provider is lost for good.
-pub async fn run(
-    plan: Arc<GeminiPlan>,
+async fn run(
+    plan: Arc<RemotePlan>,
+    call: String,
     shared: Rc<Shared>,
     mut outgoing: mpsc::Receiver<Outgoing>,
     events: mpsc::Sender<Event>,
 ) {
-    let mut short_lived = 0;
+    let (mut short_lived, mut tries) = (0, 0);
     loop {
         let connected_at = SystemClock::now();
-        let mut stream = match connect(&plan).await {
+        let mut stream = match connect(&plan, &call).await {
             Ok(stream) => stream,
+            Err(problem) if tries < plan.settings.reconnects.unwrap_or(plan.provider.retries) && !problem.is_final => {
+                let _ = events.send(Event::Note(format!("{}; trying again", problem.text))).await;
+                tokio::time::sleep(RETRY_AFTER * 2_u32.saturating_pow(tries)).await;
+                tries += 1;
+                continue;
+            }
             Err(problem) => {
-                let _ = events.send(Event::Failed(problem)).await;
+                let _ = events.send(Event::Failed(problem.text)).await;
                 return;
             }
         };
-        let setup = shared.wire.borrow_mut().setup();
+        tries = 0;
+        let (mut setup, mut known) = (Vec::new(), VecDeque::new());
+        shared.wire.borrow_mut().setup(&mut setup, &mut known);
+        let mut label = Some(shared.wire.borrow().label());
         // What was meant for the last connection may not come before this one is ready.
         while outgoing.try_recv().is_ok() {}
-        keep(&shared, Direction::Out, &setup);
-        if stream.send(Message::text(setup)).await.is_err() {
-            let _ = events.send(Event::Failed("the provider closed the connection at once".into())).await;
-            return;
+        for text in setup {
+            keep(&shared, plan.provider.sound, Direction::Out, &text, label.take());
+            if stream.send(Message::text(text)).await.is_err() {
+                let _ = events.send(Event::Failed("the provider closed the connection at once".into())).await;
+                return;
+            }
         }
-        match converse(&mut stream, &shared, &mut outgoing, &events).await {
+        let ready = known.contains(&Event::Ready);
+        for event in known {
+            let _ = events.send(event).await;
+        }
+        match converse(&mut stream, plan.provider.sound, ready, &shared, &mut outgoing, &events).await {
             End::SessionOver => {
                 let _ = tokio::time::timeout(Duration::from_secs(1), stream.close(None)).await;
                 return;
@@ -100,6 +146,11 @@ pub async fn run(
                         let text = format!("the provider closed with {code} {reason}; connecting again");
                         let _ = events.send(Event::Note(text)).await;
                     }
+                    AfterClose::HangUp(reason) => {
+                        let _ = events.send(Event::HangUp(reason.clone())).await;
+                        let _ = events.send(Event::Closed(reason)).await;
+                        return;
+                    }
                     AfterClose::GiveUp(problem) => {
                         let _ = events.send(Event::Failed(problem)).await;
                         return;
@@ -118,13 +169,14 @@ enum End {
 
 async fn converse(
     stream: &mut Stream,
+    sound: &str,
+    mut ready: bool,
     shared: &Rc<Shared>,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     events: &mpsc::Sender<Event>,
 ) -> End {
     let ready_by = tokio::time::sleep(READY_WITHIN);
     tokio::pin!(ready_by);
-    let mut ready = false;
     let mut found = VecDeque::new();
     let mut due = Vec::new();
     loop {
@@ -132,7 +184,7 @@ async fn converse(
             biased;
             message = outgoing.recv() => {
                 let Some((text, voiced_since)) = message else { return End::SessionOver };
-                keep(shared, Direction::Out, &text);
+                keep(shared, sound, Direction::Out, &text, None);
                 if let Err(problem) = stream.send(Message::text(text)).await {
                     return closed_by(&problem);
                 }
@@ -155,7 +207,7 @@ async fn converse(
                     None => return End::Closed(1_006, "connection lost".into()),
                 };
                 if shared.cassette.is_some() {
-                    keep(shared, Direction::In, &String::from_utf8_lossy(&bytes));
+                    keep(shared, sound, Direction::In, &String::from_utf8_lossy(&bytes), None);
                 }
                 {
                     let mut wire = shared.wire.borrow_mut();
@@ -163,14 +215,16 @@ async fn converse(
                     wire.due(&mut due);
                 }
                 for text in due.drain(..) {
-                    keep(shared, Direction::Out, &text);
+                    keep(shared, sound, Direction::Out, &text, None);
                     if let Err(problem) = stream.send(Message::text(text)).await {
                         return closed_by(&problem);
                     }
                 }
                 for event in found.drain(..) {
                     ready |= event == Event::Ready;
-                    if events.send(event).await.is_err() {
+                    let failed = matches!(event, Event::Failed(_));
+                    // What it cannot go on after ends here: the session has said what there is to say.
+                    if events.send(event).await.is_err() || failed {
                         return End::SessionOver;
                     }
                 }
@@ -190,26 +244,38 @@ fn closed_by(problem: &tungstenite::Error) -> End {
 }
 
 /// One line of the cassette; our own audio is left out, it is in the recording.
-fn keep(shared: &Shared, direction: Direction, text: &str) {
+fn keep(shared: &Shared, sound: &str, direction: Direction, text: &str, wire: Option<String>) {
     let Some(cassette) = &shared.cassette else { return };
-    let text = if direction == Direction::Out && text.starts_with("{\"realtimeInput\":{\"audio\"") {
+    let text = if direction == Direction::Out && text.starts_with(sound) {
         format!("{{\"audioBytes\":{}}}", text.len())
     } else {
         text.to_owned()
     };
     let t = (SystemClock::now().signed_ms_since(shared.origin) * 1_000.0).round() / 1e6;
-    let _ = cassette.send(CassetteFrame { t, direction, text });
+    let _ = cassette.send(CassetteFrame { t, direction, wire, text });
 }
 
-async fn connect(plan: &GeminiPlan) -> Result<Stream, String> {
-    let place = plan.url.split("/ws/").next().unwrap_or_default().to_owned();
-    let failed = |problem: String| format!("could not connect to {place}: {problem}");
+/// Why there is no connection.
+struct Unreachable {
+    text: String,
+    /// Trying again would bring the same.
+    is_final: bool,
+}
+
+async fn connect(plan: &RemotePlan, call: &str) -> Result<Stream, Unreachable> {
+    let place = plan.place();
+    let because =
+        |problem: String, is_final| Unreachable { text: format!("could not connect to {place}: {problem}"), is_final };
+    let failed = |problem: String| because(problem, true);
     let mut request = plan.url.as_str().into_client_request().map_err(|problem| failed(problem.to_string()))?;
-    let mut key = HeaderValue::from_str(plan.key.reveal())
-        .map_err(|_| failed("the key has characters that no key has".into()))?;
-    // Not shown by anybody's debug output.
-    key.set_sensitive(true);
-    request.headers_mut().insert("x-goog-api-key", key);
+    if let Some((name, value)) = plan.credentials(call, SystemClock::wall()) {
+        let mut value = HeaderValue::from_str(value.reveal())
+            .map_err(|_| failed("the key has characters that no key has".into()))?;
+        // Not shown by anybody's debug output.
+        value.set_sensitive(true);
+        let name = HeaderName::try_from(name).map_err(|_| failed("auth names no header".into()))?;
+        request.headers_mut().insert(name, value);
+    }
     // tungstenite's defaults of 128 KiB would cost more memory than the rest of the call.
     let config = WebSocketConfig::default()
         .read_buffer_size(8 << 10)
@@ -219,7 +285,28 @@ async fn connect(plan: &GeminiPlan) -> Result<Stream, String> {
     let connecting = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
     match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
         Ok(Ok((stream, _))) => Ok(stream),
-        Ok(Err(problem)) => Err(failed(problem.to_string())),
-        Err(_) => Err(failed(format!("no answer within {} s", CONNECT_WITHIN.as_secs()))),
+        Ok(Err(tungstenite::Error::Http(response))) => {
+            let status = response.status();
+            let said = response.body().as_deref().map(refusal).unwrap_or_default();
+            let hint = match (status.as_u16(), plan.provider.keys.first()) {
+                (401 | 403, Some(key)) => format!("; check {key}"),
+                (404, _) => "; check agents.NAME.endpoint and model".to_owned(),
+                _ => String::new(),
+            };
+            Err(because(format!("refused with {status}{said}{hint}"), !status.is_server_error()))
+        }
+        Ok(Err(problem)) => Err(because(problem.to_string(), false)),
+        Err(_) => Err(because(format!("no answer within {} s", CONNECT_WITHIN.as_secs()), false)),
     }
+}
+
+/// What a refusal's body says, if it is the usual JSON: `: message`. Services quote parts of the key in it; what looks
+/// like one is left out.
+fn refusal(body: &[u8]) -> String {
+    let Ok(body) = serde_json::from_slice::<serde_json::Value>(body) else { return String::new() };
+    let said = [&body["error"]["message"], &body["message"], &body["error"]].into_iter().find_map(|said| said.as_str());
+    let Some(said) = said else { return String::new() };
+    let plain = |word: &&str| !word.starts_with("sk-") && !word.contains("**");
+    let words: Vec<&str> = said.split_whitespace().filter(plain).take(40).collect();
+    format!(": {}", words.join(" "))
 }

@@ -358,7 +358,8 @@ impl Call {
     fn agent(&mut self, now: Instant, event: AgentEvent) {
         match event {
             AgentEvent::Ready => self.agent_is_ready(now),
-            AgentEvent::Audio { .. } => {}
+            // The path's own: sound, and marks in it.
+            AgentEvent::Audio { .. } | AgentEvent::Mark(_) => {}
             AgentEvent::EndOfSpeech => self.turns.decided(now),
             AgentEvent::TurnComplete => {
                 if let Some((turn, has_audio)) = self.turns.complete() {

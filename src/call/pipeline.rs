@@ -10,6 +10,7 @@ pub mod formats;
 mod background;
 mod early;
 mod figures;
+mod floor;
 mod hold;
 mod placement;
 pub mod recording;
@@ -61,7 +62,7 @@ pub struct Settings {
     pub srtp: srtp::Settings,
     /// Random: first sequence number, timestamp, source number.
     pub seed: u64,
-    /// Rate that a remote agent wants to hear; local agents hear the codec's.
+    /// Rate that a remote agent wants to hear, until its wire says another; local agents hear the codec's.
     pub agent_rate: Option<SampleRate>,
     /// Rate that the agent speaks at: what an encoder that leaves the choice is given.
     pub agent_speaks: SampleRate,
@@ -236,6 +237,7 @@ enum Told {
     Digit(char),
     Played,
     Interrupted(u32),
+    Marked(u32),
     Held(bool),
     Close,
 }
@@ -248,6 +250,7 @@ impl Told {
             Self::Digit(digit) => Command::Digit(digit),
             Self::Played => Command::Played,
             Self::Interrupted(heard_ms) => Command::Interrupted { heard_ms },
+            Self::Marked(mark) => Command::Marked(mark),
             Self::Held(held) => Command::Held(held),
             Self::Close => Command::Close,
         }
@@ -328,6 +331,7 @@ pub struct Pipeline {
     audio_received_at: Option<Instant>,
     uplink_latency: Option<Percentiles>,
     downlink: Histogram,
+    floor: floor::Floor,
     fired: Vec<&'static str>,
     newest_gap_ms: Option<f64>,
     digits: String,
@@ -375,6 +379,7 @@ impl Pipeline {
             audio_received_at: None,
             uplink_latency: None,
             downlink: Histogram::default(),
+            floor: floor::Floor::default(),
             fired: Vec::new(),
             newest_gap_ms: None,
             digits: String::new(),
@@ -427,6 +432,19 @@ impl Pipeline {
     /// What the socket measured from RTP in to provider socket.
     pub const fn set_uplink_latency(&mut self, measured: Option<Percentiles>) {
         self.uplink_latency = measured;
+    }
+
+    /// A remote agent is being connected: the rate that it wants to hear, and whether it says when its turns end.
+    pub fn set_agent(&mut self, rate: SampleRate, ends_turns: bool) {
+        self.floor.set_ends_turns(ends_turns);
+        self.uplink = Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None };
+    }
+
+    /// Name of the codec that was agreed on, or that we would like best.
+    #[must_use]
+    pub fn codec(&self) -> &'static str {
+        let agreed = self.media.as_ref().map(|media| media.inbound.codec().name);
+        agreed.or_else(|| self.settings.codecs.first().map(|codec| codec.name)).unwrap_or("pcmu")
     }
 
     /// When the call began.
@@ -640,14 +658,14 @@ impl Pipeline {
     fn cut(&mut self, now: Instant, tell_agent: bool) {
         let Some(media) = &mut self.media else { return };
         let cut = media.outbound.cut();
+        self.marks_reached(now);
         self.audio_received_at = None;
         self.call.cut_after(now, cut.heard_ms);
-        if tell_agent {
+        // A provider wants to know what was heard even when it asked for the cut itself.
+        if tell_agent || matches!(self.seat, Seat::Remote) {
             self.tell(now, Told::Interrupted(cut.heard_ms));
-            if matches!(self.seat, Seat::Local(_)) {
-                self.call.turns.stop_refusing();
-            }
-        } else if matches!(self.seat, Seat::Local(_)) {
+        }
+        if matches!(self.seat, Seat::Local(_)) {
             self.call.turns.stop_refusing();
         }
     }

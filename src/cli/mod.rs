@@ -202,7 +202,7 @@ fn expand_home(config: &mut Config) {
     }
 }
 
-/// The profile that answers when none is named: Gemini with a key, else the offline agent.
+/// The profile that answers when none is named: the first provider whose key is there, else the offline agent.
 ///
 /// # Errors
 /// A key file is named that cannot be read: who has a key does not want the offline agent.
@@ -210,6 +210,11 @@ fn default_agent(config: &Config) -> Result<String> {
     if config.agent != "auto" {
         return Ok(config.agent.clone());
     }
-    let key = crate::agent::seat::gemini_key(&config.profile("gemini")?, &environment)?;
-    Ok(if key.is_some() { "gemini" } else { "scripted" }.to_owned())
+    // A bot of one's own is somewhere that only a profile can say.
+    for provider in crate::agent::wire::PROVIDERS.iter().filter(|provider| !provider.endpoint.is_empty()) {
+        if crate::agent::seat::key(provider, &config.profile(provider.name)?, &environment)?.is_some() {
+            return Ok(provider.name.to_owned());
+        }
+    }
+    Ok("scripted".to_owned())
 }

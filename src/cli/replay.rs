@@ -284,7 +284,7 @@ fn agent(file: &Path, arguments: &Replay, config: &Config) -> Result<(Plan, Seat
     }
     let plan = Plan::of(&config.profile(&arguments.agent)?, &environment)?;
     let seat = match (&plan.what, plan.local()) {
-        (What::Gemini(_), _) | (_, None) => Seat::Remote,
+        (What::Remote(_), _) | (_, None) => Seat::Remote,
         (_, Some(local)) => Seat::Local(local),
     };
     Ok((plan, seat))

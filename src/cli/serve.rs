@@ -79,12 +79,12 @@ fn config(global: &Global, arguments: &Serve) -> Result<Config> {
 }
 
 fn warn_about_model(plan: &Plan, printer: &Printer) {
-    if let What::Gemini(gemini) = &plan.what
-        && let Some(successor) = successor_of(&gemini.settings.model)
+    if let What::Remote(remote) = &plan.what
+        && let Some(model) = remote.settings.model.as_deref().filter(|_| remote.provider.name == "gemini")
+        && let Some(successor) = successor_of(model)
     {
         printer.note(&format!(
-            "warning: the model {} was shut down; calls will fail\nhint: use model = \"{successor}\"",
-            gemini.settings.model
+            "warning: the model {model} was shut down; calls will fail\nhint: use model = \"{successor}\""
         ));
     }
 }

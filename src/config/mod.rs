@@ -4,6 +4,7 @@
 //! come from it. Files are never merged. `${VAR}` and `${file:PATH}` expand in strings.
 
 mod accounts;
+mod agents;
 pub mod dotenv;
 mod encryption;
 mod keys;
@@ -12,6 +13,7 @@ mod routes;
 mod web;
 
 pub use accounts::{Signalling, Trunk, is_secret};
+pub use agents::{AgentProfile, agent_kinds};
 pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
@@ -32,13 +34,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-
-/// The kinds of agents: name and what it is. A profile of the same name is always there.
-pub static AGENT_KINDS: &[(&str, &str)] = &[
-    ("echo", "says back what it heard when the caller stops; echo:live loops at once"),
-    ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
-    ("gemini", "Gemini Live over WebSocket; needs GEMINI_API_KEY, GOOGLE_API_KEY or key_file"),
-];
 
 /// Everything that `serve` and `dial` need, checked.
 #[derive(Clone, Debug)]
@@ -213,53 +208,6 @@ pub enum Pcap {
     Decrypted,
 }
 
-/// One agent profile.
-#[derive(Clone, Debug)]
-pub struct AgentProfile {
-    /// Its name.
-    pub name: String,
-    /// `echo`, `scripted`, `gemini`.
-    pub kind: String,
-    /// `echo`: loop at once.
-    pub live: bool,
-    /// `scripted`: the script; none is the one inside the binary.
-    pub script: Option<PathBuf>,
-    /// `gemini`: base URL.
-    pub endpoint: Option<String>,
-    /// `gemini`: API version in the URL.
-    pub api_version: String,
-    /// `gemini`: file that holds the key.
-    pub key_file: Option<PathBuf>,
-    /// `gemini`: what goes into the setup.
-    pub gemini: crate::agent::wire::gemini::Settings,
-    /// Who decides that the caller interrupts; none is the kind's own way.
-    pub barge_in: Option<crate::call::BargeIn>,
-    /// Sound gathered before a turn plays.
-    pub prebuffer: Option<Duration>,
-    /// What a caller hears before the answer.
-    pub early: crate::call::Early,
-}
-
-impl AgentProfile {
-    /// A profile with the defaults of `kind`.
-    #[must_use]
-    pub fn of_kind(name: &str, kind: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            kind: kind.to_owned(),
-            live: false,
-            script: None,
-            endpoint: None,
-            api_version: "v1beta".to_owned(),
-            key_file: None,
-            gemini: crate::agent::wire::gemini::Settings::default(),
-            barge_in: None,
-            prebuffer: None,
-            early: crate::call::Early::Off,
-        }
-    }
-}
-
 impl Config {
     /// Reads the typed values out of the layers.
     ///
@@ -328,35 +276,9 @@ impl Config {
     /// What is allowed but will not do what it seems to.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        routes::warnings(&self.routes, &self.signalling)
-    }
-
-    /// The profile called `name`: from the config, or one of the built-in ones.
-    ///
-    /// # Errors
-    /// Names the nearest profile.
-    pub fn profile(&self, name: &str) -> Result<AgentProfile> {
-        if let Some(profile) = self.agents.iter().find(|profile| profile.name == name) {
-            return Ok(profile.clone());
-        }
-        match name {
-            _ if AGENT_KINDS.iter().any(|(kind, _)| *kind == name) => Ok(AgentProfile::of_kind(name, name)),
-            "echo:live" => Ok(AgentProfile { live: true, ..AgentProfile::of_kind(name, "echo") }),
-            _ => {
-                let known: Vec<&str> = self
-                    .agents
-                    .iter()
-                    .map(|profile| profile.name.as_str())
-                    .chain(AGENT_KINDS.iter().map(|(kind, _)| *kind))
-                    .chain(["echo:live"])
-                    .collect();
-                let error = Error::usage(format!("there is no agent called '{name}'"));
-                Err(match crate::error::nearest(name, known.iter().copied()) {
-                    Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => error.hint(format!("agents are: {}", known.join(", "))),
-                })
-            }
-        }
+        let mut warnings = routes::warnings(&self.routes, &self.signalling);
+        warnings.extend(agents::warnings(&self.agents));
+        warnings
     }
 }
 
@@ -489,65 +411,6 @@ impl Reader<'_> {
             })?,
         })
     }
-
-    fn agents(&self) -> Result<Vec<AgentProfile>> {
-        self.layers.names_under("agents").iter().map(|name| self.agent(name)).collect()
-    }
-
-    fn agent(&self, name: &str) -> Result<AgentProfile> {
-        let key = |field: &str| format!("agents.{name}.{field}");
-        let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
-        let kind = text("kind")?.unwrap_or_else(|| name.split(':').next().unwrap_or(name).to_owned());
-        if !AGENT_KINDS.iter().any(|(name, _)| *name == kind) {
-            let names: Vec<&str> = AGENT_KINDS.iter().map(|(name, _)| *name).collect();
-            return Err(self.wrong(&key("kind"), &format!("must be one of {}", names.join(", "))));
-        }
-        let mut profile = AgentProfile::of_kind(name, &kind);
-        profile.live = self
-            .optional(&key("live"), |text| text.parse().map_err(|_| "must be true or false".into()))?
-            .unwrap_or(false);
-        profile.script = text("script")?.map(PathBuf::from);
-        profile.endpoint = text("endpoint")?;
-        profile.key_file = text("key_file")?.map(PathBuf::from);
-        if let Some(version) = text("api_version")? {
-            profile.api_version = version;
-        }
-        if let Some(model) = text("model")? {
-            profile.gemini.model = model;
-        }
-        profile.gemini.voice = text("voice")?;
-        profile.gemini.language = text("language")?;
-        profile.gemini.instructions = text("instructions")?;
-        profile.gemini.tells_headers = self
-            .optional(&key("tell_headers"), |text| text.parse().map_err(|_| "must be true or false".into()))?
-            .unwrap_or(false);
-        if let Some(greeting) = text("greeting")? {
-            profile.gemini.greeting = (greeting != "none").then_some(greeting);
-        }
-        profile.gemini.temperature = self.optional(&key("temperature"), |text| {
-            text.parse().ok().filter(|t| (0.0..=2.0).contains(t)).ok_or_else(|| "must be from 0 to 2".to_owned())
-        })?;
-        profile.gemini.silence_ms = self
-            .optional(&key("end_of_speech"), parse_duration)?
-            .map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX));
-        profile.barge_in = self.optional(&key("barge_in"), |text| match text {
-            "provider" => Ok(crate::call::BargeIn::Provider),
-            "local" => Ok(crate::call::BargeIn::Local),
-            "off" => Ok(crate::call::BargeIn::Off),
-            _ => Err("must be provider, local or off".to_owned()),
-        })?;
-        let flag = |field: &str| {
-            self.optional(&key(field), |text| text.parse().map_err(|_| "must be true or false".to_owned()))
-                .map(Option::unwrap_or_default)
-        };
-        profile.early = match (flag("early_media")?, flag("speaks_early")?) {
-            (_, true) => crate::call::Early::Agent,
-            (true, false) => crate::call::Early::Ring,
-            (false, false) => crate::call::Early::Off,
-        };
-        profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
-        Ok(profile)
-    }
 }
 
 /// Modules that write into the log.
@@ -657,7 +520,7 @@ mod tests {
         }
         assert!(error("[log]\nlevel = 'sipp=debug'").to_string().contains("did you mean sip?"));
         assert!(error("[log]\nlevel = 'hyper=debug'").to_string().contains("modules are gateway, sip"));
-        assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini"));
+        assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini, openai, bridge"));
         assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
         assert!(error("gateway = ").to_string().contains("voxgw.toml"));
         assert!(config("", &[("VOXGW__GATEWAY__NAM", "x")], &[]).is_err());
@@ -681,9 +544,16 @@ mod tests {
     fn profiles_are_found_by_name_or_built_in() {
         let config = config("[agents.support]\nkind = 'gemini'\nvoice = 'Kore'\ngreeting = 'none'", &[], &[]).unwrap();
         let support = config.profile("support").unwrap();
-        assert_eq!((support.gemini.voice.as_deref(), support.gemini.greeting), (Some("Kore"), None));
+        assert_eq!(support.without_effect, Vec::<&str>::new());
+        assert_eq!((support.remote.voice.as_deref(), support.remote.greeting), (Some("Kore"), None));
         assert!(config.profile("echo:live").unwrap().live);
         assert!(config.profile("suport").unwrap_err().hint_text().unwrap().contains("support"));
+    }
+
+    #[test]
+    fn a_setting_that_a_kind_does_not_have_is_warned_about() {
+        let config = config("[agents.support]\nkind = 'gemini'\nvad = 'semantic_vad'", &[], &[]).unwrap();
+        assert_eq!(config.warnings(), ["agents.support.vad is without effect: gemini has no such setting"]);
     }
 
     #[test]

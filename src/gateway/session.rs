@@ -7,8 +7,8 @@ use crate::{
     agent::{
         event::{About, Command, Event as AgentEvent},
         seat::{Plan, What},
-        socket::{self, Outgoing, Shared},
-        wire::gemini::Wire,
+        socket::{self, Opened, Outgoing, Shared},
+        wire::Facts,
     },
     call::{
         journal::{AgentState, Direction, Level, RecordingState, SipMessage},
@@ -20,12 +20,7 @@ use crate::{
     sip::endpoint::{Ended, EndedBy, LegId},
     unit::CallId,
 };
-use std::{
-    cell::{Cell, RefCell},
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc};
 use tokio::{net::UdpSocket, sync::mpsc};
 
 /// A packet for a capture: wall clock in nanoseconds, from, to, bytes.
@@ -391,17 +386,11 @@ impl Session {
     }
 
     fn connect_agent(&mut self) {
-        let What::Gemini(plan) = &self.plan.what else { return };
-        let (to, outgoing) = mpsc::channel(512);
-        let (events_to, events) = mpsc::channel(64);
-        let cassette = self.cassette();
-        let shared = Rc::new(Shared {
-            wire: RefCell::new(Wire::new(plan.settings.for_call(&self.about))),
-            uplink: RefCell::default(),
-            cassette,
-            origin: self.origin,
-        });
-        tokio::task::spawn_local(socket::run(Arc::clone(plan), Rc::clone(&shared), outgoing, events_to));
+        let What::Remote(plan) = &self.plan.what else { return };
+        let codec = self.pipeline.codec().to_owned();
+        let facts = Facts { call: self.call.to_string(), about: self.about.clone(), codec, ..Facts::default() };
+        let Opened { shared, to, events } = socket::open(plan, &facts, self.origin, self.cassette());
+        self.pipeline.set_agent(shared.wire.borrow().rate(), plan.provider.ends_turns);
         self.remote = Some((shared, to));
         self.events = Some(events);
     }

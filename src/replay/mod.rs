@@ -10,8 +10,8 @@ use crate::{
     agent::{
         event::Event as AgentEvent,
         seat::{Plan, What},
-        socket::{self, Shared},
-        wire::gemini::Wire,
+        socket::{self, Opened, Shared},
+        wire::Facts,
     },
     call::{
         self,
@@ -28,7 +28,7 @@ use crate::{
     unit::{CallId, PayloadType, Ptime, SampleRate},
 };
 use serde::Serialize;
-use std::{cell::RefCell, fmt::Write as _, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt::Write as _, net::SocketAddr, rc::Rc, time::Duration};
 use tokio::sync::mpsc;
 
 /// One direction of one conversation: packets with the times at which they arrived.
@@ -406,16 +406,10 @@ impl Run<'_> {
     }
 
     fn connect(&mut self, now: Instant) {
-        let What::Gemini(plan) = &self.plan.what else { return };
-        let (to, outgoing) = mpsc::channel(512);
-        let (events_to, events) = mpsc::channel(64);
-        let shared = Rc::new(Shared {
-            wire: RefCell::new(Wire::new(plan.settings.clone())),
-            uplink: RefCell::default(),
-            cassette: None,
-            origin: now,
-        });
-        tokio::task::spawn_local(socket::run(Arc::clone(plan), Rc::clone(&shared), outgoing, events_to));
+        let What::Remote(plan) = &self.plan.what else { return };
+        let facts = Facts { codec: self.pipeline.codec().to_owned(), ..Facts::default() };
+        let Opened { shared, to, events } = socket::open(plan, &facts, now, None);
+        self.pipeline.set_agent(shared.wire.borrow().rate(), plan.provider.ends_turns);
         self.remote = Some((shared, to));
         self.events = Some(events);
     }

@@ -26,6 +26,7 @@ mod capture;
 mod dns;
 mod gateway;
 mod kamailio;
+mod pipecat;
 mod process;
 mod sipp;
 mod sipp_called;

@@ -681,7 +681,16 @@ impl MockGemini {
     ///
     /// If there is no port to be had.
     pub async fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on 127.0.0.1");
+        Self::listen(script, "127.0.0.1:0").await
+    }
+
+    /// Listens there.
+    ///
+    /// # Panics
+    ///
+    /// If the address is taken.
+    pub async fn listen(script: Script, address: &str) -> Self {
+        let listener = TcpListener::bind(address).await.expect("the address is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             play: Mutex::new(Play::new(script)),

@@ -468,6 +468,8 @@ pub enum Told {
     Start,
     /// Its turn was cut; so many milliseconds were heard.
     Interrupted(u32),
+    /// All sound before this mark was sent.
+    Marked(u32),
     /// The last of its turn was sent.
     Played,
     /// The caller holds, or is back.
@@ -566,6 +568,8 @@ pub struct Setup {
     pub barge_in: BargeIn,
     /// What the provider wants to hear; the codec's rate if none.
     pub agent_rate: Option<SampleRate>,
+    /// The provider says when its turns end.
+    pub ends_turns: bool,
     /// Silence of the network that ends the call.
     pub media_timeout: Duration,
     /// The phone's favourite: 0 µ-law, 8 A-law.
@@ -613,6 +617,7 @@ impl Setup {
             downlink: Faults::default(),
             barge_in,
             agent_rate: None,
+            ends_turns: true,
             media_timeout: Duration::from_secs(30),
             law: 0,
             record: false,
@@ -753,6 +758,7 @@ impl Given {
                 Command::Played => Told::Played,
                 Command::Held(held) => Told::Held(held),
                 Command::Close => Told::Close,
+                Command::Marked(mark) => Told::Marked(mark),
                 Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) => Told::Other,
             }),
             Output::Record(record) => Self::Record(record),
@@ -805,6 +811,9 @@ impl World {
     /// A world in which the INVITE is about to arrive.
     pub fn new(setup: Setup) -> Self {
         let settings = setup.settings();
+        let rate = setup.agent_rate.unwrap_or(SampleRate::HZ_8000);
+        let mut pipeline = Pipeline::new(ORIGIN, settings, setup.seat);
+        pipeline.set_agent(rate, setup.ends_turns);
         let mut world = Self {
             phone: Phone::new(setup.law),
             agent: setup.agent,
@@ -816,7 +825,7 @@ impl World {
             records: Vec::new(),
             sound: Vec::new(),
             now: ORIGIN,
-            pipeline: Pipeline::new(ORIGIN, settings, setup.seat),
+            pipeline,
             wake_at: Instant::FAR_FUTURE,
             agenda: BTreeMap::new(),
             scheduled: 0,

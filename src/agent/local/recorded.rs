@@ -6,7 +6,7 @@ use super::LocalAgent;
 use crate::{
     agent::{
         event::{CassetteFrame, Command, Event, Output},
-        wire::gemini::Wire,
+        wire::{Wire, listening},
     },
     call::journal::Direction,
     clock::Instant,
@@ -18,7 +18,7 @@ use std::{collections::VecDeque, time::Duration};
 pub struct Recorded {
     frames: VecDeque<CassetteFrame>,
     origin: Instant,
-    wire: Wire,
+    wire: Box<dyn Wire>,
     out: VecDeque<Event>,
 }
 
@@ -29,12 +29,14 @@ impl Recorded {
     /// Names the line that is no frame.
     pub fn parse(text: &str, origin: Instant) -> Result<Self, String> {
         let mut frames = VecDeque::new();
+        let mut label = None;
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let frame: CassetteFrame =
                 serde_json::from_str(line).map_err(|problem| format!("line {}: {problem}", number + 1))?;
             if !frame.t.is_finite() || frame.t < 0.0 || frame.t > 1e7 {
                 return Err(format!("line {}: t is out of range", number + 1));
             }
+            label = label.or_else(|| frame.wire.clone());
             if frame.direction == Direction::In {
                 frames.push_back(frame);
             }
@@ -42,7 +44,9 @@ impl Recorded {
         if frames.is_empty() {
             return Err("holds no frame from the provider".into());
         }
-        Ok(Self { frames, origin, wire: Wire::listening(), out: VecDeque::new() })
+        let label = label.as_deref().unwrap_or("gemini");
+        let wire = listening(label).ok_or_else(|| format!("was kept of '{label}', which is no provider here"))?;
+        Ok(Self { frames, origin, wire, out: VecDeque::new() })
     }
 }
 

@@ -189,9 +189,10 @@ impl Pipeline {
     // Media out
 
     pub(super) fn agent(&mut self, now: Instant, event: AgentEvent, received_at: Instant) {
-        let AgentEvent::Audio { rate, samples } = event else {
-            self.call.handle(now, CallInput::Agent(event));
-            return;
+        let (rate, samples) = match event {
+            AgentEvent::Audio { rate, samples } => (rate, samples),
+            AgentEvent::Mark(mark) => return self.mark(now, mark),
+            event => return self.call.handle(now, CallInput::Agent(event)),
         };
         if self.hold.on {
             return;
@@ -202,6 +203,7 @@ impl Pipeline {
             self.audio_received_at = Some(received_at);
         }
         let dropped_ms = media.outbound.enqueue(now, turn, rate, &samples);
+        self.floor.give(now, rate.duration_of(samples.len()));
         if dropped_ms > 0 {
             let text = format!("the agent is more than a minute ahead: {dropped_ms} ms of its sound were dropped");
             self.record(now, Body::Note(Note { level: Level::Warn, text }));
@@ -252,6 +254,8 @@ impl Pipeline {
                 self.record(now, Body::Dtmf(Digit { direction: Direction::Out, digit, duration_ms: 100 }));
             }
         }
+        self.marks_reached(now);
+        self.end_silent_turn(now);
         if let Some(piece) = self.recorder.as_mut().and_then(Recorder::take_piece) {
             self.push(Out::Sound(piece));
         }

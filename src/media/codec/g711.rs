@@ -32,6 +32,29 @@ pub(super) const PCMA: Codec = Codec {
     ..PCMU
 };
 
+/// One of the two laws, for those who have sound as bytes without being a call's path: providers' sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// PCMU.
+    Mu,
+    /// PCMA.
+    A,
+}
+
+impl Law {
+    /// Appends the samples of `codes`.
+    pub fn expand(self, codes: &[u8], samples: &mut Vec<i16>) {
+        let table = if self == Self::Mu { &ULAW_TO_LINEAR } else { &ALAW_TO_LINEAR };
+        Expand(table).decode(codes, samples);
+    }
+
+    /// Appends the codes of `samples`.
+    pub fn compress(self, samples: &[i16], codes: &mut Vec<u8>) {
+        let table: &'static [u8] = if self == Self::Mu { &LINEAR_TO_ULAW } else { &LINEAR_TO_ALAW };
+        Compress(table).encode(samples, codes);
+    }
+}
+
 /// Each code by itself: nothing is kept.
 #[derive(Debug)]
 struct Expand(&'static [i16; 256]);

@@ -5,7 +5,7 @@
 //! keeps from packet to packet, so each direction of a call has its own. Called by `media::{decoding,encoding}` for
 //! sound and by users of `sip::sdp` for names and payload types.
 
-mod g711;
+pub mod g711;
 mod g722;
 mod l16;
 mod opus;

@@ -1,0 +1,233 @@
+//! Agent profiles: `[agents.NAME]`, and the kinds that there are.
+
+use super::{Config, Reader};
+use crate::{
+    agent::wire::{self, ENCODINGS, Encoding, PROVIDERS},
+    call::{BargeIn, Early},
+    error::{Error, Result},
+    unit::parse_duration,
+};
+use std::{path::PathBuf, time::Duration};
+
+/// The kinds of agents that need no network.
+static OFFLINE: &[(&str, &str)] = &[
+    ("echo", "says back what it heard when the caller stops; echo:live loops at once"),
+    ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
+];
+/// Settings of every profile, whatever its kind.
+const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early"];
+
+/// The kinds of agents: name and what it is. A profile of the same name is always there.
+pub fn agent_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OFFLINE.iter().copied().chain(PROVIDERS.iter().map(|provider| (provider.name, provider.about)))
+}
+
+/// One agent profile.
+#[derive(Clone, Debug)]
+pub struct AgentProfile {
+    /// Its name.
+    pub name: String,
+    /// One of [`agent_kinds`].
+    pub kind: String,
+    /// `echo`: loop at once.
+    pub live: bool,
+    /// `scripted`: the script; none is the one inside the binary.
+    pub script: Option<PathBuf>,
+    /// A provider's base URL.
+    pub endpoint: Option<String>,
+    /// File that holds the provider's key.
+    pub key_file: Option<PathBuf>,
+    /// What the provider is told.
+    pub remote: wire::Settings,
+    /// Who decides that the caller interrupts; none is the kind's own way.
+    pub barge_in: Option<BargeIn>,
+    /// Sound gathered before a turn plays.
+    pub prebuffer: Option<Duration>,
+    /// What a caller hears before the answer.
+    pub early: Early,
+    /// Settings that are given and that its kind does not have.
+    pub without_effect: Vec<&'static str>,
+}
+
+/// What profiles say in vain.
+pub(super) fn warnings(profiles: &[AgentProfile]) -> impl Iterator<Item = String> {
+    profiles.iter().flat_map(|profile| {
+        let AgentProfile { name, kind, .. } = profile;
+        let said = move |field: &&str| format!("agents.{name}.{field} is without effect: {kind} has no such setting");
+        profile.without_effect.iter().map(said)
+    })
+}
+
+impl AgentProfile {
+    /// A profile with the defaults of `kind`.
+    #[must_use]
+    pub fn of_kind(name: &str, kind: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            live: false,
+            script: None,
+            endpoint: None,
+            key_file: None,
+            remote: wire::Settings::default(),
+            barge_in: None,
+            prebuffer: None,
+            early: Early::Off,
+            without_effect: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The profile called `name`: from the config, or one of the built-in ones.
+    ///
+    /// # Errors
+    /// Names the nearest profile.
+    pub fn profile(&self, name: &str) -> Result<AgentProfile> {
+        if let Some(profile) = self.agents.iter().find(|profile| profile.name == name) {
+            return Ok(profile.clone());
+        }
+        match name {
+            _ if agent_kinds().any(|(kind, _)| kind == name) => Ok(AgentProfile::of_kind(name, name)),
+            "echo:live" => Ok(AgentProfile { live: true, ..AgentProfile::of_kind(name, "echo") }),
+            _ => {
+                let known: Vec<&str> = self
+                    .agents
+                    .iter()
+                    .map(|profile| profile.name.as_str())
+                    .chain(agent_kinds().map(|(kind, _)| kind))
+                    .chain(["echo:live"])
+                    .collect();
+                let error = Error::usage(format!("there is no agent called '{name}'"));
+                Err(match crate::error::nearest(name, known.iter().copied()) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(format!("agents are: {}", known.join(", "))),
+                })
+            }
+        }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn agents(&self) -> Result<Vec<AgentProfile>> {
+        self.layers.names_under("agents").iter().map(|name| self.agent(name)).collect()
+    }
+
+    fn agent(&self, name: &str) -> Result<AgentProfile> {
+        let key = |field: &str| format!("agents.{name}.{field}");
+        let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
+        let kind = text("kind")?.unwrap_or_else(|| name.split(':').next().unwrap_or(name).to_owned());
+        if !agent_kinds().any(|(known, _)| known == kind) {
+            let names: Vec<&str> = agent_kinds().map(|(known, _)| known).collect();
+            return Err(self.wrong(&key("kind"), &format!("must be one of {}", names.join(", "))));
+        }
+        let mut profile = AgentProfile::of_kind(name, &kind);
+        profile.without_effect = self.without_effect(name, &kind);
+        profile.live = self
+            .optional(&key("live"), |text| text.parse().map_err(|_| "must be true or false".into()))?
+            .unwrap_or(false);
+        profile.script = text("script")?.map(PathBuf::from);
+        profile.endpoint = text("endpoint")?;
+        profile.key_file = text("key_file")?.map(PathBuf::from);
+        profile.remote = self.remote(&key)?;
+        profile.barge_in = self.optional(&key("barge_in"), |text| match text {
+            "provider" => Ok(BargeIn::Provider),
+            "local" => Ok(BargeIn::Local),
+            "off" => Ok(BargeIn::Off),
+            _ => Err("must be provider, local or off".to_owned()),
+        })?;
+        let flag = |field: &str| {
+            self.optional(&key(field), |text| text.parse().map_err(|_| "must be true or false".to_owned()))
+                .map(Option::unwrap_or_default)
+        };
+        profile.early = match (flag("early_media")?, flag("speaks_early")?) {
+            (_, true) => Early::Agent,
+            (true, false) => Early::Ring,
+            (false, false) => Early::Off,
+        };
+        profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
+        Ok(profile)
+    }
+
+    /// Settings that are given and that the provider does not have.
+    fn without_effect(&self, name: &str, kind: &str) -> Vec<&'static str> {
+        let Some(provider) = wire::by_name(kind) else { return Vec::new() };
+        let fields = super::KEYS.iter().filter_map(|row| row.path.strip_prefix("agents.*."));
+        fields
+            .filter(|field| !COMMON.contains(field) && !provider.settings.contains(field))
+            .filter(|field| self.layers.value(&format!("agents.{name}.{field}")).is_some())
+            .collect()
+    }
+
+    fn remote(&self, key: &dyn Fn(&str) -> String) -> Result<wire::Settings> {
+        let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
+        let ms = |field: &str| -> Result<Option<u32>> {
+            let span = self.optional(&key(field), parse_duration)?;
+            Ok(span.map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX)))
+        };
+        let number = |field: &str, least: f64, most: f64| {
+            self.optional(&key(field), |text| {
+                let number: Option<f64> = text.parse().ok();
+                number.filter(|number| (least..=most).contains(number)).ok_or(format!("must be from {least} to {most}"))
+            })
+        };
+        let one_of = |field: &str, words: &[&str]| {
+            self.optional(&key(field), |text| {
+                words.contains(&text).then(|| text.to_owned()).ok_or(format!("must be one of {}", words.join(", ")))
+            })
+        };
+        let greeting = match text("greeting")? {
+            Some(greeting) => (greeting != "none").then_some(greeting),
+            None => wire::Settings::default().greeting,
+        };
+        Ok(wire::Settings {
+            model: text("model")?,
+            voice: text("voice")?,
+            language: text("language")?,
+            instructions: text("instructions")?,
+            tells_headers: self
+                .optional(&key("tell_headers"), |text| text.parse().map_err(|_| "must be true or false".into()))?
+                .unwrap_or(false),
+            temperature: number("temperature", 0.0, 2.0)?,
+            greeting,
+            silence_ms: ms("end_of_speech")?,
+            api_version: text("api_version")?,
+            audio: self.optional(&key("audio"), |text| {
+                let names: Vec<&str> = ENCODINGS.iter().map(|(name, _)| *name).collect();
+                Encoding::parse(text).ok_or_else(|| format!("must be one of {}", names.join(", ")))
+            })?,
+            vad: one_of("vad", &["server_vad", "semantic_vad"])?,
+            vad_threshold: number("vad_threshold", 0.0, 1.0)?,
+            vad_prefix_ms: ms("vad_prefix")?,
+            eagerness: one_of("eagerness", &["low", "medium", "high", "auto"])?,
+            idle_ms: ms("idle")?,
+            transcription: text("transcription")?,
+            noise_reduction: one_of("noise_reduction", &["near_field", "far_field", "none"])?,
+            speed: number("speed", 0.25, 1.5)?,
+            max_tokens: self
+                .optional(&key("max_tokens"), |text| text.parse().map_err(|_| "must be a whole number".to_owned()))?,
+            reasoning: text("reasoning")?,
+            auth: self.optional(&key("auth"), |text| {
+                let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+                text.bytes()
+                    .all(is_token)
+                    .then(|| text.to_owned())
+                    .ok_or("must be bearer, jwt or the name of a header".into())
+            })?,
+            parameters: self.pairs(&key("parameters"))?,
+            reconnects: self
+                .optional(&key("reconnects"), |text| text.parse().map_err(|_| "must be a whole number".to_owned()))?,
+        })
+    }
+
+    /// A list of `NAME=VALUE`.
+    fn pairs(&self, key: &str) -> Result<Vec<(String, String)>> {
+        let items = self.layers.value(key).map(|(value, _)| value.items()).unwrap_or_default();
+        let pair = |item: &String| {
+            let (name, value) =
+                item.split_once('=').ok_or_else(|| self.wrong(key, "must be a list of \"NAME=VALUE\""))?;
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        };
+        items.iter().filter(|item| !item.is_empty()).map(pair).collect()
+    }
+}

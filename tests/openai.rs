@@ -1,0 +1,205 @@
+//! Whole calls through the gateway to a MOCK of OpenAI Realtime that checks every client message. Real sockets on
+//! loopback: SIP, RTP and WebSocket.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
+
+#[allow(dead_code, reason = "shared by several test targets")]
+#[path = "support/conversation.rs"]
+mod conversation;
+#[allow(dead_code, reason = "shared by several test targets")]
+#[path = "support/mock_openai.rs"]
+mod mock_openai;
+
+use conversation::{Conversation, voice};
+use mock_openai::{Fault, MockOpenAi, Reply, Script};
+use serde_json::json;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
+use voxgw::{
+    call::journal::{Body, Verdict, Who},
+    media::dsp::tone,
+    unit::SampleRate,
+};
+
+const KEY: &str = "sk-test-0123456789abcdef";
+
+async fn call(mock: &MockOpenAi, ports: u16, settings: &str, sound: Vec<i16>, stay_ms: u64) -> Conversation {
+    let agent = format!("kind = 'openai'\nendpoint = '{}'\n{settings}", mock.url);
+    conversation::call(&agent, ("OPENAI_API_KEY", KEY), ports, sound, Duration::from_millis(stay_ms)).await
+}
+
+fn replies() -> Vec<Reply> {
+    vec![
+        Reply::tone(700.0, 600, &["Hello ", "there."]),
+        Reply::tone(900.0, 5_000, &["This answer ", "is very long ", "and will be cut."]),
+        Reply::tone(1_100.0, 800, &["Sorry, ", "go on."]),
+    ]
+}
+
+fn notes(conversation: &Conversation) -> String {
+    let notes = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    let of = |line: &str| serde_json::from_str(line).ok().map(|record: voxgw::call::journal::Record| record.body);
+    let bodies = notes.lines().filter_map(of);
+    bodies.filter_map(|body| if let Body::Note(note) = body { Some(note.text + "\n") } else { None }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_conversation_with_barge_in() {
+    let hears = vec!["I have a question.".to_owned(), "Another one.".to_owned()];
+    let script = Script { key: Some(KEY.into()), replies: replies(), hears, ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let sound = voice(&[(1_200, 2_500), (900, 2_600)]);
+    let settings = "voice = 'marin'\nlanguage = 'en-US'\ninstructions = 'Be brief.'\nend_of_speech = '500ms'\n\
+                    [media]\ncodecs = ['pcmu']";
+    let conversation = call(&mock, 25_100, settings, sound, 1_500).await;
+    let view = &conversation.gateway;
+
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let log = &mock.logs()[0];
+    assert_eq!(log.path, "/v1/realtime?model=gpt-realtime-2.1");
+    assert_eq!(log.session["audio"]["input"]["format"], json!({"type": "audio/pcmu"}), "G.711 end to end");
+    assert_eq!(log.session["audio"]["output"]["voice"], "marin");
+    let half = log.heard.chunks(800).any(|chunk| tone::share_at(320.0, SampleRate::HZ_8000, chunk) > 0.9);
+    assert!(half, "the caller's voice arrived");
+
+    let turns = &view.turns;
+    assert_eq!(turns.len(), 3, "greeting, cut answer, second answer: {turns:?}");
+    assert!(turns[1].cut && (500..3_500).contains(&turns[1].heard_ms), "{:?}", turns[1]);
+    let gap = turns[1].gap_ms.unwrap();
+    assert!((450.0..1_300.0).contains(&gap), "{gap}");
+    let parts: f64 = turns[1].parts.iter().map(|part| part.ms).sum();
+    assert!((parts - gap).abs() < 0.01, "parts sum to the gap: {:?}", turns[1].parts);
+    assert!(turns[1].caller.0.contains("I have a question."), "{:?}", turns[1]);
+    assert!(!turns[2].cut && turns[2].agent.0 == "Sorry, go on.", "{:?}", turns[2]);
+
+    // The model was told exactly what was heard of the answer that was cut.
+    let truncated = log.of("conversation.item.truncate");
+    assert_eq!(truncated.len(), 1, "{truncated:?}");
+    assert_eq!(truncated[0]["audio_end_ms"], turns[1].heard_ms);
+    for frequency in [700.0, 900.0, 1_100.0] {
+        assert!(conversation.heard_tone(frequency), "{frequency} Hz was never heard");
+    }
+    let summary = view.summary.as_ref().unwrap();
+    assert_eq!((summary.sip, summary.media, summary.agent), (Verdict::Pass, Verdict::Pass, Verdict::Pass));
+    assert!(summary.uplink.is_some() && summary.downlink.is_some());
+    let cassette = std::fs::read_to_string(conversation.file("serve", "agent.jsonl")).unwrap();
+    assert!(!cassette.contains(KEY) && cassette.contains("\"wire\":\"openai pcmu\""), "the cassette knows its wire");
+    assert!(!cassette.contains("input_audio_buffer.append"), "our own sound is in the recording");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pcm_and_the_betas_names_work_as_well() {
+    let script = Script { replies: replies(), beta_names: true, ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let conversation =
+        call(&mock, 25_140, "audio = 'pcm24'\nvad = 'semantic_vad'\neagerness = 'high'", vec![], 3_000).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    assert_eq!(mock.logs()[0].session["audio"]["output"]["format"], json!({"type": "audio/pcm", "rate": 24_000}));
+    assert!(conversation.heard_tone(700.0), "the greeting was heard");
+    assert_eq!(conversation.gateway.turns[0].agent.0, "Hello there.");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_key_leads_to_an_apology_with_the_cause() {
+    let mock = MockOpenAi::start(Script { key: Some("another".into()), ..Script::default() }).await;
+    let conversation = call(&mock, 25_180, "", vec![], 12_000).await;
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    assert_eq!((summary.sip, summary.agent, mock.refused()), (Verdict::Pass, Verdict::Fail, 1), "{summary:?}");
+    assert!(summary.reason.contains("401") && summary.reason.contains("OPENAI_API_KEY"), "{}", summary.reason);
+    assert!(!summary.reason.contains("sk-"), "nothing of the key: {}", summary.reason);
+    assert!(conversation.loud_ms() > 2_000, "the apology was heard for {} ms", conversation.loud_ms());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_refused_says_why() {
+    let script = Script { fault: Some((Fault::Refused("model_not_found"), 9)), ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let conversation = call(&mock, 25_220, "", vec![], 12_000).await;
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    assert!(summary.reason.contains("model_not_found") && summary.reason.contains("agents.NAME.model"), "{summary:?}");
+    assert!(conversation.loud_ms() > 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn breaks_are_bridged_once_and_apologised_for_in_the_end() {
+    for (ports, code) in [(25_260, 1_006), (25_300, 1_011)] {
+        let script = Script { replies: replies(), fault: Some((Fault::CloseMidReply(code), 1)), ..Script::default() };
+        let mock = MockOpenAi::start(script).await;
+        let conversation = call(&mock, ports, "", voice(&[(800, 3_000)]), 2_000).await;
+        assert_eq!(mock.violations(), Vec::<String>::new());
+        let logs = mock.logs();
+        assert_eq!(logs.len(), 2, "{code}: a second connection");
+        let told = logs[1].of("conversation.item.create");
+        assert!(told.iter().any(|item| item.to_string().contains("Hello")), "{code}: told what was said: {told:?}");
+        let view = &conversation.gateway;
+        assert!(view.talk.iter().any(|said| said.who == Who::Agent && said.text.contains("long")), "{:?}", view.talk);
+        assert_eq!(view.summary.as_ref().unwrap().agent, Verdict::Pass);
+    }
+    let script = Script { replies: replies(), fault: Some((Fault::CloseMidReply(1_008), 9)), ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let conversation = call(&mock, 25_340, "", vec![], 12_000).await;
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    assert!(summary.agent == Verdict::Fail && summary.reason.contains("1008"), "{summary:?}");
+    assert!(conversation.loud_ms() > 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_service_leads_to_an_apology() {
+    let mock = MockOpenAi::start(Script { fault: Some((Fault::Silent, 9)), ..Script::default() }).await;
+    let conversation = call(&mock, 25_380, "", vec![], 20_000).await;
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    assert!(summary.reason.contains("not ready within 10 s"), "{summary:?}");
+    assert!(conversation.loud_ms() > 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_fail_are_asked_for_once_more_then_apologised_for() {
+    let script = Script { fault: Some((Fault::Failed("server_error"), 9)), ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let conversation = call(&mock, 25_420, "", vec![], 12_000).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    assert!(summary.reason.contains("server_error: The model is down."), "{summary:?}");
+    assert_eq!(mock.logs()[0].of("response.create").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_frames_do_not_stop_the_call() {
+    let frames = vec![
+        Message::text("{"),
+        Message::Binary(vec![0xff; 700].into()),
+        Message::text(
+            json!({"type": "response.output_audio.delta", "response_id": "x", "item_id": "y", "delta": "!!"})
+                .to_string(),
+        ),
+        Message::text(json!({"type": "unheard.of", "fill": "x".repeat(10 << 20)}).to_string()),
+    ];
+    let script = Script { replies: replies(), fault: Some((Fault::Frames(frames), 1)), ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let conversation = call(&mock, 25_460, "", vec![], 4_000).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    assert!(conversation.heard_tone(700.0), "the greeting was heard all the same");
+    let notes = notes(&conversation);
+    assert!(notes.contains("could not be read") && notes.contains("not base64"), "{notes}");
+    assert_eq!(conversation.gateway.summary.as_ref().unwrap().agent, Verdict::Pass);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_that_is_not_there_is_answered_and_the_model_goes_on() {
+    let script =
+        Script { replies: replies(), calls: Some(("transfer_call", json!({"to": "100"}))), ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let conversation = call(&mock, 25_500, "", vec![], 4_000).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    assert!(
+        mock.logs()[0].of("conversation.item.create").iter().any(|item| item["item"]["type"] == "function_call_output")
+    );
+    assert!(conversation.heard_tone(700.0), "the model went on");
+}
