@@ -74,6 +74,7 @@ async fn call(mock: &MockGemini, ports: u16, settings: &str, sound: Vec<i16>, st
         proxy: None,
         headers: vec![],
         credentials: None,
+        trunk: None,
         plan: Arc::new(Plan::play("play", play)),
         ring: Duration::from_secs(10),
         max_duration: None,

@@ -15,6 +15,7 @@ use crate::{
     call::{BargeIn, Early, turn::Owner},
     config::{AgentProfile, read_secret, secret_from_environment},
     error::{Error, Kind, Result},
+    media::codec::Codec,
     redact::Secret,
     unit::SampleRate,
 };
@@ -36,6 +37,8 @@ pub struct Plan {
     pub prebuffer: Duration,
     /// What a caller hears before the answer.
     pub early: Early,
+    /// Codecs of its calls in their order; none leaves that to trunk and gateway.
+    pub codecs: Option<Vec<&'static Codec>>,
     /// What it is.
     pub what: What,
 }
@@ -106,6 +109,7 @@ impl Plan {
             owner,
             prebuffer: profile.prebuffer.unwrap_or(prebuffer),
             early: profile.early,
+            codecs: profile.codecs.clone(),
             what,
         })
     }
@@ -119,6 +123,7 @@ impl Plan {
             owner: Owner::Offline,
             prebuffer: Duration::ZERO,
             early: Early::Off,
+            codecs: None,
             what: What::Play(play),
         }
     }

@@ -3,6 +3,7 @@
 use super::Reader;
 use crate::{
     error::Result,
+    media::codec::Codec,
     redact::Secret,
     route::tolls,
     sip::{
@@ -67,6 +68,8 @@ pub struct Trunk {
     pub expires: Duration,
     /// OPTIONS this often; zero never.
     pub ping: Duration,
+    /// Codecs of calls by it in their order; none is the gateway's.
+    pub codecs: Option<Vec<&'static Codec>>,
 }
 
 /// Fields that are never shown.
@@ -248,6 +251,7 @@ impl Reader<'_> {
             register,
             expires: span("expires", Duration::from_mins(10))?,
             ping: span("ping", Duration::from_secs(30))?,
+            codecs: self.codecs_of(&key("codecs"))?,
         })
     }
 }

@@ -230,6 +230,8 @@ pub struct AgentProfile {
     pub prebuffer: Option<Duration>,
     /// What a caller hears before the answer.
     pub early: crate::call::Early,
+    /// Codecs of its calls in their order; none leaves that to trunk and gateway.
+    pub codecs: Option<Vec<&'static Codec>>,
 }
 
 impl AgentProfile {
@@ -248,6 +250,7 @@ impl AgentProfile {
             barge_in: None,
             prebuffer: None,
             early: crate::call::Early::Off,
+            codecs: None,
         }
     }
 }
@@ -441,12 +444,15 @@ impl Reader<'_> {
     }
 
     fn codecs(&self) -> Result<Vec<&'static Codec>> {
-        let (value, _) = self.layers.value("media.codecs").ok_or_else(|| self.wrong("media.codecs", "is missing"))?;
-        let names = value.items();
-        let codecs: Option<Vec<_>> = names.iter().map(|name| codec::by_name(name)).collect();
-        codecs
-            .filter(|codecs| !codecs.is_empty())
-            .ok_or_else(|| self.wrong("media.codecs", &format!("codecs are {}", codec::names())))
+        self.codecs_of("media.codecs")?.ok_or_else(|| self.wrong("media.codecs", "is missing"))
+    }
+
+    /// Codecs of a key in their order; none if it is not set.
+    fn codecs_of(&self, key: &str) -> Result<Option<Vec<&'static Codec>>> {
+        let Some((value, _)) = self.layers.value(key) else { return Ok(None) };
+        let codecs: Option<Vec<_>> = value.items().iter().map(|name| codec::by_name(name)).collect();
+        let codecs = codecs.filter(|codecs| !codecs.is_empty());
+        codecs.map(Some).ok_or_else(|| self.wrong(key, &format!("codecs are {}", codec::names())))
     }
 
     fn recording(&self) -> Result<Recording> {
@@ -530,6 +536,7 @@ impl Reader<'_> {
             (false, false) => crate::call::Early::Off,
         };
         profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
+        profile.codecs = self.codecs_of(&key("codecs"))?;
         Ok(profile)
     }
 }

@@ -6,6 +6,7 @@ mod answers;
 mod handle;
 mod join;
 mod outside;
+mod policy;
 mod refused;
 mod replace;
 mod targets;
@@ -522,13 +523,20 @@ impl Engine {
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), None);
+        let settings = self.settings(header, &plan, trunk.as_deref(), SocketAddr::new(ip, rtp_port), None);
         let known = trunk.is_some() || offered.user.is_some();
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
         self.may_refer(leg, known);
     }
 
-    fn settings(&self, mut header: Header, plan: &Plan, rtp: SocketAddr, originate: Option<&Originate>) -> Settings {
+    fn settings(
+        &self,
+        mut header: Header,
+        plan: &Plan,
+        trunk: Option<&str>,
+        rtp: SocketAddr,
+        originate: Option<&Originate>,
+    ) -> Settings {
         let wall = SystemClock::wall();
         header.started = wall.rfc3339();
         let direction = header.direction;
@@ -544,7 +552,7 @@ impl Engine {
             },
             header,
             wall,
-            codecs: self.config.codecs.clone(),
+            codecs: self.codecs(plan, trunk),
             ptime: self.config.ptime,
             rtp,
             seed: rand::rng().next_u64(),
@@ -749,6 +757,11 @@ impl Engine {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
+        if self.codecs(&originate.plan, originate.trunk.as_deref()).is_empty() {
+            let agent = &originate.plan.name;
+            let problem = format!("no codec of agents.{agent}.codecs is allowed by the trunk's codecs or media.codecs");
+            return Err(Error::usage(problem));
+        }
         self.tolls.begin(SystemClock::now(), &unescaped(originate.to.number())).map_err(|refused| {
             self.sink.hub.counters.refuse(refused.rule);
             Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
@@ -784,7 +797,8 @@ impl Engine {
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), Some(&originate));
+        let settings =
+            self.settings(header, &plan, originate.trunk.as_deref(), SocketAddr::new(ip, rtp_port), Some(&originate));
         let leg = self.endpoint.new_leg();
         let (reply, sdp) = oneshot::channel();
         self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports);

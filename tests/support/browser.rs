@@ -209,7 +209,7 @@ fn from_ulaw(byte: u8) -> i16 {
 pub fn share_at(frequency_hz: f64, samples: &[i16]) -> f64 {
     let loud = |piece: &&[i16]| piece.iter().any(|sample| sample.unsigned_abs() > 3_000);
     let pieces: Vec<&[i16]> = samples.chunks_exact(800).filter(loud).collect();
-    let rate = voxgw::unit::SampleRate::HZ_8000;
+    let rate = SampleRate::HZ_8000;
     let shares = pieces.iter().map(|piece| voxgw::media::dsp::tone::share_at(frequency_hz, rate, piece));
     shares.sum::<f64>() / pieces.len().max(1) as f64
 }

@@ -111,7 +111,7 @@ impl Engine {
             headers: Vec::new(),
         };
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
-        let settings = self.settings(header, &routed.plan, SocketAddr::new(tell, port), None);
+        let settings = self.settings(header, &routed.plan, None, SocketAddr::new(tell, port), None);
         // A leg's number without a leg: what SIP is told of it goes nowhere.
         let leg = self.endpoint.new_leg();
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, routed.plan, ports);
