@@ -16,6 +16,7 @@ use crate::{
     clock::WallTime,
     config::{AgentProfile, read_secret, secret_from_environment},
     error::{Error, Kind, Result},
+    media::codec::Codec,
     redact::Secret,
     unit::SampleRate,
 };
@@ -34,6 +35,8 @@ pub struct Plan {
     pub prebuffer: Duration,
     /// What a caller hears before the answer.
     pub early: Early,
+    /// Codecs of its calls in their order; none leaves that to trunk and gateway.
+    pub codecs: Option<Vec<&'static Codec>>,
     /// What it is.
     pub what: What,
 }
@@ -146,6 +149,7 @@ impl Plan {
             owner,
             prebuffer: profile.prebuffer.unwrap_or(prebuffer),
             early: profile.early,
+            codecs: profile.codecs.clone(),
             what,
         })
     }
@@ -159,6 +163,7 @@ impl Plan {
             owner: Owner::Offline,
             prebuffer: Duration::ZERO,
             early: Early::Off,
+            codecs: None,
             what: What::Play(play),
         }
     }

@@ -455,6 +455,7 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         proxy: routes.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri),
         headers: wish.headers.into_iter().chain(routes.into_iter().map(|route| ("Route".to_owned(), route))).collect(),
         credentials,
+        trunk: wish.trunk,
         plan,
         ring: Duration::from_mins(1),
         max_duration: None,

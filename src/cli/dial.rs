@@ -262,6 +262,7 @@ impl Template {
             proxy: self.proxy.clone(),
             headers: self.headers.clone(),
             credentials: self.credentials.clone(),
+            trunk: None,
             plan: Arc::clone(&self.plan),
             ring: self.ring,
             max_duration: Some(self.max),

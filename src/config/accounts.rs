@@ -3,6 +3,7 @@
 use super::Reader;
 use crate::{
     error::Result,
+    media::codec::Codec,
     redact::Secret,
     route::tolls,
     sip::{
@@ -69,6 +70,8 @@ pub struct Trunk {
     pub ping: Duration,
     /// Whether its media are encrypted; none is `media.srtp`.
     pub srtp: Option<crate::sip::sdp::crypto::Policy>,
+    /// Codecs of calls by it in their order; none is the gateway's.
+    pub codecs: Option<Vec<&'static Codec>>,
 }
 
 /// Fields that are never shown.
@@ -251,6 +254,7 @@ impl Reader<'_> {
             expires: span("expires", Duration::from_mins(10))?,
             ping: span("ping", Duration::from_secs(30))?,
             srtp: self.optional(&key("srtp"), str::parse)?,
+            codecs: self.codecs_of(&key("codecs"))?,
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     agent::wire::{self, ENCODINGS, Encoding, PROVIDERS},
     call::{BargeIn, Early},
     error::{Error, Result},
+    media::codec::Codec,
     unit::parse_duration,
 };
 use std::{path::PathBuf, time::Duration};
@@ -15,7 +16,7 @@ static OFFLINE: &[(&str, &str)] = &[
     ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
 ];
 /// Settings of every profile, whatever its kind.
-const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early"];
+const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs"];
 
 /// The kinds of agents: name and what it is. A profile of the same name is always there.
 pub fn agent_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -45,6 +46,8 @@ pub struct AgentProfile {
     pub prebuffer: Option<Duration>,
     /// What a caller hears before the answer.
     pub early: Early,
+    /// Codecs of its calls in their order; none leaves that to trunk and gateway.
+    pub codecs: Option<Vec<&'static Codec>>,
     /// Settings that are given and that its kind does not have.
     pub without_effect: Vec<&'static str>,
 }
@@ -73,6 +76,7 @@ impl AgentProfile {
             barge_in: None,
             prebuffer: None,
             early: Early::Off,
+            codecs: None,
             without_effect: Vec::new(),
         }
     }
@@ -146,6 +150,7 @@ impl Reader<'_> {
             (false, false) => Early::Off,
         };
         profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
+        profile.codecs = self.codecs_of(&key("codecs"))?;
         Ok(profile)
     }
 

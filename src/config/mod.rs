@@ -372,12 +372,15 @@ impl Reader<'_> {
     }
 
     fn codecs(&self) -> Result<Vec<&'static Codec>> {
-        let (value, _) = self.layers.value("media.codecs").ok_or_else(|| self.wrong("media.codecs", "is missing"))?;
-        let names = value.items();
-        let codecs: Option<Vec<_>> = names.iter().map(|name| codec::by_name(name)).collect();
-        codecs
-            .filter(|codecs| !codecs.is_empty())
-            .ok_or_else(|| self.wrong("media.codecs", &format!("codecs are {}", codec::names())))
+        self.codecs_of("media.codecs")?.ok_or_else(|| self.wrong("media.codecs", "is missing"))
+    }
+
+    /// Codecs of a key in their order; none if it is not set.
+    fn codecs_of(&self, key: &str) -> Result<Option<Vec<&'static Codec>>> {
+        let Some((value, _)) = self.layers.value(key) else { return Ok(None) };
+        let codecs: Option<Vec<_>> = value.items().iter().map(|name| codec::by_name(name)).collect();
+        let codecs = codecs.filter(|codecs| !codecs.is_empty());
+        codecs.map(Some).ok_or_else(|| self.wrong(key, &format!("codecs are {}", codec::names())))
     }
 
     fn recording(&self) -> Result<Recording> {

@@ -7,6 +7,7 @@ mod encryption;
 mod handle;
 mod join;
 mod outside;
+mod policy;
 mod refused;
 mod replace;
 mod targets;
@@ -524,7 +525,8 @@ impl Engine {
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
         let srtp = self.encryption(&offered.path, "");
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), srtp, None);
+        let rtp = SocketAddr::new(ip, rtp_port);
+        let settings = self.settings(header, &plan, trunk.as_deref(), rtp, srtp, None);
         let known = trunk.is_some() || offered.user.is_some();
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
         self.may_refer(leg, known);
@@ -534,6 +536,7 @@ impl Engine {
         &self,
         mut header: Header,
         plan: &Plan,
+        trunk: Option<&str>,
         rtp: SocketAddr,
         srtp: srtp::Settings,
         originate: Option<&Originate>,
@@ -553,7 +556,7 @@ impl Engine {
             },
             header,
             wall,
-            codecs: self.config.codecs.clone(),
+            codecs: self.codecs(plan, trunk),
             ptime: self.config.ptime,
             rtp,
             srtp,
@@ -763,6 +766,11 @@ impl Engine {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
+        if self.codecs(&originate.plan, originate.trunk.as_deref()).is_empty() {
+            let agent = &originate.plan.name;
+            let problem = format!("no codec of agents.{agent}.codecs is allowed by the trunk's codecs or media.codecs");
+            return Err(Error::usage(problem));
+        }
         self.tolls.begin(SystemClock::now(), &unescaped(originate.to.number())).map_err(|refused| {
             self.sink.hub.counters.refuse(refused.rule);
             Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
@@ -803,7 +811,8 @@ impl Engine {
         };
         let ip = self.config.advertise.unwrap_or(local_ip);
         let plan = Arc::clone(&originate.plan);
-        let settings = self.settings(header, &plan, SocketAddr::new(ip, rtp_port), srtp, Some(&originate));
+        let rtp = SocketAddr::new(ip, rtp_port);
+        let settings = self.settings(header, &plan, originate.trunk.as_deref(), rtp, srtp, Some(&originate));
         let leg = self.endpoint.new_leg();
         let (reply, sdp) = oneshot::channel();
         self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports);

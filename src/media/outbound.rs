@@ -220,8 +220,18 @@ impl Outbound {
 
     /// No more sound of `turn` will come.
     pub fn complete(&mut self, turn: TurnId) {
-        if let Some(segment) = self.segments.iter_mut().find(|segment| segment.turn == turn) {
-            segment.complete = true;
+        let Some(segment) = self.segments.iter_mut().find(|segment| segment.turn == turn) else { return };
+        segment.complete = true;
+        if let Some((_, resampler)) = &mut self.resampler
+            && self.segments.back().is_some_and(|last| last.turn == turn)
+        {
+            // Its last milliseconds are still in the filter, and are not the beginning of the next turn.
+            self.resampled.clear();
+            resampler.flush(&mut self.resampled);
+            self.encoding.push(&self.resampled);
+            if let Some(last) = self.segments.back_mut() {
+                last.waiting += self.resampled.len();
+            }
         }
     }
 
@@ -235,6 +245,9 @@ impl Outbound {
             flushed_ms: ms_of(rate, self.encoding.len()),
         };
         self.encoding.cut(self.in_spurt);
+        if let Some((_, resampler)) = &mut self.resampler {
+            resampler.reset();
+        }
         self.segments.clear();
         self.playing = None;
         self.heard = 0;

@@ -490,6 +490,7 @@ pub fn recorded_plan() -> Plan {
         owner: call::turn::Owner::Provider,
         prebuffer: Duration::ZERO,
         early: call::Early::Off,
+        codecs: None,
         what: What::Play(crate::agent::seat::PlayPlan::default()),
     }
 }

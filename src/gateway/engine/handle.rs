@@ -30,6 +30,8 @@ pub struct Originate {
     pub headers: Vec<(String, String)>,
     /// For a challenge.
     pub credentials: Option<Credentials>,
+    /// The trunk that it goes by, whose codecs count.
+    pub trunk: Option<String>,
     /// Who talks on our side.
     pub plan: Arc<Plan>,
     /// For how long it may ring.

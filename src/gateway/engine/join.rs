@@ -116,7 +116,7 @@ impl Engine {
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
         // The peer encrypts, with keys of its own handshake.
         let plain = srtp::Settings::default();
-        let settings = self.settings(header, &routed.plan, SocketAddr::new(tell, port), plain, None);
+        let settings = self.settings(header, &routed.plan, None, SocketAddr::new(tell, port), plain, None);
         // A leg's number without a leg: what SIP is told of it goes nowhere.
         let leg = self.endpoint.new_leg();
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, routed.plan, ports);

@@ -84,6 +84,25 @@ impl Resampler {
         })
     }
 
+    /// Appends what is still on its way and begins anew, from silence.
+    pub fn flush(&mut self, output: &mut Vec<i16>) {
+        let low = TAPS_PER_FACTOR;
+        let silence = match self.direction {
+            Ratio::Same => 0,
+            Ratio::Up(_) => low,
+            Ratio::Down(factor) => low * factor,
+            Ratio::Both(up, down) => low * down / up.min(down),
+        };
+        self.process(&[0; 6 * TAPS_PER_FACTOR][..silence], output);
+    }
+
+    /// Begins anew, from silence.
+    pub fn reset(&mut self) {
+        for line in &mut self.lines {
+            line.fill(0.0);
+        }
+    }
+
     /// How much later sound comes out than it went in.
     #[must_use]
     pub const fn delay(&self) -> Duration {
@@ -461,6 +480,23 @@ mod tests {
             // Blocks may be summed in another order of vector lanes; at most the last bit differs.
             assert_eq!(whole.len(), pieces.len());
             assert!(whole.iter().zip(&pieces).all(|(a, b)| (a - b).abs() <= 1), "{from}→{to}");
+        }
+    }
+
+    #[test]
+    fn what_is_flushed_does_not_come_again() {
+        for (from, to) in PAIRS {
+            let mut resampler = Resampler::new(SampleRate(from), SampleRate(to)).unwrap();
+            let mut output = Vec::new();
+            resampler.process(&sine(700.0, from), &mut output);
+            let before = output.len();
+            resampler.flush(&mut output);
+            let tail = &output[before..];
+            assert!(tail.iter().any(|sample| sample.abs() > 3_000), "{from}→{to}: the last of it");
+            assert!(tail.len() as u32 <= to / 100, "{from}→{to}: {} samples", tail.len());
+            let mut after = Vec::new();
+            resampler.process(&vec![0; from as usize / 50], &mut after);
+            assert!(after.iter().all(|sample| sample.abs() <= 1), "{from}→{to}: then silence");
         }
     }
 
