@@ -9,6 +9,8 @@
 const SPAN: u32 = 100;
 /// Frames in a row that lie elsewhere than their arrival says (hold, new source) before they are placed anew.
 const MISPLACED_MAX: u32 = 25;
+/// So much sooner is more than a clock that runs wrong: 1 ms.
+const SOONER: f64 = 8.0;
 /// Share of an error that is corrected within a span, and the share that is taken for the clock's, once the clock is
 /// known; the first spans count more.
 const CORRECTED: f64 = 0.2;
@@ -40,14 +42,17 @@ impl Placement {
     }
 
     /// Place of a frame that begins at `position` of the sender's clock and, by its arrival, at `arrival` of ours;
-    /// `far` is a distance that is no jitter: 50 ms.
+    /// `far` is a distance that is no jitter: 50 ms. What was `made_up` here says nothing about the sender.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole samples, never below zero")]
-    pub(super) fn place(&mut self, arrival: i64, position: i64, far: i64) -> u64 {
+    pub(super) fn place(&mut self, arrival: i64, position: i64, far: i64, made_up: bool) -> u64 {
         let (arrival, position) = (arrival as f64, position as f64);
+        if made_up {
+            return self.anchor.map_or(arrival, |anchor| (anchor + position).round()) as u64;
+        }
         let known = self.anchor.filter(|_| self.misplaced <= MISPLACED_MAX);
         let mut anchor = known.unwrap_or_else(|| {
             (self.misplaced, self.frames, self.least, self.error, self.spans) = (0, 0, f64::MAX, 0.0, 0.0);
-            arrival.max(0.0) - position
+            arrival - position
         });
         anchor += self.rate;
         let late = arrival - position - anchor;
@@ -70,17 +75,27 @@ impl Placement {
             }
             (self.frames, self.least) = (0, f64::MAX);
         }
-        // Who comes sooner than anybody was not held up: that needs no second opinion.
-        let step = if late < -8.0 && late > -(far as f64) { -1.0 } else { self.error.clamp(-1.0, 1.0) };
-        self.error -= self.error.clamp(-1.0, 1.0);
-        anchor += step;
+        if late < -SOONER && late >= -(far as f64) {
+            // Who comes that much sooner than anybody was not held up: one step is heard less than many.
+            anchor += late;
+            (self.error, self.frames, self.least) = (0.0, 0, f64::MAX);
+        } else {
+            let step = self.error.clamp(-1.0, 1.0);
+            self.error -= step;
+            anchor += step;
+        }
         self.anchor = Some(anchor);
         (anchor + position).round() as u64
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures of tests")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "figures of tests"
+)]
 mod tests {
     use super::*;
     use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -97,7 +112,7 @@ mod tests {
             // The sender's 20 ms, by our clock.
             let sent_ms = n as f64 * 20.0 * (1.0 + ppm / 1e6);
             let arrived_ms = sent_ms + random.random_range(0.0..=jitter_ms);
-            let place = placement.place((arrived_ms * 8.0) as i64, n * 160, 400);
+            let place = placement.place((arrived_ms * 8.0) as i64, n * 160, 400, false);
             if sent_ms > 30_000.0 {
                 let wrong_ms = place as f64 / 8.0 - sent_ms;
                 least = least.min(wrong_ms);
@@ -121,7 +136,8 @@ mod tests {
     #[test]
     fn a_jump_of_the_senders_clock_is_followed_after_half_a_second() {
         let mut placement = Placement::default();
-        let place = |placement: &mut Placement, n: i64, behind: i64| placement.place(n * 160, n * 160 - behind, 400);
+        let place =
+            |placement: &mut Placement, n: i64, behind: i64| placement.place(n * 160, n * 160 - behind, 400, false);
         for n in 0..200 {
             assert_eq!(place(&mut placement, n, 0), n as u64 * 160);
         }
@@ -136,11 +152,23 @@ mod tests {
     }
 
     #[test]
+    fn a_first_packet_that_was_held_up_is_put_right_by_the_next_and_made_up_sound_misleads_nobody() {
+        let mut placement = Placement::default();
+        // Silence put in before anything arrives.
+        assert_eq!(placement.place(640, 0, 400, true), 640);
+        assert_eq!(placement.place(1_300, 160, 400, false), 1_300);
+        for n in 2..400 {
+            let place = placement.place(1_100 + (n - 1) * 160, n * 160, 400, n % 7 == 0);
+            assert_eq!(place as i64, 1_100 + (n - 1) * 160, "frame {n}");
+        }
+    }
+
+    #[test]
     fn any_numbers_give_a_place() {
         let mut placement = Placement::default();
         for (arrival, position) in [(0, i64::MAX), (i64::MAX, 0), (-5, 3), (i64::MIN, i64::MAX), (7, 7)] {
             for _ in 0..40 {
-                placement.place(arrival, position, 400);
+                placement.place(arrival, position, 400, position == 7);
             }
         }
     }

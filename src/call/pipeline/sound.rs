@@ -18,12 +18,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Media {
-    /// Where a frame that arrived at `at` lies on the recording's clock.
-    fn place(&mut self, at: Instant, position: u64, length: usize) -> u64 {
+    /// Where a frame that arrived at `at` lies on the recording's clock: where it passed us, as what we send does. So
+    /// nothing comes back before it was sent.
+    fn place(&mut self, at: Instant, position: u64, made_up: bool) -> u64 {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
-        let arrival = signed(self.inbound.rate().samples_in(at.since(self.started_at)) as u64) - signed(length as u64);
+        let arrival = signed(self.inbound.rate().samples_in(at.since(self.started_at)) as u64);
         // 50 ms.
-        self.placement.place(arrival, signed(position), 400)
+        self.placement.place(arrival, signed(position), 400, made_up)
     }
 }
 
@@ -49,7 +50,9 @@ impl Pipeline {
         let mut samples = std::mem::take(&mut self.samples);
         while let Some(out) = self.media.as_mut().and_then(|media| media.inbound.poll(&mut samples)) {
             match out {
-                inbound::Out::Frame { at, position, voiced, .. } => self.frame(at, position, voiced, &samples),
+                inbound::Out::Frame { at, position, concealed, voiced } => {
+                    self.frame(at, position, concealed, voiced, &samples);
+                }
                 // Nobody's words: the network's tones and announcements, or a party that we hold.
                 inbound::Out::Speech(_) if self.is_unanswered_call_of_ours() || self.hold.on => {}
                 inbound::Out::Speech(edge) => {
@@ -137,12 +140,12 @@ impl Pipeline {
     }
 
     /// One frame: to the recording, and resampled and gathered to the agent.
-    pub(super) fn frame(&mut self, at: Instant, position: u64, voiced: bool, samples: &[i16]) {
+    pub(super) fn frame(&mut self, at: Instant, position: u64, concealed: bool, voiced: bool, samples: &[i16]) {
         let Some(media) = &mut self.media else { return };
         let rate = media.inbound.rate();
         if self.settings.record {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
-            let place = media.place(at, position, samples.len());
+            let place = media.place(at, position, concealed);
             self.recorder.add(side, place, self.recording.kept(samples));
         }
         if self.is_unanswered_call_of_ours() || self.hold.on {
