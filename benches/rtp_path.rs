@@ -16,7 +16,7 @@ use std::{hint::black_box, net::SocketAddr, time::Duration};
 use voxgw::{
     clock::Instant,
     media::{
-        codec::CODECS,
+        codec::{CODECS, Wanted},
         dsp::{resample::Resampler, tone},
         inbound::{self, Inbound},
         outbound::{self, Outbound},
@@ -24,6 +24,8 @@ use voxgw::{
     },
     unit::{PayloadType, Ptime, SampleRate, Ssrc, TurnId},
 };
+
+const NARROW: Wanted<'static> = Wanted { rate: SampleRate::HZ_8000, fmtp: "" };
 
 fn speech(rate: SampleRate, count: usize) -> Vec<i16> {
     let mut samples = Vec::new();
@@ -34,10 +36,11 @@ fn speech(rate: SampleRate, count: usize) -> Vec<i16> {
 fn inbound_frame(criterion: &mut Criterion) {
     let source: SocketAddr = SocketAddr::from(([192, 0, 2, 1], 4000));
     let mut payload = Vec::new();
-    CODECS[0].encode(&speech(SampleRate::HZ_8000, 160), &mut payload);
+    CODECS[0].encoder(&NARROW).encode(&speech(SampleRate::HZ_8000, 160), &mut payload);
     let settings = inbound::Settings {
         codecs: vec![(PayloadType(0), &CODECS[0])],
-        event: None,
+        events: Vec::new(),
+        wanted: SampleRate::HZ_16000,
         described: Some(source),
         expected: true,
     };
@@ -72,6 +75,8 @@ fn inbound_frame(criterion: &mut Criterion) {
 fn outbound_frame(criterion: &mut Criterion) {
     let settings = outbound::Settings {
         codec: &CODECS[0],
+        rate: SampleRate::HZ_8000,
+        fmtp: String::new(),
         payload_type: PayloadType(0),
         event: None,
         ptime: Ptime::MS_20,
@@ -93,26 +98,28 @@ fn outbound_frame(criterion: &mut Criterion) {
 
 fn floor(criterion: &mut Criterion) {
     let mut payload = Vec::new();
-    CODECS[0].encode(&speech(SampleRate::HZ_8000, 160), &mut payload);
+    CODECS[0].encoder(&NARROW).encode(&speech(SampleRate::HZ_8000, 160), &mut payload);
     let (mut samples, mut wide) = (Vec::new(), Vec::new());
+    let mut decoder = CODECS[0].decoder(SampleRate::HZ_8000);
     let mut up = Resampler::new(SampleRate::HZ_8000, SampleRate::HZ_16000).expect("rates divide");
     criterion.bench_function("rtp_path/floor_decode_resample_up", |bencher| {
         bencher.iter(|| {
             samples.clear();
             wide.clear();
-            CODECS[0].decode(black_box(&payload), &mut samples);
+            decoder.decode(black_box(&payload), &mut samples);
             up.process(&samples, &mut wide);
             black_box(wide.len())
         });
     });
     let source = speech(SampleRate::HZ_24000, 480);
+    let mut encoder = CODECS[0].encoder(&NARROW);
     let mut down = Resampler::new(SampleRate::HZ_24000, SampleRate::HZ_8000).expect("rates divide");
     criterion.bench_function("rtp_path/floor_resample_down_encode", |bencher| {
         bencher.iter(|| {
             wide.clear();
             payload.clear();
             down.process(black_box(&source), &mut wide);
-            CODECS[0].encode(&wide, &mut payload);
+            encoder.encode(&wide, &mut payload);
             black_box(payload.len())
         });
     });

@@ -20,7 +20,11 @@ use voxgw::{
         turn::Owner,
     },
     clock::{Instant, WallTime},
-    media::{codec::CODECS, dsp::tone, rtp::packet::Packet},
+    media::{
+        codec::{CODECS, Wanted},
+        dsp::tone,
+        rtp::packet::Packet,
+    },
     unit::{PayloadType, Ptime, SampleRate, Ssrc},
 };
 
@@ -29,8 +33,8 @@ const OFFER: &str =
 
 fn pipeline() -> Pipeline {
     let settings = Settings {
-        tone: voxgw::call::pipeline::recording::Tone::default(),
-        srtp: voxgw::call::pipeline::srtp::Settings::default(),
+        tone: call::pipeline::recording::Tone::default(),
+        srtp: call::pipeline::srtp::Settings::default(),
         call: call::Settings {
             direction: Direction::In,
             owner: Owner::Offline,
@@ -47,6 +51,7 @@ fn pipeline() -> Pipeline {
         rtp: SocketAddr::from(([192, 0, 2, 2], 10_000)),
         seed: 7,
         agent_rate: None,
+        agent_speaks: SampleRate::HZ_16000,
         prebuffer: Duration::from_millis(40),
         apology: Arc::from([]),
         hold_music: call::pipeline::Music::Off,
@@ -79,7 +84,7 @@ fn tick(criterion: &mut Criterion) {
     let source = SocketAddr::from(([192, 0, 2, 1], 4000));
     let (mut samples, mut payload, mut datagram) = (Vec::new(), Vec::new(), Vec::new());
     tone::sine(310.0, 8_000.0, SampleRate::HZ_8000, 0, 160, &mut samples);
-    CODECS[0].encode(&samples, &mut payload);
+    CODECS[0].encoder(&Wanted { rate: SampleRate::HZ_8000, fmtp: "" }).encode(&samples, &mut payload);
     let mut n = 0_u32;
     criterion.bench_function("session_tick/packet_in_echo_packet_out", |bencher| {
         bencher.iter(|| {

@@ -53,6 +53,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config')
             [CompletionResult]::new('--api', '--api', [CompletionResultType]::ParameterName, 'Local API: unix:PATH, HOST:PORT (with --api-token-file), or off')
             [CompletionResult]::new('--api-token-file', '--api-token-file', [CompletionResultType]::ParameterName, 'File with the token that the API wants on TCP')
+            [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Serve browsers here: the softphone, WebSocket and WHIP; off')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Keep calls: always (journal and sound), journal, or never')
             [CompletionResult]::new('--recordings', '--recordings', [CompletionResultType]::ParameterName, 'Where the call folders are')
             [CompletionResult]::new('--pcap', '--pcap', [CompletionResultType]::ParameterName, 'Keep a capture of each call')

@@ -961,7 +961,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__serve)
-            opts="-c -q -v -h -V --sip --rtp-ports --advertise --agent --api --api-token-file --record --recordings --pcap --agent-frames --max-calls --drain --workers --check --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            opts="-c -q -v -h -V --sip --rtp-ports --advertise --agent --api --api-token-file --web --record --recordings --pcap --agent-frames --max-calls --drain --workers --check --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -988,6 +988,10 @@ _voxgw() {
                     return 0
                     ;;
                 --api-token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

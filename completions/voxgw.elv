@@ -49,6 +49,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --agent 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config'
             cand --api 'Local API: unix:PATH, HOST:PORT (with --api-token-file), or off'
             cand --api-token-file 'File with the token that the API wants on TCP'
+            cand --web 'Serve browsers here: the softphone, WebSocket and WHIP; off'
             cand --record 'Keep calls: always (journal and sound), journal, or never'
             cand --recordings 'Where the call folders are'
             cand --pcap 'Keep a capture of each call'

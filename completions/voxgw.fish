@@ -49,6 +49,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l advertise -d 'The 
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l agent -d 'Agent that answers: scripted, echo, echo:live, gemini, or a profile of the config' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l api -d 'Local API: unix:PATH, HOST:PORT (with --api-token-file), or off' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l api-token-file -d 'File with the token that the API wants on TCP' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l web -d 'Serve browsers here: the softphone, WebSocket and WHIP; off' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -l record -d 'Keep calls: always (journal and sound), journal, or never' -r -f -a "always\t''
 journal\t''
 never\t''"

@@ -17,3 +17,4 @@ pub mod route;
 pub mod sip;
 pub mod tui;
 pub mod unit;
+pub mod webrtc;

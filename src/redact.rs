@@ -109,6 +109,8 @@ pub fn sip_text(raw: &str) -> String {
         } else if let Some(at) = key_in(line) {
             text.push_str(&line[..at]);
             text.push_str("(redacted)\r\n");
+        } else if line.starts_with("a=ice-pwd:") {
+            text.push_str("a=ice-pwd:(redacted)\r\n");
         } else {
             text.push_str(line);
         }

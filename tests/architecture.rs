@@ -46,13 +46,18 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("net",           WORDS, &["config", "sip"]),
     ("agent",         WORDS, &["config", "media", "call"]),
     ("api::model",    WORDS, &["call"]),
-    ("gateway",       WORDS, &["config", "route", "sip", "media", "call", "agent", "net", "api::model"]),
+    // What a browser is to a session: the peer, what its page says, who may join.
+    ("webrtc::peer",  WORDS, &[]),
+    ("webrtc::protocol", WORDS, &[]),
+    ("webrtc::token", WORDS, &[]),
+    ("gateway",       WORDS, &["config", "route", "sip", "media", "call", "agent", "net", "api::model", "webrtc::peer", "webrtc::protocol", "webrtc::token"]),
+    ("webrtc",        WORDS, &["config", "sip", "net", "gateway"]),
     ("replay",        WORDS, &["config", "sip", "media", "call", "agent", "net", "gateway"]),
-    ("api",           WORDS, &["config", "sip", "media", "call", "agent", "net", "gateway", "replay"]),
+    ("api",           WORDS, &["config", "sip", "media", "call", "agent", "net", "gateway", "replay", "webrtc::protocol", "webrtc::token"]),
     // faces
     ("report",        WORDS, &["call", "api::model", "replay"]),
     ("tui",           SEEN_BY_MONITOR, &[]),
-    ("cli",           WORDS, &["config", "route", "sip", "media", "call", "agent", "net", "gateway", "replay", "api", "report", "tui"]),
+    ("cli",           WORDS, &["config", "route", "sip", "media", "call", "agent", "net", "gateway", "webrtc", "replay", "api", "report", "tui"]),
 ];
 
 /// The map and the door: they name everything.

@@ -19,6 +19,7 @@ mod program;
 use mock_gemini::{Event, KeySeen, MIN_CONTINUITY, MockGemini, Reply, Script};
 use std::{sync::Arc, time::Duration};
 use voxgw::{
+    agent::event::Sound,
     agent::seat::{Plan, PlayPlan},
     api::model::{SessionView, StreamItem},
     call::journal::{Verdict, Who},
@@ -60,7 +61,7 @@ async fn call(mock: &MockGemini, ports: u16, settings: &str, sound: Vec<i16>, st
     let caller = Engine::start(dial_config, None).unwrap();
     let address = gateway.listening[0].trim_start_matches("udp:").to_owned();
     let play = PlayPlan {
-        files: if sound.is_empty() { vec![] } else { vec![Arc::from(sound)] },
+        files: if sound.is_empty() { vec![] } else { vec![Sound { rate: SampleRate::HZ_8000, samples: sound.into() }] },
         digits: vec![],
         start_after: Duration::from_secs(1),
         hang_up_after: Some(stay),
@@ -154,9 +155,9 @@ async fn a_whole_conversation_with_barge_in() {
 
     // The caller heard each answer's own tone, and silence soon after cutting in.
     let wav = std::fs::read(call_file(&conversation, "dial", "call.wav")).unwrap();
-    let heard = &voxgw::media::file::wav::read(&wav).unwrap().channels[1];
+    let wav = voxgw::media::file::wav::read(&wav).unwrap();
     for frequency in [700.0, 900.0, 1_100.0] {
-        let found = heard.chunks(800).any(|chunk| tone::share_at(frequency, SampleRate::HZ_8000, chunk) > 0.9);
+        let found = wav.channels[1].chunks(1_600).any(|chunk| tone::share_at(frequency, wav.rate, chunk) > 0.9);
         assert!(found, "{frequency} Hz was never heard");
     }
     assert!(conversation.caller.summary.as_ref().unwrap().stats.inbound.lost == 0);

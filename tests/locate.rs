@@ -11,6 +11,7 @@ use program::{Gateway, Home, LIMIT, finished_journals, until};
 use serde_json::{Value, json};
 use std::{
     io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
     time::Duration,
 };
@@ -174,6 +175,13 @@ fn when_nothing_works_it_is_said_what_was_tried() {
     home.file("voxgw.toml", format!("[sip]\ndns = [\"127.0.0.1:{}\"]\n", closed_port()));
     let done = home.dial("sip:bob@gw.test", &["--silence"]).exits(3);
     assert!(done.took < Duration::from_secs(15) && done.stderr.contains("NAPTR gw.test: "), "{done:?}");
+    let deaf = Peer::saying("", "");
+    home.file("voxgw.toml", format!("[sip]\ndns = [\"127.0.0.1:{}\"]\n", deaf.port));
+    let done = home.dial("sip:bob@gw.test", &["--silence"]).exits(3);
+    assert!(done.took < Duration::from_secs(15), "{:?}", done.took);
+    done.says(&["NAPTR gw.test: no answer from the DNS server", "A/AAAA gw.test: no answer"]);
+    home.file("voxgw.toml", "[sip]\ndns = [\"nowhere\"]\n");
+    home.dial("sip:bob@gw.test", &["--silence"]).exits(2).complains().says(&["sip.dns", "192.0.2.53"]);
 }
 
 #[test]
@@ -247,6 +255,41 @@ fn a_3xx_may_name_a_name() {
     let done = home.dial(&format!("sip:bob@127.0.0.1:{}", lost.port), &["--silence"]).exits(3);
     let said = format!("{}{}", done.stdout, done.stderr);
     assert!(said.contains("redirected to sip:bob@nobody.test") && said.contains("no such name"), "{said}");
+}
+
+#[test]
+fn a_response_whose_connection_is_gone_goes_to_the_name_in_its_via() {
+    let zone = Zone::serve("");
+    let home = home_of(&zone, "");
+    let gateway = home.serve("echo:live", &[]);
+    // Nobody listens where the request came from; the name leads elsewhere.
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    zone.set(&format!(
+        "_sip._tcp.caller.test 60 SRV 0 0 {port} edge.caller.test
+         edge.caller.test 60 A 127.0.0.2"
+    ));
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+    let invite = format!(
+        "INVITE sip:bob@gw SIP/2.0\r\nVia: SIP/2.0/TCP caller.test;branch=z9hG4bK1\r\nFrom: <sip:a@caller.test>;tag=1\r\n\
+         To: <sip:bob@gw>\r\nCall-ID: lost\r\nCSeq: 1 INVITE\r\nContact: <sip:a@127.0.0.2:{port};transport=tcp>\r\n\
+         Max-Forwards: 70\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    );
+    let mut caller = TcpStream::connect(("127.0.0.1", gateway.tcp)).unwrap();
+    caller.write_all(invite.as_bytes()).unwrap();
+    drop(caller);
+    let (mut back, _) = listener.accept().unwrap();
+    back.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut said = String::new();
+    while !said.contains("SIP/2.0 200 OK") {
+        let mut buffer = [0; 4_096];
+        let length = back.read(&mut buffer).unwrap();
+        assert!(length > 0, "{said}");
+        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    assert!(said.contains("Via: SIP/2.0/TCP caller.test;branch=z9hG4bK1;received=127.0.0.1"), "{said}");
+    assert_eq!(zone.asked("SRV _sip._tcp.caller.test"), 1);
 }
 
 #[test]

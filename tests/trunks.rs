@@ -156,6 +156,32 @@ fn a_connection_that_a_trunk_is_registered_over_is_pinged_and_made_anew_when_it_
 }
 
 #[test]
+fn calls_through_a_trunk_pass_the_proxies_that_its_registrar_names() {
+    let proxy = Peer::saying("486 Busy Here", "");
+    let routes =
+        format!("Service-Route: <sip:127.0.0.1:{};lr>, <sip:inner.example.org;lr>\r\nExpires: 600\r\n", proxy.port);
+    let registrar = Peer::saying("200 OK", &routes);
+    let home = home_with(&format!(
+        "[trunks.carrier]\nserver = 'sip:127.0.0.1:{}'\nuser = 'us'\nregister = true\nping = '0s'\n",
+        registrar.port
+    ));
+    let mut gateway = home.serve("echo:live", &[]);
+    gateway.running.wait_for_word("trunk carrier is up");
+    let body = json!({"to": "+4930999", "trunk": "carrier"}).to_string();
+    let (status, document) = ask(&gateway, "POST", "/v1/calls", &body);
+    assert_eq!(status, 201, "{document}");
+    assert!(until(LIMIT, || !proxy.heard("INVITE").is_empty()));
+    let invite = &proxy.heard("INVITE")[0];
+    assert!(invite.starts_with(&format!("INVITE sip:+4930999@127.0.0.1:{} ", registrar.port)), "{invite}");
+    let found: Vec<&str> = invite.lines().filter(|line| line.starts_with("Route:")).collect();
+    assert_eq!(
+        found,
+        [format!("Route: <sip:127.0.0.1:{};lr>", proxy.port), "Route: <sip:inner.example.org;lr>".to_owned()]
+    );
+    assert!(registrar.heard("INVITE").is_empty());
+}
+
+#[test]
 fn who_leaves_before_the_first_answer_takes_the_registration_back() {
     let registrar = UdpSocket::bind("127.0.0.1:0").unwrap();
     registrar.set_read_timeout(Some(LIMIT)).unwrap();

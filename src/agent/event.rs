@@ -4,6 +4,24 @@
 
 use crate::{clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A piece of sound that an offline agent plays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sound {
+    /// Rate of `samples`.
+    pub rate: SampleRate,
+    /// 16-bit mono.
+    pub samples: Arc<[i16]>,
+}
+
+impl Sound {
+    /// As what an agent says.
+    #[must_use]
+    pub fn said(&self) -> Event {
+        Event::Audio { rate: self.rate, samples: self.samples.to_vec() }
+    }
+}
 
 /// What an agent may know of a call before a word is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,8 @@
-//! Sounds that ship inside the binary, and how a script's sounds are found. All at 8 kHz.
+//! Sounds that ship inside the binary, and how a script's sounds are found. Those inside have 8 kHz; files have
+//! 16 kHz, if there is that much in them.
 
 use crate::{
+    agent::event::Sound,
     error::{Error, Result},
     media::file::wav,
     unit::SampleRate,
@@ -17,7 +19,7 @@ static BUILTIN: &[(&str, &[u8])] = &[
     ("apology", include_bytes!("prompts/apology.wav")),
 ];
 
-/// A sound from inside the binary; empty for a name that is not there.
+/// A sound from inside the binary, at 8 kHz; empty for a name that is not there.
 #[must_use]
 pub fn builtin(name: &str) -> Arc<[i16]> {
     BUILTIN
@@ -27,31 +29,45 @@ pub fn builtin(name: &str) -> Arc<[i16]> {
         .map_or_else(|| Arc::from([]), |wav| Arc::from(wav.mono()))
 }
 
-/// A WAV file's sound at 8 kHz, one channel.
+/// A WAV file's sound, one channel: at 16 kHz, or 8 kHz if it holds no more.
 ///
 /// # Errors
 /// Names the file and what is wrong with it.
-pub fn load(path: &Path) -> Result<Arc<[i16]>> {
+pub fn load(path: &Path) -> Result<Sound> {
+    load_as(path, |rate| if rate < SampleRate::HZ_16000 { SampleRate::HZ_8000 } else { SampleRate::HZ_16000 })
+}
+
+/// A WAV file's sound at 8 kHz, one channel.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_narrow(path: &Path) -> Result<Arc<[i16]>> {
+    load_as(path, |_| SampleRate::HZ_8000).map(|sound| sound.samples)
+}
+
+fn load_as(path: &Path, rate_for: impl Fn(SampleRate) -> SampleRate) -> Result<Sound> {
     let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, &source))?;
     let wrong = |problem: String| {
         Error::usage(format!("{}: {problem}", path.display())).hint("any WAV will do: PCM, float or G.711, any rate")
     };
     let wav = wav::read(&bytes).map_err(wrong)?;
-    wav::resample(&wav.mono(), wav.rate, SampleRate::HZ_8000).map(Arc::from).map_err(wrong)
+    let rate = rate_for(wav.rate);
+    let samples = wav::resample(&wav.mono(), wav.rate, rate).map_err(wrong)?;
+    Ok(Sound { rate, samples: samples.into() })
 }
 
 /// A sound of a script: `builtin:NAME`, or a file beside the script.
 ///
 /// # Errors
 /// Names what was not found.
-pub fn of_script(name: &str, folder: Option<&Path>) -> Result<Arc<[i16]>, String> {
+pub fn of_script(name: &str, folder: Option<&Path>) -> Result<Sound, String> {
     if let Some(builtin_name) = name.strip_prefix("builtin:") {
         let sound = builtin(builtin_name);
         let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
         return if sound.is_empty() {
             Err(format!("no sound is called {name}; inside the binary are {}", names.join(", ")))
         } else {
-            Ok(sound)
+            Ok(Sound { rate: SampleRate::HZ_8000, samples: sound })
         };
     }
     let path = folder.map_or_else(|| Path::new(name).to_owned(), |folder| folder.join(name));

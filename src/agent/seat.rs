@@ -1,6 +1,7 @@
 //! From a profile to an agent that can take calls: scripts are read once, keys are found, addresses are made.
 
 use super::{
+    event::Sound,
     local::{
         LocalAgent,
         echo::Echo,
@@ -69,8 +70,8 @@ pub struct GeminiPlan {
 /// What `dial` plays.
 #[derive(Clone, Debug, Default)]
 pub struct PlayPlan {
-    /// Sounds at 8 kHz.
-    pub files: Vec<Arc<[i16]>>,
+    /// Sounds, one after another.
+    pub files: Vec<Sound>,
     /// Digits and when they are pressed.
     pub digits: Vec<(Duration, String)>,
     /// From the answer to the first sound.
@@ -134,6 +135,15 @@ impl Plan {
             }
             What::Gemini(_) => return None,
         })
+    }
+
+    /// Rate that it speaks at, as far as it may choose.
+    #[must_use]
+    pub const fn speaks(&self) -> SampleRate {
+        match &self.what {
+            What::Gemini(_) => gemini::DOWNLINK_RATE,
+            What::Echo { .. } | What::Scripted(_) | What::Play(_) => SampleRate::HZ_16000,
+        }
     }
 
     /// Rate that a remote agent wants to hear.

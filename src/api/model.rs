@@ -100,6 +100,9 @@ pub struct TrunkView {
     /// Round trip of the newest OPTIONS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ping_ms: Option<f64>,
+    /// The proxies that its registrar wants our requests to pass (RFC 3608), first hop first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_route: Vec<String>,
 }
 
 /// One registered user.
@@ -288,6 +291,15 @@ impl SessionView {
             Body::Recording(change) => {
                 if change.state != RecordingState::Tone {
                     self.recording_paused = change.state == RecordingState::Paused;
+                }
+                true
+            }
+            Body::Ice(change) => {
+                // The pair that carries the media is where it goes; before, an address stood for the browser.
+                if let Some(media) = self.media.as_mut().filter(|_| !change.remote.is_empty()) {
+                    media.local.clone_from(&change.local);
+                    media.remote.clone_from(&change.remote);
+                    "ice".clone_into(&mut media.source);
                 }
                 true
             }

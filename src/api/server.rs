@@ -5,7 +5,10 @@ use crate::{
     error::{Error, Kind, Result},
     gateway::{Handle, Originate, Writing},
     redact::{Secret, printable},
-    sip::{carried, uri::Uri},
+    sip::{
+        carried,
+        uri::{NameAddr, Uri},
+    },
     unit::CallId,
 };
 use axum::{
@@ -167,6 +170,7 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}/recording", post(recording))
         .route("/v1/calls", post(place))
         .route("/v1/messages", post(write))
+        .route("/v1/join-tokens", post(mint))
         .route("/v1/events", get(events))
         .method_not_allowed_fallback(|| async {
             problem(StatusCode::METHOD_NOT_ALLOWED, "this place takes another method; see docs/API.md")
@@ -434,6 +438,10 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         };
         (to, credentials, own) = (Some(there), known, aor.to_string());
     }
+    let routes = match &wish.trunk {
+        Some(trunk) => handle.service_route(trunk).await,
+        None => Vec::new(),
+    };
     let from = wish.from.as_deref().unwrap_or(&own);
     let (Some(to), Ok(from)) = (to, Uri::parse(from)) else {
         return problem(StatusCode::BAD_REQUEST, "to and from are SIP addresses; to may be a registered user's name");
@@ -444,8 +452,8 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
     let originate = Originate {
         to,
         from,
-        proxy: None,
-        headers: wish.headers.into_iter().collect(),
+        proxy: routes.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri),
+        headers: wish.headers.into_iter().chain(routes.into_iter().map(|route| ("Route".to_owned(), route))).collect(),
         credentials,
         plan,
         ring: Duration::from_mins(1),
@@ -484,6 +492,39 @@ async fn write(State(handle): State<Handle>, body: Arrived) -> Response {
         }
         Err(failed) => failure(&failed),
     }
+}
+
+/// The longest life of a join token, and the one that it gets without a wish.
+const JOIN_TOKEN_MAX_S: u64 = 24 * 3_600;
+const JOIN_TOKEN_S: u64 = 300;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mint {
+    name: Option<String>,
+    to: Option<String>,
+    valid_s: Option<u64>,
+}
+
+/// A token that lets a browser join.
+async fn mint(State(handle): State<Handle>, body: Arrived) -> Response {
+    let wish: Mint = match read(body) {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    let (sub, to) = (wish.name.unwrap_or_default(), wish.to.unwrap_or_default());
+    for (what, value) in [("name", &sub), ("to", &to)] {
+        if let Err(why) = crate::webrtc::protocol::fit_name(what, value) {
+            return problem(StatusCode::BAD_REQUEST, &why);
+        }
+    }
+    let valid_s = wish.valid_s.unwrap_or(JOIN_TOKEN_S);
+    if !(1..=JOIN_TOKEN_MAX_S).contains(&valid_s) {
+        return problem(StatusCode::BAD_REQUEST, &format!("valid_s is 1 to {JOIN_TOKEN_MAX_S}"));
+    }
+    let exp = crate::clock::SystemClock::wall().0 / 1_000_000 + valid_s;
+    let token = handle.join_key.mint(&crate::webrtc::token::Claims { sub, to, exp });
+    (StatusCode::CREATED, Json(serde_json::json!({"token": token, "expires": exp}))).into_response()
 }
 
 fn failure(error: &Error) -> Response {

@@ -37,6 +37,8 @@ pub enum Body {
     State(StateChange),
     /// Media was agreed on or its far end moved.
     Media(MediaChange),
+    /// A browser's connection changed: ICE and DTLS.
+    Ice(IceChange),
     /// The agent's connection changed.
     Agent(AgentChange),
     /// Somebody began or ceased to speak.
@@ -264,6 +266,19 @@ pub struct MediaChange {
     /// SRTP's suite, like `AES_CM_128_HMAC_SHA1_80`; empty for plain RTP.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub srtp: String,
+}
+
+/// A browser's connection changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceChange {
+    /// `checking`, `handshake` (ICE works, DTLS has begun), `connected`, `disconnected`, `closed`.
+    pub state: String,
+    /// Our address of the chosen pair; empty before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub local: String,
+    /// The browser's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remote: String,
 }
 
 /// Connection states of an agent.

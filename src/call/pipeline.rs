@@ -5,6 +5,8 @@
 //!
 //! Rule: after each [`Pipeline::handle`], drain [`Pipeline::poll`] until it answers [`Output::Timeout`].
 
+pub mod formats;
+
 mod background;
 mod early;
 mod figures;
@@ -17,7 +19,7 @@ pub mod srtp;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
-    journal::{Body, Header, Level, Note, Percentiles, Record, SipMessage},
+    journal::{Body, Header, IceChange, Level, Note, Percentiles, Record, SipMessage},
     latency::Histogram,
 };
 use crate::{
@@ -32,7 +34,7 @@ use crate::{
         inbound::Inbound,
         outbound::Outbound,
         recorder::Recorder,
-        rtp::report::Reporter,
+        rtp::report::{RemoteReport, Reporter},
     },
     sip::sdp::negotiate::{self, Agreed},
     unit::{Ptime, SampleRate, TurnId},
@@ -61,6 +63,8 @@ pub struct Settings {
     pub seed: u64,
     /// Rate that a remote agent wants to hear; local agents hear the codec's.
     pub agent_rate: Option<SampleRate>,
+    /// Rate that the agent speaks at: what an encoder that leaves the choice is given.
+    pub agent_speaks: SampleRate,
     /// Sound gathered before a turn of the agent starts to play.
     pub prebuffer: Duration,
     /// What is said when the agent fails (8 kHz).
@@ -136,6 +140,10 @@ pub enum Input<'a> {
     PauseRecording(bool),
     /// Something for the journal from outside: a full disk.
     Note(Level, String),
+    /// A browser's connection changed.
+    Ice(IceChange),
+    /// What a browser reports of us, where RTCP is not ours.
+    FarReport(RemoteReport),
     /// Time passed.
     Timeout,
 }
@@ -168,8 +176,13 @@ pub enum Output<'a> {
     },
     /// For the journal.
     Record(Record),
-    /// Stereo sound for the recording, interleaved, 8 kHz.
-    Sound(Vec<i16>),
+    /// Stereo sound for the recording, interleaved.
+    Sound {
+        /// Samples a second of one channel; the same from start to end.
+        rate: SampleRate,
+        /// Left and right in turns.
+        samples: Vec<i16>,
+    },
     /// Everything is said; the summary was the last record.
     Over,
     /// Nothing more; call [`Pipeline::handle`] with [`Input::Timeout`] then.
@@ -270,7 +283,8 @@ struct Media {
 #[derive(Debug)]
 struct Uplink {
     rate: SampleRate,
-    resampler: Option<Resampler>,
+    /// From the rate of the frames, which changes if the codec does.
+    resampler: Option<(SampleRate, Resampler)>,
     chunk: Vec<i16>,
     voiced_since: Option<Instant>,
 }
@@ -300,7 +314,8 @@ pub struct Pipeline {
     hold: hold::Hold,
     background: Option<background::Background>,
     uplink: Uplink,
-    recorder: Recorder,
+    /// From the first media on, which decide its rate.
+    recorder: Option<Recorder>,
     recording: recording::Recording,
     srtp: srtp::Srtp,
     samples: Vec<i16>,
@@ -347,7 +362,7 @@ impl Pipeline {
             hold: hold::Hold::default(),
             background: None,
             uplink: Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None },
-            recorder: Recorder::default(),
+            recorder: None,
             recording: recording::Recording::new(settings.tone),
             srtp: srtp::Srtp::new(settings.srtp.clone()),
             samples: Vec::new(),
@@ -449,6 +464,12 @@ impl Pipeline {
             Input::Press(digits) => self.press(now, digits),
             Input::PauseRecording(paused) => self.pause_recording(now, paused),
             Input::Note(level, text) => self.record(now, Body::Note(Note { level, text })),
+            Input::Ice(change) => self.record(now, Body::Ice(change)),
+            Input::FarReport(report) => {
+                if let Some(media) = &mut self.media {
+                    media.reporter.told(report);
+                }
+            }
         }
         self.settle(now);
     }
@@ -477,7 +498,10 @@ impl Pipeline {
             Out::ConnectAgent => Output::ConnectAgent,
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
             Out::Record(record) => Output::Record(*record),
-            Out::Sound(sound) => Output::Sound(sound),
+            Out::Sound(samples) => {
+                let rate = self.recorder.as_ref().map_or(SampleRate::HZ_8000, Recorder::rate);
+                Output::Sound { rate, samples }
+            }
             Out::Over => Output::Over,
         }
     }

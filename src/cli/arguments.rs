@@ -48,7 +48,7 @@ pub struct Global {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "made once")]
+#[expect(clippy::large_enum_variant, reason = "parsed once")]
 pub enum Command {
     /// Run the gateway: answer calls with an agent
     ///
@@ -193,6 +193,9 @@ pub struct Serve {
     /// File with the token that the API wants on TCP
     #[arg(long, value_name = "FILE", hide_env_values = true, env = "VOXGW_TOKEN_FILE")]
     pub api_token_file: Option<PathBuf>,
+    /// Serve browsers here: the softphone, WebSocket and WHIP; off
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:8088")]
+    pub web: Option<String>,
     /// Keep calls: always (journal and sound), journal, or never
     #[arg(long, value_name = "WHEN", value_parser = ["always", "journal", "never"])]
     pub record: Option<String>,

@@ -23,7 +23,7 @@ use crate::{
         source::{self, Options, Source},
     },
     report,
-    unit::{SampleRate, Ssrc},
+    unit::Ssrc,
 };
 use serde::Serialize;
 use std::{
@@ -308,7 +308,7 @@ fn save(folder: &Path, stream: &Stream, conversation: &Conversation) -> Result<V
     }
     Ok(vec![
         write(folder.join("session.jsonl"), conversation.journal().as_bytes())?,
-        write(folder.join("call.wav"), &wav::write(SampleRate::HZ_8000, 2, &conversation.sound))?,
+        write(folder.join("call.wav"), &wav::write(conversation.rate, 2, &conversation.sound))?,
         write(folder.join("sent.pcap"), &capture)?,
     ])
 }

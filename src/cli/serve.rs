@@ -10,6 +10,7 @@ use crate::{
     config::{Config, read_secret},
     error::{Error, Result},
     gateway::{Engine, Handle, Router, writer},
+    webrtc,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,6 +65,7 @@ fn config(global: &Global, arguments: &Serve) -> Result<Config> {
     flag("call.agent", arguments.agent.clone());
     flag("api.listen", arguments.api.clone());
     flag("api.token_file", arguments.api_token_file.as_ref().map(|path| path.display().to_string()));
+    flag("web.listen", arguments.web.clone());
     flag("recording.mode", arguments.record.clone());
     flag("recording.folder", arguments.recordings.as_ref().map(|path| path.display().to_string()));
     flag("recording.pcap", arguments.pcap.clone());
@@ -96,8 +98,10 @@ async fn check(mut config: Config, router: Router, agent: &str, printer: &Printe
     }
     let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
     let place = api::server::check(&config.api, token.as_ref()).await?;
-    let handle = Engine::start(Arc::new(config), router)?;
-    printer.note(&ready(&handle, agent, &place, &kept));
+    let config = Arc::new(config);
+    let handle = Engine::start(Arc::clone(&config), router)?;
+    let web = webrtc::server::check(&config).await?;
+    printer.note(&ready(&handle, agent, &place, web.as_deref(), &kept));
     Ok(0)
 }
 
@@ -105,9 +109,10 @@ fn kept(config: &Config) -> String {
     if config.recording.journal { config.recording.folder.display().to_string() } else { "nothing is kept".into() }
 }
 
-fn ready(handle: &Handle, agent: &str, place: &str, kept: &str) -> String {
+fn ready(handle: &Handle, agent: &str, place: &str, web: Option<&str>, kept: &str) -> String {
+    let web = web.map(|web| format!("  web     {web}\n")).unwrap_or_default();
     format!(
-        "voxgw {} ready\n  sip     {}\n  agent   {agent}\n  api     {place}\n  calls   {kept}",
+        "voxgw {} ready\n  sip     {}\n  agent   {agent}\n  api     {place}\n{web}  calls   {kept}",
         env!("CARGO_PKG_VERSION"),
         handle.listening.join("  ")
     )
@@ -119,8 +124,9 @@ async fn serve(config: Arc<Config>, router: Router, agent: &str, printer: &Print
     let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
     let handle = Engine::start(Arc::clone(&config), router)?;
     let api = api::server::start(&config.api, token, handle.clone()).await?;
+    let web = webrtc::server::start(&config, handle.clone()).await?;
     let place = api.as_ref().map_or("off", |api| api.place.as_str());
-    printer.note(&format!("{}\n  Ctrl-C drains", ready(&handle, agent, place, &kept(&config))));
+    printer.note(&format!("{}\n  Ctrl-C drains", ready(&handle, agent, place, web.as_deref(), &kept(&config))));
     tracing::info!(target: "gateway", event = "gateway.ready", listening = handle.listening.join(" "), agent, api = place);
     let code = tokio::select! {
         _ = terminate.recv() => 0,

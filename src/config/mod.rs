@@ -9,11 +9,13 @@ mod encryption;
 mod keys;
 mod layers;
 mod routes;
+mod web;
 
 pub use accounts::{Signalling, Trunk, is_secret};
 pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
+pub use web::{Joining, Web};
 
 use crate::{
     error::{Error, Result},
@@ -87,6 +89,8 @@ pub struct Config {
     pub api: String,
     /// File with the bearer token that the API wants on TCP.
     pub api_token_file: Option<PathBuf>,
+    /// Where browsers find us.
+    pub web: Web,
     /// Log filter: `info`, `warn,sip=debug`.
     pub log_level: String,
     /// `text` or `json`.
@@ -303,6 +307,7 @@ impl Config {
             recording: reader.recording()?,
             api: reader.text("api.listen")?,
             api_token_file: reader.optional("api.token_file", |text| Ok(PathBuf::from(text)))?,
+            web: reader.web()?,
             log_level: reader.parsed("log.level", check_log_filter)?,
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
@@ -448,10 +453,9 @@ impl Reader<'_> {
         let (value, _) = self.layers.value("media.codecs").ok_or_else(|| self.wrong("media.codecs", "is missing"))?;
         let names = value.items();
         let codecs: Option<Vec<_>> = names.iter().map(|name| codec::by_name(name)).collect();
-        let known: Vec<&str> = codec::CODECS.iter().map(|codec| codec.name).collect();
         codecs
             .filter(|codecs| !codecs.is_empty())
-            .ok_or_else(|| self.wrong("media.codecs", &format!("codecs are {}", known.join(", "))))
+            .ok_or_else(|| self.wrong("media.codecs", &format!("codecs are {}", codec::names())))
     }
 
     fn recording(&self) -> Result<Recording> {
@@ -547,7 +551,7 @@ impl Reader<'_> {
 }
 
 /// Modules that write into the log.
-pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording"];
+pub static LOG_MODULES: &[&str] = &["gateway", "sip", "call", "rtp", "agent", "lint", "recording", "web"];
 
 /// `info`, or `warn,sip=debug`: every item a level, or a module with one.
 fn check_log_filter(text: &str) -> Result<String, String> {
@@ -632,7 +636,7 @@ mod tests {
         let config = config(file, &env, &[("gateway.drain", "8s")]).unwrap();
         assert_eq!((config.name.as_str(), config.max_calls, config.ptime.ms()), ("file", 6, 30));
         assert_eq!(config.drain, Duration::from_secs(8));
-        assert_eq!(config.codecs.len(), 2);
+        assert_eq!(config.codecs[0].name, "g722", "wideband first");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //!
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
+mod answers;
 mod encryption;
 mod handle;
+mod join;
 mod outside;
 mod refused;
 mod replace;
@@ -11,6 +13,7 @@ mod targets;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};
+pub use join::Join;
 
 use handle::Request;
 
@@ -127,6 +130,8 @@ pub struct Engine {
     trunk_addresses: HashMap<IpAddr, String>,
     resolver: Arc<Resolver>,
     trails: targets::Trails,
+    /// Responses that wait for a connection.
+    parcels: answers::Parcels,
     /// Connections that trunks are registered over.
     flows: HashMap<u64, usize>,
     next_ask: u64,
@@ -229,13 +234,14 @@ impl Engine {
         if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
             endpoint.restore_bindings(SystemClock::now(), ago, saved);
         }
+        let join_key = Arc::new(join::key(config.web.secret_file.as_deref())?);
         let upstreams = Arc::from(signalling.trunks.clone());
         let udp_bound: Vec<SocketAddr> = sockets.iter().map(|(bound, _)| *bound).collect();
         let resolver = Arc::new(Resolver::new(&signalling.dns, &udp_bound)?);
         let hold_music = match config.hold_music.as_str() {
             "off" => Music::Off,
             "builtin" => Music::Tune,
-            file => Music::Sound(prompts::load(std::path::Path::new(file))?),
+            file => Music::Sound(prompts::load_narrow(std::path::Path::new(file))?),
         };
         let engine = Self {
             endpoint,
@@ -249,6 +255,7 @@ impl Engine {
                 .collect(),
             resolver: Arc::clone(&resolver),
             trails: targets::Trails::default(),
+            parcels: HashMap::new(),
             flows: HashMap::new(),
             next_ask: 1,
             asked: HashMap::new(),
@@ -277,7 +284,7 @@ impl Engine {
             talking: HashMap::new(),
         };
         tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
-        Ok(Handle { to, hub, writer, listening, workers, upstreams, resolver })
+        Ok(Handle { to, hub, writer, listening, workers, join_key, upstreams, resolver })
     }
 
     async fn run(
@@ -370,37 +377,23 @@ impl Engine {
     // Network
 
     fn transmit(&mut self, path: Path, bytes: Vec<u8>) {
-        match path.transport {
-            Transport::Udp => {
-                let socket = self
-                    .sockets
-                    .iter()
-                    .find(|(bound, _)| bound.port() == path.local.port() && bound.is_ipv4() == path.remote.is_ipv4())
-                    .or_else(|| self.sockets.iter().find(|(bound, _)| bound.is_ipv4() == path.remote.is_ipv4()));
-                // What is told may be of an earlier datagram to somebody else; this one has not gone then.
-                let send = |socket: &UdpSocket| {
-                    let refused = |sent: &std::io::Result<usize>| {
-                        sent.as_ref().is_err_and(|problem| problem.kind() == std::io::ErrorKind::ConnectionRefused)
-                    };
-                    let mut sent = socket.try_send_to(&bytes, path.remote);
-                    for _ in 0..3 {
-                        if refused(&sent) {
-                            sent = socket.try_send_to(&bytes, path.remote);
-                        }
-                    }
-                    sent
-                };
-                if let Some((_, socket)) = socket
-                    && let Err(problem) = send(socket)
-                {
-                    tracing::debug!(target: "sip", event = "sip.unsent", remote = %path.remote, "{problem}");
-                }
+        if path.transport == Transport::Udp {
+            let socket = self
+                .sockets
+                .iter()
+                .find(|(bound, _)| bound.port() == path.local.port() && bound.is_ipv4() == path.remote.is_ipv4())
+                .or_else(|| self.sockets.iter().find(|(bound, _)| bound.is_ipv4() == path.remote.is_ipv4()));
+            if let Some((_, socket)) = socket
+                && let Err(problem) = udp::send(socket, &bytes, path.remote)
+            {
+                tracing::debug!(target: "sip", event = "sip.unsent", remote = %path.remote, "{problem}");
             }
-            _ => {
-                if let Err(problem) = self.connections.send(path, bytes) {
-                    self.endpoint.connection_lost(SystemClock::now(), path, &problem.to_string());
-                }
-            }
+            return;
+        }
+        if !self.answers_elsewhere(path, &bytes)
+            && let Err(problem) = self.connections.send(path, bytes)
+        {
+            self.endpoint.connection_lost(SystemClock::now(), path, &problem.to_string());
         }
     }
 
@@ -419,8 +412,9 @@ impl Engine {
                 tracing::debug!(target: "sip", event = "sip.connection_turned_away", source = %ip);
                 self.sink.hub.counters.refuse("sip.limits.connections");
             }
-            stream::Event::Closed { id, path, why } => {
+            stream::Event::Closed { id, path, made, why } => {
                 self.connections.closed(id);
+                self.undelivered(id, made);
                 if let Some(trunk) = self.flows.remove(&id) {
                     self.trunks.flow_lost(SystemClock::now(), trunk, rand::rng().random::<f64>());
                     self.sink.hub.trunks(self.trunks.views(SystemClock::now()));
@@ -565,6 +559,7 @@ impl Engine {
             srtp,
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),
+            agent_speaks: plan.speaks(),
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
             hold_music: self.hold_music.clone(),
@@ -718,7 +713,9 @@ impl Engine {
                 }
                 let _ = reply.send(leg.is_some());
             }
+            Request::Join(join) => self.join(*join),
             Request::Text(writing, found, reply) => self.write(*writing, found, reply),
+            Request::Deliver(parcel, found) => self.deliver_to(*parcel, found),
             Request::Redirected(leg, to, found) => self.redirected_to(leg, &to, found),
             Request::TransferTo(call, other, reply) => {
                 let _ = reply.send(self.transfer_to(call, other));
@@ -899,7 +896,7 @@ fn new_call_id() -> CallId {
 }
 
 /// What an SDP in a message offers, for the ladder.
-fn sdp_words(text: &str) -> String {
+pub(super) fn sdp_words(text: &str) -> String {
     let Some(line) = text.lines().find(|line| line.starts_with("m=audio")) else { return String::new() };
     let names: Vec<String> = line
         .split_whitespace()

@@ -19,5 +19,5 @@ pub mod trunks;
 pub mod worker;
 pub mod writer;
 
-pub use engine::{Engine, Handle, Originate, Writing};
+pub use engine::{Engine, Handle, Join, Originate, Writing};
 pub use router::Router;

@@ -1,5 +1,7 @@
 //! One call's driver: sockets, clock and channels around the [`Pipeline`]. Decides nothing.
 
+pub mod web;
+
 use super::{engine::ToEngine, hub::Sink, writer};
 use crate::{
     agent::{
@@ -10,7 +12,7 @@ use crate::{
     },
     call::{
         journal::{AgentState, Direction, Level, RecordingState, SipMessage},
-        pipeline::{Input, Output, Pipeline, Seat, Settings},
+        pipeline::{Input, Output, Pipeline, Seat, Settings, SipAction},
     },
     clock::{Instant, SystemClock},
     config::Pcap,
@@ -79,6 +81,8 @@ pub enum Begin {
     Offered(Option<Vec<u8>>),
     /// We call: the engine sends our INVITE with the description it gets through this.
     Dialled(tokio::sync::oneshot::Sender<String>),
+    /// A browser joined with an offer.
+    Joined(Box<web::Joining>),
 }
 
 /// Everything a call needs.
@@ -122,6 +126,7 @@ pub async fn run(start: Start) {
         agent.about(&about);
         Seat::Local(agent)
     });
+    let codecs: Vec<&str> = settings.codecs.iter().map(|codec| codec.name).collect();
     let mut session = Session {
         call,
         leg,
@@ -142,6 +147,7 @@ pub async fn run(start: Start) {
         remote: None,
         events: None,
         messages: Vec::new(),
+        web: None,
         over: false,
         unsent: 0,
     };
@@ -155,6 +161,7 @@ pub async fn run(start: Start) {
             let _ = reply.send(session.pipeline.offer());
             session.input(Input::Dialled).await;
         }
+        Begin::Joined(joining) => Box::pin(session.join(*joining, &codecs)).await,
     }
     session.converse(&mut from).await;
 }
@@ -182,6 +189,8 @@ struct Session {
     remote: Option<(Rc<Shared>, mpsc::Sender<Outgoing>)>,
     events: Option<mpsc::Receiver<AgentEvent>>,
     messages: Vec<String>,
+    /// The far end is a browser.
+    web: Option<Box<web::Link>>,
     over: bool,
     unsent: u64,
 }
@@ -190,10 +199,10 @@ impl Session {
     async fn converse(&mut self, from: &mut mpsc::Receiver<In>) {
         let mut buffer = vec![0; 2_048];
         let mut control = vec![0; 2_048];
-        let timer = tokio::time::sleep_until(SystemClock::deadline(self.pipeline.timeout()));
+        let timer = tokio::time::sleep_until(SystemClock::deadline(self.timeout()));
         tokio::pin!(timer);
         while !self.over {
-            let at = SystemClock::deadline(self.pipeline.timeout());
+            let at = SystemClock::deadline(self.timeout());
             if timer.deadline() != at {
                 timer.as_mut().reset(at);
             }
@@ -204,7 +213,11 @@ impl Session {
                     // The engine is gone: so is the call.
                     None => return,
                 },
-                () = &mut timer => self.input(Input::Timeout).await,
+                () = &mut timer => {
+                    self.web_due().await;
+                    self.input(Input::Timeout).await;
+                }
+                message = web::page(&mut self.web) => self.page_says(message).await,
                 received = self.rtp.recv_from(&mut buffer) => if let Ok((length, source)) = received {
                     self.datagram(source, &buffer[..length], self.local).await;
                     // What else has arrived is taken in the same turn of the loop.
@@ -223,6 +236,11 @@ impl Session {
                 },
             }
         }
+    }
+
+    fn timeout(&self) -> Instant {
+        let at = self.pipeline.timeout();
+        self.web.as_ref().map_or(at, |link| at.min(link.timeout()))
     }
 
     async fn engine_says(&mut self, input: In) {
@@ -277,6 +295,9 @@ impl Session {
     }
 
     async fn datagram(&mut self, source: SocketAddr, bytes: &[u8], local: SocketAddr) {
+        if self.web.is_some() {
+            return self.web_datagram(source, bytes).await;
+        }
         if !self.decrypted {
             self.keep(source, local, bytes);
         }
@@ -294,8 +315,14 @@ impl Session {
         self.pipeline.handle(now, input);
         loop {
             match self.pipeline.poll() {
-                Output::Timeout(_) => return,
+                Output::Timeout(_) => match self.web.as_mut().and_then(|link| link.next()) {
+                    Some(input) => self.pipeline.handle(now, input),
+                    None => return self.flush(),
+                },
                 Output::Rtp(to, bytes) => {
+                    if let Some(link) = &mut self.web {
+                        link.rtp(now, bytes);
+                    } else
                     // The kernel's buffer is full or the network is down: what is late is worthless.
                     if self.rtp.try_send_to(bytes, to).is_err() {
                         self.unsent += 1;
@@ -306,12 +333,18 @@ impl Session {
                         writer.send(writer::In::Packet(self.call, at_ns, self.local, to, kept.to_vec()));
                     }
                 }
+                // A browser's reports are the peer's.
+                Output::Rtcp { .. } if self.web.is_some() => {}
                 Output::Rtcp { to, mux, bytes } => {
                     let socket = if mux { &self.rtp } else { &self.rtcp };
                     let _ = socket.try_send_to(&bytes, to);
                 }
                 Output::Sip(action) => {
-                    let _ = self.engine.send(ToEngine::Sip(self.call, action)).await;
+                    if let Some(link) = &mut self.web {
+                        link.sip(now, action);
+                    } else {
+                        let _ = self.engine.send(ToEngine::Sip(self.call, action)).await;
+                    }
                 }
                 Output::ConnectAgent => self.connect_agent(),
                 Output::Agent { command, voiced_since } => {
@@ -330,19 +363,23 @@ impl Session {
                 }
                 Output::Record(record) => {
                     log(self.call, &record);
+                    if let Some(link) = &mut self.web {
+                        link.record(now, &record);
+                    }
                     let record = Arc::new(record);
                     if let Some(writer) = &self.sink.writer {
                         writer.send(writer::In::Line(self.call, Arc::clone(&record)));
                     }
                     self.sink.hub.record(self.call, record);
                 }
-                Output::Sound(piece) => {
+                Output::Sound { rate, samples } => {
                     if let Some(writer) = &self.sink.writer {
-                        writer.send(writer::In::Sound(self.call, piece));
+                        writer.send(writer::In::Sound(self.call, rate, samples));
                     }
                 }
                 Output::Over => {
                     self.over = true;
+                    self.flush();
                     if let Some(writer) = &self.sink.writer {
                         writer.send(writer::In::Close(self.call));
                     }
@@ -456,6 +493,9 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
             target: "call", event = "call.ended", %call, seconds = summary.duration_s, ended_by = %summary.ended_by,
             reason = %crate::redact::printable(&summary.reason), lost_percent = summary.stats.inbound.loss_percent,
             mos = summary.stats.inbound.mos, turns = summary.turns
+        ),
+        Body::Ice(change) => tracing::info!(
+            target: "rtp", event = "webrtc.state", %call, state = change.state, remote = %change.remote
         ),
         Body::Speech(_) | Body::Transcript(_) | Body::Stats(_) | Body::Unknown => {}
     }

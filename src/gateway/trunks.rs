@@ -11,10 +11,13 @@ use crate::{
         message::Headers,
         method::Method,
         trunk::{self, Answer, State, Wish},
-        uri::{NameAddr, Uri, find_param},
+        uri::{NameAddr, Uri, find_param, split_outside_quotes},
     },
 };
 use std::time::Duration;
+
+/// More proxies than any request passes.
+const ROUTES_MAX: usize = 8;
 
 /// All trunks.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ struct Kept {
     machine: trunk::Trunk,
     /// Call-ID and number of its registrations: one sequence for the process's life (RFC 3261 §10.2.4).
     sequence: (String, u32),
+    /// Of the newest answer to REGISTER (RFC 3608).
+    service_route: Vec<String>,
 }
 
 /// What to ask of whom.
@@ -67,6 +72,7 @@ impl Trunks {
             ),
             upstream: upstream.clone(),
             sequence: (format!("{id:016x}-{at}"), 0),
+            service_route: Vec::new(),
         };
         Self { all: upstreams.iter().enumerate().map(kept).collect() }
     }
@@ -108,6 +114,9 @@ impl Trunks {
         let kept = self.all.get_mut(trunk)?;
         if matches!(wish, Wish::Register(..)) {
             kept.sequence.1 = kept.sequence.1.max(reply.cseq);
+            if (200..300).contains(&reply.status) {
+                kept.service_route = routes_of(&reply.headers);
+            }
         }
         let answer = Answer {
             status: reply.status,
@@ -165,6 +174,7 @@ impl Trunks {
                 _ => None,
             },
             registered_for_s: kept.machine.registered_for(now).map(|left| left.as_secs()),
+            service_route: kept.service_route.clone(),
             ping_ms: kept.machine.round_trip().map(|span| crate::call::journal::rounded(span.as_secs_f64() * 1_000.0)),
         };
         self.all.iter().map(view).collect()
@@ -178,6 +188,16 @@ const fn name_of(state: State) -> &'static str {
         State::Unwatched => "unwatched",
         State::Down(_) => "down",
     }
+}
+
+/// `Service-Route` of a 200, as `Route` of what we send (RFC 3608 §6.1); one that is no address makes all of it useless.
+fn routes_of(headers: &Headers) -> Vec<String> {
+    let lists = headers.all("Service-Route").flat_map(|list| split_outside_quotes(list, ','));
+    let routes: Option<Vec<String>> = lists
+        .take(ROUTES_MAX)
+        .map(|route| NameAddr::parse(route).ok().filter(|route| route.uri.is_sip()).map(|route| route.to_string()))
+        .collect();
+    routes.unwrap_or_default()
 }
 
 fn seconds(headers: &Headers, name: &str) -> Option<Duration> {

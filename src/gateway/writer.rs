@@ -56,7 +56,7 @@ pub enum In {
     /// A line of its journal.
     Line(CallId, Arc<Record>),
     /// A piece of its sound, stereo, 8 kHz.
-    Sound(CallId, Vec<i16>),
+    Sound(CallId, SampleRate, Vec<i16>),
     /// A packet for its capture: wall clock in nanoseconds, from, to, bytes.
     Packet(CallId, u64, SocketAddr, SocketAddr, Vec<u8>),
     /// A provider frame.
@@ -154,7 +154,7 @@ struct Lines {
     length: u64,
 }
 
-/// `call.wav`: stereo, 8 kHz, 16 bits. Written by hand: a piece is one system call, and so is its header; what a full
+/// `call.wav`: stereo, 8 kHz or 16 kHz, 16 bits. Written by hand: a piece is one system call, and so is its header; what a full
 /// disk did not take is silence in its place.
 #[derive(Default)]
 struct Sound {
@@ -162,6 +162,7 @@ struct Sound {
     /// Bytes of sound so far, written or not.
     length: u64,
     header_at: Option<Instant>,
+    rate: Option<SampleRate>,
 }
 
 impl Writer {
@@ -247,8 +248,9 @@ impl Writer {
                 };
                 files.journal.write(&files.folder.join("session.jsonl"), &record.to_line(), &mut self.scratch)
             }
-            In::Sound(call, piece) => {
+            In::Sound(call, rate, piece) => {
                 let Some(files) = self.calls.get_mut(&call) else { return Ok(()) };
+                files.sound.rate = Some(rate);
                 files.write_sound(&piece, &mut self.scratch)
             }
             In::Packet(call, at_ns, source, destination, bytes) => {
@@ -418,7 +420,7 @@ impl Sound {
         self.header_at = Some(Instant::now());
         // A disk that took nothing at the end leaves the file shorter than the call.
         let written = file.metadata()?.len().saturating_sub(wav::HEADER_BYTES as u64);
-        file.write_all_at(&wav::header(SampleRate::HZ_8000, 2, self.length.min(written)), 0)
+        file.write_all_at(&wav::header(self.rate.unwrap_or(SampleRate::HZ_8000), 2, self.length.min(written)), 0)
     }
 }
 

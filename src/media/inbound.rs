@@ -7,13 +7,14 @@
 //!
 //! Owns one direction of one call. What comes out is continuous: lost packets are concealed, and when nothing
 //! arrives for a while silence is put in, because a speech AI that gets no audio never hears the end of speech.
-//! Called by `call::pipeline`. RFC 3550, 3551, 4733.
+//! Frames have the codec's rate, and follow a sender that changes to another of the agreed codecs in the middle.
+//! Called by `call::pipeline`. RFC 3389, 3550, 3551, 4733.
 
 use super::{
     codec::Codec,
+    decoding::Decoding,
     dsp::{
         level::LevelMeter,
-        plc::Concealer,
         vad::{Detector, SpeechEdge},
     },
     rtp::{
@@ -33,7 +34,7 @@ use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// How long a gap is held open for packets that come out of order.
 pub const REORDER_WINDOW: Duration = Duration::from_millis(40);
-/// RFC 3389 §4.
+/// RFC 3389 §4: understood although never agreed on, because many trunks send it unasked.
 const COMFORT_NOISE: PayloadType = PayloadType(13);
 /// Silence is put in when the next packet is this late.
 const STARVED_AFTER: Duration = Duration::from_millis(60);
@@ -51,8 +52,10 @@ const RELATCH_PACKETS: u32 = 5;
 pub struct Settings {
     /// Codecs that the far end may send, by payload type.
     pub codecs: Vec<(PayloadType, &'static Codec)>,
-    /// Payload type of telephone-event, if agreed on.
-    pub event: Option<PayloadType>,
+    /// Payload types of telephone-event, if agreed on, with their clocks.
+    pub events: Vec<(PayloadType, SampleRate)>,
+    /// Rate that the listener would like, of codecs that leave the choice.
+    pub wanted: SampleRate,
     /// Where the far end said it is; none accepts any source (a capture).
     pub described: Option<SocketAddr>,
     /// Whether the far end is expected to send at all (not while it holds us).
@@ -62,11 +65,13 @@ pub struct Settings {
 /// What came out. Samples, if any, are in the buffer given to [`Inbound::poll`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Out {
-    /// Samples at the codec's rate.
+    /// Samples at the codec's rate: [`Inbound::rate`] until the next change.
     Frame {
+        /// Rate of the samples.
+        rate: SampleRate,
         /// Arrival of the packet, or the moment it was made up.
         at: Instant,
-        /// Position on the sender's clock in samples, for the recording; counts from the first packet.
+        /// Position on the sender's clock in samples at `rate`, for the recording; counts from the first packet.
         position: u64,
         /// Made up: lost or not sent.
         concealed: bool,
@@ -76,7 +81,12 @@ pub enum Out {
     /// Speech began or ended.
     Speech(SpeechEdge),
     /// A digit.
-    Digit(Heard),
+    Digit {
+        /// Which.
+        digit: char,
+        /// How long it was held.
+        duration_ms: u32,
+    },
     /// Packets come from here now; send there.
     Latched(SocketAddr),
     /// The source number changed.
@@ -87,8 +97,6 @@ pub enum Out {
 #[derive(Debug)]
 pub struct Inbound {
     settings: Settings,
-    rate: SampleRate,
-    codec: &'static Codec,
     ptime: Ptime,
     // 1 packet
     latched: Option<SocketAddr>,
@@ -101,15 +109,17 @@ pub struct Inbound {
     past: Past,
     // 3 demux
     listener: Listener,
+    event_clock: SampleRate,
     event_deadline: Instant,
     // 4 order
     order: Order,
+    /// In ticks of the codec's clock.
     expected_timestamp: Option<u32>,
     /// Samples of silence put in since the last real packet.
     filled: u32,
     next_fill_at: Instant,
     // 5 codec, concealment
-    concealer: Concealer,
+    decoding: Decoding,
     payload: Vec<u8>,
     // 6, 7
     position: u64,
@@ -138,10 +148,10 @@ impl Inbound {
     /// A direction that starts at `now`.
     #[must_use]
     pub fn new(now: Instant, settings: Settings, ptime: Ptime) -> Self {
-        let codec = settings.codecs.first().map_or(&super::codec::CODECS[0], |(_, codec)| *codec);
+        let first = settings.codecs.first().copied();
+        let (payload_type, codec) = first.unwrap_or((PayloadType(0), &super::codec::CODECS[0]));
+        let decoding = Decoding::new(payload_type, codec, settings.wanted);
         Self {
-            rate: codec.rate,
-            codec,
             ptime,
             latched: None,
             first_packet_at: None,
@@ -151,15 +161,16 @@ impl Inbound {
             stats: None,
             past: Past::default(),
             listener: Listener::default(),
+            event_clock: SampleRate::HZ_8000,
             event_deadline: Instant::FAR_FUTURE,
             order: Order::new(REORDER_WINDOW),
             expected_timestamp: None,
             filled: 0,
             next_fill_at: if settings.expected { now + ptime.duration() + STARVED_AFTER } else { Instant::FAR_FUTURE },
-            concealer: Concealer::new(codec.rate),
             payload: Vec::new(),
             position: 0,
-            vad: Detector::new(codec.rate),
+            vad: Detector::new(decoding.rate()),
+            decoding,
             level: LevelMeter::default(),
             frames_total: 0,
             frames_concealed: 0,
@@ -188,8 +199,10 @@ impl Inbound {
             self.refused += 1;
             return;
         };
-        let is_event = self.settings.event == Some(packet.payload_type);
-        let codec = self.settings.codecs.iter().find(|(known, _)| *known == packet.payload_type).map(|(_, c)| *c);
+        let codec = self.codec_of(packet.payload_type);
+        let event =
+            self.settings.events.iter().find(|(known, _)| *known == packet.payload_type).map(|(_, clock)| *clock);
+        let is_event = event.is_some();
         let is_known = codec.is_some() || is_event;
         // What we did not agree on may not take the call over, but from a known source it counts: the network
         // delivered it.
@@ -198,8 +211,10 @@ impl Inbound {
             return;
         }
         self.last_packet_at = now;
-        let timed = codec.is_some() || packet.payload_type == COMFORT_NOISE;
-        let (arrival, sequence) = self.count(now, &packet, timed);
+        let is_noise = packet.payload_type == COMFORT_NOISE && codec.is_none();
+        let timed = codec.is_some() || is_noise;
+        let clock = codec.map_or(self.decoding.codec().clock, |codec| codec.clock);
+        let (arrival, sequence) = self.count(now, &packet, clock, timed);
         if matches!(arrival, Arrival::Duplicate | Arrival::Suspect) {
             return;
         }
@@ -207,27 +222,14 @@ impl Inbound {
             self.order.reset();
             self.expected_timestamp = None;
         }
-        if !is_known {
-            // Comfort noise (RFC 3389) and what we cannot decode: silence in its place.
-            self.refused += u64::from(packet.payload_type != COMFORT_NOISE);
-            if self.order.push(now, sequence, packet.timestamp, &[]) {
-                self.drain(now);
-            }
-            return;
+        if let Some(clock) = event {
+            self.event(now, &packet, clock);
         }
-        if is_event {
-            self.event(now, &packet);
-            // Events share the sequence numbers; an empty payload keeps their place in the order.
-            if self.order.push(now, sequence, packet.timestamp, &[]) {
-                self.drain(now);
-            }
-            return;
-        }
-        if let Some(codec) = codec {
-            self.codec = codec;
-        }
-        if self.order.push(now, sequence, packet.timestamp, packet.payload) {
-            self.decode(now, packet.timestamp, packet.payload);
+        self.refused += u64::from(!is_known && !is_noise);
+        // Events, and what we cannot decode, share the sequence numbers: an empty payload keeps their place.
+        let payload = if codec.is_some() || is_noise { packet.payload } else { &[] };
+        if self.order.push(now, sequence, packet.timestamp, packet.payload_type, payload) {
+            self.unpack(now, packet.timestamp, packet.payload_type, payload);
         }
         self.drain(now);
     }
@@ -237,16 +239,16 @@ impl Inbound {
         if now >= self.event_deadline {
             self.event_deadline = Instant::FAR_FUTURE;
             if let Some(heard) = self.listener.finish() {
-                self.push(Out::Digit(heard));
+                self.digit(heard);
             }
         }
         self.drain(now);
         while now >= self.next_fill_at {
             let at = self.next_fill_at;
             self.next_fill_at = at + self.ptime.duration();
-            let count = self.rate.samples_in(self.ptime.duration());
+            let count = self.rate().samples_in(self.ptime.duration());
             self.filled += u32::try_from(count).unwrap_or(0);
-            self.made_up(at, count);
+            self.pause(at, count);
         }
     }
 
@@ -268,14 +270,14 @@ impl Inbound {
 
     /// Rate of the samples that come out.
     #[must_use]
-    pub const fn rate(&self) -> SampleRate {
-        self.rate
+    pub fn rate(&self) -> SampleRate {
+        self.decoding.rate()
     }
 
     /// The codec of the newest packet.
     #[must_use]
-    pub const fn codec(&self) -> &'static Codec {
-        self.codec
+    pub fn codec(&self) -> &'static Codec {
+        self.decoding.codec()
     }
 
     /// Where packets come from, once they do.
@@ -333,7 +335,7 @@ impl Inbound {
         let mos = (packets >= 50).then(|| {
             let delay_ms = round_trip_ms.unwrap_or(0.0) / 2.0 + f64::from(self.ptime.ms()) + 2.0 * jitter_ms;
             let burst_ratio = if loss_percent > 0.0 { (burst_max as f32 / 2.0).max(1.0) } else { 1.0 };
-            let r = mos::r_factor(delay_ms as f32, loss_percent as f32, burst_ratio, self.codec.impairment);
+            let r = mos::r_factor(delay_ms as f32, loss_percent as f32, burst_ratio, self.codec().impairment);
             (f64::from(mos::of_r_factor(r).0) * 100.0).round() / 100.0
         });
         let share = |part: Duration| rounded(part.as_secs_f64() * 100.0 / elapsed.as_secs_f64().max(0.001));
@@ -405,13 +407,14 @@ impl Inbound {
     }
 
     /// 2: the network's figures.
-    fn count(&mut self, now: Instant, packet: &Packet<'_>, timed: bool) -> (Arrival, u64) {
+    fn count(&mut self, now: Instant, packet: &Packet<'_>, clock: SampleRate, timed: bool) -> (Arrival, u64) {
         if self.stats.as_ref().is_some_and(|stats| stats.ssrc != packet.ssrc) {
             self.bury_source();
             self.push(Out::NewSource(packet.ssrc));
         }
-        let clock = self.codec.clock;
-        self.stats.get_or_insert_with(|| StreamStats::new(clock, packet.ssrc)).arrived(now, packet, timed)
+        let stats = self.stats.get_or_insert_with(|| StreamStats::new(clock, packet.ssrc));
+        stats.set_clock(clock);
+        stats.arrived(now, packet, timed)
     }
 
     fn bury_source(&mut self) {
@@ -426,14 +429,24 @@ impl Inbound {
         self.past.jitter_max_ms = self.past.jitter_max_ms.max(gone.jitter_ms().1);
     }
 
+    fn codec_of(&self, payload_type: PayloadType) -> Option<&'static Codec> {
+        self.settings.codecs.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
+    }
+
     /// 3: a digit's packet.
-    fn event(&mut self, now: Instant, packet: &Packet<'_>) {
+    fn event(&mut self, now: Instant, packet: &Packet<'_>, clock: SampleRate) {
+        self.event_clock = clock;
         if let Some(heard) = self.listener.packet(packet.timestamp, packet.payload) {
-            self.push(Out::Digit(heard));
+            self.digit(heard);
         }
         // An event whose packets stop coming has ended.
         self.event_deadline =
             if self.listener.is_open() { now + Duration::from_millis(200) } else { Instant::FAR_FUTURE };
+    }
+
+    fn digit(&mut self, heard: Heard) {
+        let duration_ms = u32::from(heard.duration) * 1_000 / self.event_clock.0.max(1);
+        self.push(Out::Digit { digit: heard.digit, duration_ms });
     }
 
     /// 4: what the order lets go on.
@@ -441,7 +454,9 @@ impl Inbound {
         let mut payload = std::mem::take(&mut self.payload);
         while let Some(ordered) = self.order.poll(now, &mut payload) {
             match ordered {
-                Ordered::Packet { timestamp, at } => self.decode(at.max(now), timestamp, &payload),
+                Ordered::Packet { timestamp, payload_type, at } => {
+                    self.unpack(at.max(now), timestamp, payload_type, &payload);
+                }
                 Ordered::Missing { count, until } => self.conceal(now, count, until),
             }
         }
@@ -449,57 +464,98 @@ impl Inbound {
     }
 
     fn conceal(&mut self, now: Instant, count: u32, until: u32) {
-        let by_packets = self.rate.samples_in(self.ptime.duration()) * count.min(1_000) as usize;
+        let (codec, rate) = (self.codec(), self.rate());
+        let by_packets = rate.samples_in(self.ptime.duration()) * count.min(1_000) as usize;
         let missing = self.expected_timestamp.map_or(by_packets, |expected| {
             let gap = until.wrapping_sub(expected);
             // A jump of the timestamp says nothing about how much is missing.
-            if gap < self.rate.0 * 2 { gap as usize } else { by_packets }
+            if gap < codec.clock.0 * 2 { codec.samples_of(gap, rate) } else { by_packets }
         });
         // What was already filled with silence while waiting is not missing any more.
         self.take_back_silence(u32::try_from(missing).unwrap_or(u32::MAX));
-        let missing = missing.saturating_sub(self.filled as usize).min(self.rate.samples_in(CONCEAL_MAX));
+        let missing = missing.saturating_sub(self.filled as usize).min(rate.samples_in(CONCEAL_MAX));
         if missing > 0 {
             // Only this is concealment; pauses and silence are not losses.
             self.frames_concealed += missing as u64;
-            self.made_up(now, missing);
+            let mut samples = self.buffer();
+            self.decoding.conceal(missing, self.order.next(), &mut samples);
+            self.frame(now, samples, true);
         }
         self.expected_timestamp = Some(until);
         self.filled = 0;
     }
 
-    /// 5: payload to samples; an empty payload is an event's place.
-    fn decode(&mut self, at: Instant, timestamp: u32, payload: &[u8]) {
+    /// 5: a packet whose turn it is, by its kind; an empty payload is an event's place.
+    fn unpack(&mut self, at: Instant, timestamp: u32, payload_type: PayloadType, payload: &[u8]) {
         if payload.is_empty() {
             return;
         }
-        if let Some(expected) = self.expected_timestamp {
-            let gap = timestamp.wrapping_sub(expected);
-            if gap < self.rate.0 * 2 {
-                self.take_back_silence(gap);
-                // The sender paused without losing packets (silence suppression, digits).
-                let pause = (gap as usize).saturating_sub(self.filled as usize);
-                if pause > 0 && pause <= self.rate.samples_in(CONCEAL_MAX) {
-                    self.made_up(at, pause);
-                } else {
-                    self.position += pause as u64;
-                }
+        match self.codec_of(payload_type) {
+            Some(codec) => self.decode(at, timestamp, (payload_type, codec), payload),
+            None => self.fall_silent(at, timestamp, payload),
+        }
+    }
+
+    /// Comfort noise (RFC 3389): the sender is silent from here on and says how its silence sounds.
+    fn fall_silent(&mut self, at: Instant, timestamp: u32, payload: &[u8]) {
+        self.bridge(at, timestamp);
+        if self.decoding.begin_noise(payload) {
+            self.expected_timestamp = Some(timestamp);
+            self.filled = 0;
+            if self.settings.expected {
+                // At once: the pause is announced, nothing is late.
+                self.next_fill_at = at;
             }
         }
-        let mut samples = self.spare.pop().unwrap_or_default();
-        samples.clear();
-        self.codec.decode(payload, &mut samples);
-        let count = u32::try_from(samples.len()).unwrap_or(0);
-        self.expected_timestamp = Some(timestamp.wrapping_add(count));
+    }
+
+    /// A pause of the sender before `timestamp`: silence suppression, digits. Nothing was lost.
+    fn bridge(&mut self, at: Instant, timestamp: u32) {
+        let Some(expected) = self.expected_timestamp else { return };
+        let (codec, rate) = (self.codec(), self.rate());
+        let gap = timestamp.wrapping_sub(expected);
+        if gap >= codec.clock.0 * 2 {
+            return;
+        }
+        let gap = codec.samples_of(gap, rate);
+        self.take_back_silence(u32::try_from(gap).unwrap_or(u32::MAX));
+        let pause = gap.saturating_sub(self.filled as usize);
+        if pause > 0 && pause <= rate.samples_in(CONCEAL_MAX) {
+            self.pause(at, pause);
+        } else {
+            self.position += pause as u64;
+        }
+    }
+
+    fn decode(&mut self, at: Instant, timestamp: u32, codec: (PayloadType, &'static Codec), payload: &[u8]) {
+        if self.codec().clock == codec.1.clock {
+            self.bridge(at, timestamp);
+        }
+        self.follow(codec);
+        let mut samples = self.buffer();
+        self.decoding.decode(payload, &mut samples);
+        let rate = self.rate();
+        self.expected_timestamp = Some(timestamp.wrapping_add(codec.1.ticks_of(samples.len(), rate)));
         self.filled = 0;
         if self.settings.expected {
-            self.next_fill_at = at + self.rate.duration_of(samples.len()) + STARVED_AFTER;
+            self.next_fill_at = at + rate.duration_of(samples.len()) + STARVED_AFTER;
         }
-        let heard_ms = count * 1_000 / self.rate.0;
+        let heard_ms = u32::try_from(samples.len()).unwrap_or(0) * 1_000 / rate.0.max(1);
         if heard_ms >= 10 {
             self.ptime = Ptime::nearest(heard_ms);
         }
-        self.concealer.good(&mut samples);
         self.frame(at, samples, false);
+    }
+
+    /// The sender may change among the agreed codecs with any packet (RFC 3264 §5.1); what depends on the rate
+    /// follows.
+    fn follow(&mut self, (payload_type, codec): (PayloadType, &'static Codec)) {
+        let before = self.rate();
+        if self.decoding.use_codec(payload_type, codec) {
+            let now = self.rate();
+            self.vad.set_rate(now);
+            self.position = self.position * u64::from(now.0) / u64::from(before.0.max(1));
+        }
     }
 
     /// Late packets take the place of the silence that was put in for them: the timeline must not grow.
@@ -507,11 +563,16 @@ impl Inbound {
         self.position = self.position.saturating_sub(u64::from(self.filled.saturating_sub(gap)));
     }
 
-    fn made_up(&mut self, at: Instant, count: usize) {
+    fn pause(&mut self, at: Instant, count: usize) {
+        let mut samples = self.buffer();
+        self.decoding.pause(count, &mut samples);
+        self.frame(at, samples, true);
+    }
+
+    fn buffer(&mut self) -> Vec<i16> {
         let mut samples = self.spare.pop().unwrap_or_default();
         samples.clear();
-        self.concealer.conceal(count, &mut samples);
-        self.frame(at, samples, true);
+        samples
     }
 
     /// 6 and 7: on its way to the call.
@@ -519,10 +580,10 @@ impl Inbound {
         self.frames_total += samples.len() as u64;
         self.level.add(&samples);
         let edge = self.vad.add(at, &samples);
-        let position = self.position;
+        let (rate, position) = (self.rate(), self.position);
         self.position += samples.len() as u64;
         let voiced = self.vad.is_speaking() || self.vad.is_voiced_now();
-        self.out.push_back((Out::Frame { at, position, concealed, voiced }, samples));
+        self.out.push_back((Out::Frame { rate, at, position, concealed, voiced }, samples));
         if let Some(edge) = edge {
             self.push(Out::Speech(edge));
         }
@@ -545,7 +606,8 @@ mod tests {
     fn inbound() -> Inbound {
         let settings = Settings {
             codecs: vec![(PayloadType(0), &codec::CODECS[0])],
-            event: Some(PayloadType(101)),
+            events: vec![(PayloadType(101), SampleRate::HZ_8000)],
+            wanted: SampleRate::HZ_16000,
             described: Some(CALLER.parse().unwrap()),
             expected: true,
         };

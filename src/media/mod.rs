@@ -5,7 +5,9 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod codec;
+pub mod decoding;
 pub mod dsp;
+pub mod encoding;
 pub mod file;
 
 pub mod inbound;

@@ -1,10 +1,10 @@
 //! From the agent's sound to paced RTP, one screen, in order.
 //!
 //! ```text
-//! agent audio → resample → encode → playout queue → tick → digit or voice or silence → RTP → datagram
+//! agent audio → resample → playout queue → tick → digit or voice or silence → encode → RTP → datagram
 //! ```
 //!
-//! Owns the playout queue (encoded, so a second costs 8 KiB), what of each turn the caller has been sent, and the
+//! Owns what of each turn the caller has been sent, and the
 //! pace: packet `n` is due at `start + n × ptime`, whatever happened to the packets before. The first packet of a
 //! talk spurt may go up to one ptime early; the lead is given back when silence returns. Called by
 //! `call::pipeline`. RFC 3550, 3551, 4733.
@@ -12,6 +12,7 @@
 use super::{
     codec::Codec,
     dsp::{beep::Beep, level::LevelMeter, resample::Resampler},
+    encoding::Encoding,
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
 use crate::{
@@ -27,18 +28,19 @@ pub const QUEUE_MAX: Duration = Duration::from_mins(1);
 const REBUFFER: Duration = Duration::from_millis(60);
 /// A tick later than this is not caught up with.
 const LATE_MAX: Duration = Duration::from_millis(60);
-/// Samples over which a cut fades: a step would click.
-const FADE_SAMPLES: usize = 40;
-
 /// What was agreed on for this direction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// How to encode.
     pub codec: &'static Codec,
+    /// Rate of the sound before the encoder: one of the codec's, best the one that the agent speaks at.
+    pub rate: SampleRate,
+    /// The far end's parameters of this codec (`a=fmtp` without its number).
+    pub fmtp: String,
     /// The payload type that the far end gave this codec.
     pub payload_type: PayloadType,
-    /// Payload type of telephone-event, if agreed on.
-    pub event: Option<PayloadType>,
+    /// Payload type of telephone-event, if agreed on, and its clock.
+    pub event: Option<(PayloadType, SampleRate)>,
     /// Sound in one packet.
     pub ptime: Ptime,
     /// Whether we may send (not while held by the far end).
@@ -52,8 +54,8 @@ pub struct Ticked {
     pub sent: bool,
     /// The packet holds the agent's voice.
     pub voice: bool,
-    /// Position of its first sample on our clock, for the recording.
-    pub position: u64,
+    /// Position of its first sample on our clock, for the recording; counts from the start.
+    pub position: Duration,
     /// First packet of this turn.
     pub began: Option<TurnId>,
     /// Last packet of this turn: the caller has been sent all of it.
@@ -87,26 +89,25 @@ pub struct Outbound {
     ssrc: Ssrc,
     sequence: u16,
     timestamp: u32,
-    first_timestamp: u32,
+    position: Duration,
     due: Instant,
     lead: Duration,
-    // 9 playout
-    queue: VecDeque<u8>,
+    // 9 playout, 12 codec
+    encoding: Encoding,
     segments: VecDeque<Segment>,
     playing: Option<TurnId>,
     heard: usize,
     prebuffer: usize,
     gathering: bool,
-    fade: Vec<u8>,
+    /// The next packet of sound begins a talk spurt.
+    marked: bool,
     in_spurt: bool,
     // 10
     resampler: Option<(SampleRate, Resampler)>,
     resampled: Vec<i16>,
-    // 12, 13
+    // 13
     speaker: Speaker,
     event_timestamp: u32,
-    payload: Vec<u8>,
-    played: Vec<i16>,
     level: LevelMeter,
     beep: Beep,
     packets: u64,
@@ -124,28 +125,26 @@ impl Outbound {
         let bytes = seed.to_le_bytes();
         let timestamp = u32::from_le_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]);
         Self {
+            encoding: Encoding::new(settings.codec, settings.rate, &settings.fmtp),
             settings,
             ssrc,
             // Below 2^15: room to grow before the wrap helps old phones.
             sequence: u16::from_le_bytes([bytes[0], bytes[1]]) >> 1,
             timestamp,
-            first_timestamp: timestamp,
+            position: Duration::ZERO,
             due: now,
             lead: Duration::ZERO,
-            queue: VecDeque::new(),
             segments: VecDeque::new(),
             playing: None,
             heard: 0,
             prebuffer: 0,
             gathering: true,
-            fade: Vec::new(),
+            marked: true,
             in_spurt: false,
             resampler: None,
             resampled: Vec::new(),
             speaker: Speaker::default(),
             event_timestamp: 0,
-            payload: Vec::new(),
-            played: Vec::new(),
             level: LevelMeter::default(),
             beep: Beep::new(),
             packets: 0,
@@ -158,17 +157,24 @@ impl Outbound {
 
     /// Gathers so much of a turn before it starts to play: for agents that send in real time.
     pub fn set_prebuffer(&mut self, span: Duration) {
-        self.prebuffer = self.settings.codec.rate.samples_in(span);
+        self.prebuffer = self.settings.rate.samples_in(span);
     }
 
     /// Takes over what a new offer or answer agreed on. What waits is kept.
     pub fn renegotiate(&mut self, settings: Settings) {
-        if settings.codec != self.settings.codec {
-            let waiting: Vec<u8> = self.queue.drain(..).collect();
-            let (mut samples, mut payload) = (Vec::new(), Vec::new());
-            self.settings.codec.decode(&waiting, &mut samples);
-            settings.codec.encode(&samples, &mut payload);
-            self.queue.extend(payload);
+        let (from, to) = (self.settings.rate, settings.rate);
+        if settings.codec != self.settings.codec || from != to || settings.fmtp != self.settings.fmtp {
+            self.encoding.change(settings.codec, to, &settings.fmtp);
+            self.resampler = None;
+            self.heard = scaled(self.heard, from, to);
+            self.prebuffer = scaled(self.prebuffer, from, to);
+            // What waits was converted as one piece: what rounding gave or took is the last turn's.
+            let mut left = self.encoding.len();
+            let last = self.segments.len().saturating_sub(1);
+            for (n, segment) in self.segments.iter_mut().enumerate() {
+                segment.waiting = if n == last { left } else { scaled(segment.waiting, from, to).min(left) };
+                left -= segment.waiting;
+            }
         }
         self.settings = settings;
     }
@@ -180,14 +186,14 @@ impl Outbound {
 
     /// Puts sound of `turn` in line. Gives how many milliseconds did not fit.
     pub fn enqueue(&mut self, now: Instant, turn: TurnId, rate: SampleRate, samples: &[i16]) -> u32 {
-        let codec = self.settings.codec;
+        let own = self.settings.rate;
         let mut resampled = std::mem::take(&mut self.resampled);
         resampled.clear();
-        let samples = if rate == codec.rate {
+        let samples = if rate == own {
             samples
         } else {
             if self.resampler.as_ref().is_none_or(|(from, _)| *from != rate) {
-                self.resampler = Resampler::new(rate, codec.rate).ok().map(|resampler| (rate, resampler));
+                self.resampler = Resampler::new(rate, own).ok().map(|resampler| (rate, resampler));
             }
             let Some((_, resampler)) = &mut self.resampler else {
                 self.resampled = resampled;
@@ -196,16 +202,14 @@ impl Outbound {
             resampler.process(samples, &mut resampled);
             &resampled
         };
-        let room = codec.rate.samples_in(QUEUE_MAX).saturating_sub(self.queue.len());
+        let room = own.samples_in(QUEUE_MAX).saturating_sub(self.encoding.len());
         let fits = samples.len().min(room);
-        self.payload.clear();
-        codec.encode(&samples[..fits], &mut self.payload);
-        self.queue.extend(&self.payload);
+        self.encoding.push(&samples[..fits]);
         match self.segments.back_mut() {
             Some(last) if last.turn == turn => last.waiting += fits,
             _ => self.segments.push_back(Segment { turn, waiting: fits, complete: false }),
         }
-        let dropped = ms_of(codec.rate, samples.len() - fits);
+        let dropped = ms_of(own, samples.len() - fits);
         self.resampled = resampled;
         if !self.in_spurt && self.may_play() {
             // First packet of a talk spurt: at once, at most one packet ahead of the schedule.
@@ -223,18 +227,14 @@ impl Outbound {
 
     /// Throws away all that waits; the caller hears silence from the next packet on, after a short fade.
     pub fn cut(&mut self) -> Cut {
-        let rate = self.settings.codec.rate;
+        let rate = self.settings.rate;
         let turn = self.playing.or_else(|| self.segments.front().map(|segment| segment.turn));
         let cut = Cut {
             turn,
             heard_ms: if self.playing.is_some() { ms_of(rate, self.heard) } else { 0 },
-            flushed_ms: ms_of(rate, self.queue.len()),
+            flushed_ms: ms_of(rate, self.encoding.len()),
         };
-        self.fade.clear();
-        if self.in_spurt {
-            self.fade.extend(self.queue.iter().take(FADE_SAMPLES));
-        }
-        self.queue.clear();
+        self.encoding.cut(self.in_spurt);
         self.segments.clear();
         self.playing = None;
         self.heard = 0;
@@ -256,13 +256,13 @@ impl Outbound {
     /// Whether everything has been sent: sound and digits.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.queue.is_empty() && !self.speaker.is_busy()
+        self.encoding.is_empty() && !self.speaker.is_busy()
     }
 
     /// Sound that waits.
     #[must_use]
     pub fn queued(&self) -> Duration {
-        self.settings.codec.rate.duration_of(self.queue.len())
+        self.settings.rate.duration_of(self.encoding.len())
     }
 
     /// When the next packet is due.
@@ -274,7 +274,7 @@ impl Outbound {
     /// Writes the packet that is due into `datagram`. Call while [`Self::timeout`] is not after `now`.
     pub fn tick(&mut self, now: Instant, datagram: &mut Vec<u8>) -> Ticked {
         let ptime = self.settings.ptime.duration();
-        let count = self.settings.codec.rate.samples_in(ptime);
+        let count = self.settings.rate.samples_in(ptime);
         let step = u32::try_from(self.settings.codec.clock.samples_in(ptime)).unwrap_or(160);
         if !self.lead.is_zero() && now < self.due && !self.has_voice() && !self.speaker.is_busy() {
             // The spurt is over: give the lead back before the silence.
@@ -290,61 +290,69 @@ impl Outbound {
             let skipped = u32::try_from(late.as_nanos() / ptime.as_nanos()).unwrap_or(0);
             self.timestamp = self.timestamp.wrapping_add(step.wrapping_mul(skipped));
             self.due += ptime * skipped;
+            self.position += ptime * skipped;
         } else if late >= ptime {
             self.late_ticks += 1;
         }
         self.due += ptime;
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(step);
-        let position = u64::from(timestamp.wrapping_sub(self.first_timestamp));
-        let mut ticked = Ticked { position, ..Ticked::default() };
+        let mut ticked = Ticked { position: self.position, ..Ticked::default() };
+        self.position += ptime;
         if !self.settings.sending {
             self.lead = Duration::ZERO;
             return ticked;
         }
-        if let Some(event) = self.settings.event
+        if let Some((event, clock)) = self.settings.event
             && self.speaker.is_busy()
-            && let Some(digit) = self.speaker.tick(u32::from(self.settings.ptime.ms()), self.settings.codec.clock.0)
+            && let Some(digit) = self.speaker.tick(u32::from(self.settings.ptime.ms()), clock.0)
         {
             if digit.marker {
                 self.event_timestamp = timestamp;
             }
             ticked.sent = true;
             ticked.digit = digit.finished;
-            self.played.clear();
-            self.played.resize(count, 0);
-            self.send(digit.marker, event, self.event_timestamp, &digit.payload, datagram);
+            self.encoding.skip(count);
+            let packet = (digit.marker, event, self.event_timestamp);
+            self.send(packet, &digit.payload, datagram);
             return ticked;
         }
-        let mut payload = std::mem::take(&mut self.payload);
-        payload.clear();
         let was_in_spurt = self.in_spurt;
-        ticked.voice = self.take_voice(count, &mut payload, &mut ticked);
+        ticked.voice = self.take_voice(count, &mut ticked);
         if !ticked.voice {
             self.lead = Duration::ZERO;
-            self.fade_out(&mut payload);
+            self.encoding.begin_silence();
         }
-        payload.resize(count, self.settings.codec.silence);
-        self.played.clear();
-        self.settings.codec.decode(&payload, &mut self.played);
-        if self.beep.is_on() {
-            self.beep.mix(self.settings.codec.rate, &mut self.played);
-            payload.clear();
-            self.settings.codec.encode(&self.played, &mut payload);
-        }
-        self.level.add(&self.played);
-        let marker = (ticked.voice && !was_in_spurt) || self.packets == 0;
-        self.send(marker, self.settings.payload_type, timestamp, &payload, datagram);
-        self.payload = payload;
+        self.encoding.finish(count, &mut self.beep);
+        self.level.add(self.encoding.played());
+        self.marked |= ticked.voice && !was_in_spurt;
         self.voice_packets += u64::from(ticked.voice);
-        ticked.sent = true;
+        // The encoder may have nothing to say in silence (DTX): the timestamp goes on alone.
+        if !self.encoding.payload().is_empty() {
+            let packet = (std::mem::take(&mut self.marked), self.settings.payload_type, timestamp);
+            let payload = self.encoding.take_payload();
+            self.send(packet, &payload, datagram);
+            self.encoding.give_back(payload);
+            ticked.sent = true;
+        }
         ticked
     }
 
     /// Samples of the packet that the last tick wrote, for the recording.
     #[must_use]
     pub fn played(&self) -> &[i16] {
-        &self.played
+        self.encoding.played()
+    }
+
+    /// Rate of [`Self::played`].
+    #[must_use]
+    pub const fn rate(&self) -> SampleRate {
+        self.settings.rate
+    }
+
+    /// The far end reports that it loses so many packets in a hundred.
+    pub fn expect_loss(&mut self, percent: f32) {
+        self.encoding.expect_loss(percent);
     }
 
     /// What was sent, for our sender reports; none before the first packet.
@@ -362,7 +370,7 @@ impl Outbound {
     pub fn take_stats(&mut self) -> OutboundStats {
         OutboundStats {
             packets: self.packets,
-            queue_ms: ms_of(self.settings.codec.rate, self.queue.len()),
+            queue_ms: ms_of(self.settings.rate, self.encoding.len()),
             level_dbfs: rounded(f64::from(self.level.take_level().0)),
             talk_percent: rounded(self.voice_packets as f64 * 100.0 / self.packets.max(1) as f64),
             underruns: self.underruns,
@@ -377,19 +385,19 @@ impl Outbound {
     /// Whether enough has been gathered to start or go on.
     fn may_play(&self) -> bool {
         let Some(front) = self.segments.front() else { return false };
-        if self.queue.is_empty() {
+        if self.encoding.is_empty() {
             return false;
         }
-        let ptime = self.settings.codec.rate.samples_in(self.settings.ptime.duration());
-        front.complete || self.queue.len() >= self.prebuffer.max(ptime)
+        let ptime = self.settings.rate.samples_in(self.settings.ptime.duration());
+        front.complete || self.encoding.len() >= self.prebuffer.max(ptime)
     }
 
     fn has_voice(&self) -> bool {
-        if self.gathering { self.may_play() } else { !self.queue.is_empty() }
+        if self.gathering { self.may_play() } else { !self.encoding.is_empty() }
     }
 
     /// 9: up to `count` samples of what waits; false if there is nothing to play.
-    fn take_voice(&mut self, count: usize, payload: &mut Vec<u8>, ticked: &mut Ticked) -> bool {
+    fn take_voice(&mut self, count: usize, ticked: &mut Ticked) -> bool {
         if self.gathering {
             if !self.may_play() {
                 self.finish_empty(ticked);
@@ -397,8 +405,7 @@ impl Outbound {
             }
             self.gathering = false;
         }
-        let take = count.min(self.queue.len());
-        payload.extend(self.queue.drain(..take));
+        let take = self.encoding.begin(count);
         let mut left = take;
         while let Some(segment) = self.segments.front_mut() {
             if left > 0 && self.playing != Some(segment.turn) {
@@ -421,14 +428,14 @@ impl Outbound {
             break;
         }
         self.in_spurt = take > 0;
-        if self.queue.is_empty() {
+        if self.encoding.is_empty() {
             self.gathering = true;
             if self.segments.is_empty() {
                 // The turn is over.
-                self.prebuffer = self.prebuffer.min(self.settings.codec.rate.samples_in(REBUFFER));
+                self.prebuffer = self.prebuffer.min(self.settings.rate.samples_in(REBUFFER));
             } else if take < count {
                 self.underruns += 1;
-                self.prebuffer = self.prebuffer.max(self.settings.codec.rate.samples_in(REBUFFER));
+                self.prebuffer = self.prebuffer.max(self.settings.rate.samples_in(REBUFFER));
             }
         }
         take > 0
@@ -446,26 +453,10 @@ impl Outbound {
         }
     }
 
-    fn fade_out(&mut self, payload: &mut Vec<u8>) {
-        if self.fade.is_empty() {
-            return;
-        }
-        let mut samples = Vec::with_capacity(FADE_SAMPLES);
-        self.settings.codec.decode(&self.fade, &mut samples);
-        let count = i32::try_from(samples.len()).unwrap_or(1).max(1);
-        for (n, sample) in (0..count).zip(&mut samples) {
-            *sample = i16::try_from(i32::from(*sample) * (count - n) / count).unwrap_or(0);
-        }
-        self.settings.codec.encode(&samples, payload);
-        self.fade.clear();
-    }
-
     /// 13: the packet.
     fn send(
         &mut self,
-        marker: bool,
-        payload_type: PayloadType,
-        timestamp: u32,
+        (marker, payload_type, timestamp): (bool, PayloadType, u32),
         payload: &[u8],
         datagram: &mut Vec<u8>,
     ) {
@@ -475,6 +466,10 @@ impl Outbound {
         self.packets += 1;
         self.octets += payload.len() as u64;
     }
+}
+
+fn scaled(samples: usize, from: SampleRate, to: SampleRate) -> usize {
+    if from == to { samples } else { to.samples_in(from.duration_of(samples)) }
 }
 
 fn ms_of(rate: SampleRate, samples: usize) -> u32 {
@@ -489,8 +484,10 @@ mod tests {
     fn outbound() -> Outbound {
         let settings = Settings {
             codec: &codec::CODECS[0],
+            rate: SampleRate::HZ_8000,
+            fmtp: String::new(),
             payload_type: PayloadType(0),
-            event: Some(PayloadType(101)),
+            event: Some((PayloadType(101), SampleRate::HZ_8000)),
             ptime: Ptime::MS_20,
             sending: true,
         };
@@ -551,7 +548,7 @@ mod tests {
         assert_eq!(cut, Cut { turn: Some(TurnId(1)), heard_ms: 100, flushed_ms: 900 });
         let mut datagram = Vec::new();
         outbound.tick(Instant::from_millis(100), &mut datagram);
-        assert!(outbound.played()[FADE_SAMPLES..].iter().all(|sample| sample.abs() < 9));
+        assert!(outbound.played()[40..].iter().all(|sample| sample.abs() < 9));
         assert!(outbound.played()[0] > 4_000, "faded, not chopped");
         outbound.tick(Instant::from_millis(120), &mut datagram);
         assert!(outbound.played().iter().all(|sample| sample.abs() < 9));
@@ -575,11 +572,13 @@ mod tests {
         let mut outbound = outbound();
         let mut datagram = Vec::new();
         outbound.tick(Instant::ZERO, &mut datagram);
+        let first = Packet::parse(&datagram).unwrap().timestamp;
         outbound.tick(Instant::from_millis(520), &mut datagram);
         assert!(outbound.timeout() > Instant::from_millis(520));
         assert_eq!(outbound.take_stats().late_ticks, 1);
         let packet = Packet::parse(&datagram).unwrap();
-        assert_eq!(packet.timestamp.wrapping_sub(outbound.first_timestamp), 520 * 8);
+        assert_eq!(outbound.position, Duration::from_millis(540));
+        assert_eq!(packet.timestamp.wrapping_sub(first), 520 * 8);
     }
 
     #[test]

@@ -111,6 +111,13 @@ impl Connections {
         Ok(())
     }
 
+    /// Whether there is a connection that a message on this path would take.
+    #[must_use]
+    pub fn leads(&self, path: Path) -> bool {
+        path.connection.is_some_and(|id| self.open.contains_key(&id))
+            || self.to.contains_key(&(path.transport, path.remote))
+    }
+
     /// Somebody connected.
     pub fn opened(&mut self, id: u64, path: Path, writer: mpsc::Sender<Vec<u8>>) {
         self.open.insert(id, Open { writer, path, name: None, keep: Arc::default() });

@@ -30,7 +30,7 @@ use std::{
 /// A server of the DNS may take so long before it is asked once more.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
 /// All questions of one search together.
-const SEARCH_WITHIN: Duration = Duration::from_secs(8);
+const SEARCH_WITHIN: Duration = Duration::from_secs(12);
 /// Rounds of questions: NAPTR, SRV, addresses, and one to spare.
 const ROUNDS_MAX: usize = 4;
 

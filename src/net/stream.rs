@@ -74,6 +74,8 @@ pub enum Event {
         id: u64,
         /// Its two ends.
         path: Path,
+        /// There was a connection.
+        made: bool,
         /// What happened, in words.
         why: String,
     },
@@ -136,7 +138,7 @@ async fn serve(stream: TcpStream, remote: SocketAddr, door: &Door, to: &mpsc::Se
         return;
     }
     let why = line.run(path, to, &mut to_write, &mut Keep::never()).await;
-    let _ = to.send(Event::Closed { id, path, why }).await;
+    let _ = to.send(Event::Closed { id, path, made: true, why }).await;
 }
 
 fn handshake_failed(path: Path, why: &str) {
@@ -165,13 +167,14 @@ pub(super) fn connect(
             Ok(Err(problem)) => Err(problem.to_string()),
             Err(_) => Err("no answer within 4 s".to_owned()),
         };
+        let was_made = made.is_ok();
         let why = match made {
             Ok(line) => format!("{place}: {}", line.run(path, &to, &mut to_write, &mut keep).await),
             Err(why) => format!("could not connect to {place}: {why}"),
         };
         tracing::debug!(target: "sip", event = "sip.connection_closed", "{why}");
         let id = path.connection.unwrap_or_default();
-        let _ = to.send(Event::Closed { id, path, why }).await;
+        let _ = to.send(Event::Closed { id, path, made: was_made, why }).await;
     });
 }
 
@@ -400,6 +403,18 @@ mod tests {
             () = slowly => {}
         }
         assert!(begin.elapsed() <= Duration::from_secs(5) + MESSAGE_WITHIN, "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_nobody_uses_is_closed_after_two_hours() {
+        let begin = tokio::time::Instant::now();
+        let (task, mut far, _events, writer) = running();
+        far.write_all(ONE).await.unwrap();
+        tokio::time::sleep(Duration::from_mins(90)).await;
+        writer.send(b"OPTIONS".to_vec()).await.unwrap();
+        assert_eq!(task.await.unwrap(), "no message came in time");
+        assert_eq!(begin.elapsed(), Duration::from_mins(90) + IDLE_MAX, "from the last message of either side");
+        drop(writer);
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,6 +37,24 @@ pub fn bind(listen: Listen) -> Result<Arc<UdpSocket>> {
     Ok(Arc::new(socket))
 }
 
+/// Sends a datagram now. What the socket says first may be of an earlier datagram to somebody else, as [`refusals`] asks
+/// for; this one has not gone then.
+///
+/// # Errors
+/// It cannot go out.
+pub fn send(socket: &UdpSocket, bytes: &[u8], remote: SocketAddr) -> std::io::Result<()> {
+    let mut sent = socket.try_send_to(bytes, remote);
+    for _ in 0..3 {
+        match &sent {
+            Err(problem) if problem.kind() == std::io::ErrorKind::ConnectionRefused => {
+                sent = socket.try_send_to(bytes, remote);
+            }
+            _ => break,
+        }
+    }
+    sent.map(|_| ())
+}
+
 /// Tells of datagrams that could not be delivered, as ICMP says: host, network, port or protocol unreachable (RFC 3261
 /// §18.4). Ends with the receiver. On Linux only; elsewhere nobody is told, and silence is what is noticed.
 #[cfg(target_os = "linux")]

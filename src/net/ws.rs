@@ -221,6 +221,29 @@ mod tests {
         (said, outcome)
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_kept_pings_and_ends_without_a_pong() {
+        let (near, far) = tokio::io::duplex(16 << 10);
+        let ((to, _events), (writer, mut to_write)) = (mpsc::channel(8), mpsc::channel(8));
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+        let path = Path { transport: crate::sip::tx::Transport::Ws, remote: any, local: any, connection: Some(1) };
+        let mut keep = Keep::new(Duration::from_secs(20), std::sync::Arc::new(true.into()), true);
+        let near = WebSocketStream::from_raw_socket(near, Role::Client, Some(config())).await;
+        let task = tokio::spawn(async move { run(near, path, &to, &mut to_write, &mut keep).await });
+        let mut far = WebSocketStream::from_raw_socket(far, Role::Server, Some(config())).await;
+        far.send(Message::text("OPTIONS sip:a SIP/2.0\r\n\r\n")).await.unwrap();
+        for _ in 0..5 {
+            // Reading answers pings, as every WebSocket does.
+            assert!(matches!(far.next().await, Some(Ok(Message::Ping(_)))));
+            let _ = timeout(Duration::from_secs(1), far.next()).await;
+        }
+        let begin = tokio::time::Instant::now();
+        // Nobody reads any more.
+        assert_eq!(task.await.unwrap(), NO_PONG);
+        assert!((10..=31).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+        drop((writer, far));
+    }
+
     fn upgrade(more: &str) -> String {
         format!(
             "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\

@@ -25,7 +25,7 @@ use crate::{
         rtp::packet::Packet,
     },
     redact::Pii,
-    unit::{CallId, PayloadType, Ptime},
+    unit::{CallId, PayloadType, Ptime, SampleRate},
 };
 use serde::Serialize;
 use std::{cell::RefCell, fmt::Write as _, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
@@ -40,8 +40,8 @@ pub struct Stream {
     pub destination: SocketAddr,
     /// Codecs by payload type.
     pub codecs: Vec<(PayloadType, &'static Codec)>,
-    /// Payload type of telephone-event.
-    pub event: Option<PayloadType>,
+    /// Payload types of telephone-event, with their clocks.
+    pub events: Vec<(PayloadType, SampleRate)>,
     /// Milliseconds of a packet, as far as can be told.
     pub ptime: Ptime,
     /// Arrival times from the capture's start, and datagrams.
@@ -87,7 +87,8 @@ pub fn media_report(stream: &Stream) -> StreamReport {
     let end = stream.packets.last().map_or(Instant::ZERO, |(at, _)| *at);
     let settings = InboundSettings {
         codecs: stream.codecs.clone(),
-        event: stream.event,
+        events: stream.events.clone(),
+        wanted: SampleRate::HZ_16000,
         described: Some(stream.source),
         // Pauses are the sender's; silence is put in for agents only.
         expected: false,
@@ -100,7 +101,7 @@ pub fn media_report(stream: &Stream) -> StreamReport {
     let mut drain = |inbound: &mut Inbound, now: Instant, digits: &mut Vec<(f64, char)>| {
         while let Some(out) = inbound.poll(&mut samples) {
             match out {
-                Out::Digit(heard) => digits.push((rounded(now.signed_ms_since(Instant::ZERO) / 1_000.0), heard.digit)),
+                Out::Digit { digit, .. } => digits.push((rounded(now.signed_ms_since(Instant::ZERO) / 1_000.0), digit)),
                 Out::Frame { .. } => {
                     level.add(&samples);
                 }
@@ -156,11 +157,11 @@ fn wireshark_jitter(stream: &Stream) -> (f64, f64) {
     for (at, bytes) in &stream.packets {
         let Ok(packet) = Packet::parse(bytes) else { continue };
         count += 1;
-        let timed = stream.codecs.iter().any(|(known, _)| *known == packet.payload_type);
-        if timed {
+        let codec = stream.codecs.iter().find(|(known, _)| *known == packet.payload_type).map(|(_, codec)| *codec);
+        if let Some(codec) = codec {
             if let (Some(last_at), Some(last_timestamp)) = (last_at, last_timestamp) {
                 let ticks: u32 = packet.timestamp.wrapping_sub(last_timestamp);
-                let sent_ms = f64::from(ticks.cast_signed()) / 8.0;
+                let sent_ms = f64::from(ticks.cast_signed()) * 1_000.0 / f64::from(codec.clock.0);
                 let change = (at.signed_ms_since(last_at) - sent_ms).abs();
                 // A jump by more than ten seconds is a new stream under the old number, not jitter.
                 if change < 10_000.0 {
@@ -204,18 +205,33 @@ pub enum Speed {
 }
 
 /// What a conversation gave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Conversation {
     /// The journal.
     pub records: Vec<Record>,
-    /// Stereo sound, interleaved, 8 kHz: left caller, right agent.
+    /// Stereo sound, interleaved: left caller, right agent.
     pub sound: Vec<i16>,
+    /// Samples a second of one channel of it.
+    pub rate: SampleRate,
     /// RTP packets that went to the caller, with their times.
     pub sent: Vec<(Instant, Vec<u8>)>,
     /// The journal's last line.
     pub summary: Summary,
     /// All turns.
     pub turns: Vec<Turn>,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            sound: Vec::new(),
+            rate: SampleRate::HZ_8000,
+            sent: Vec::new(),
+            summary: Summary::default(),
+            turns: Vec::new(),
+        }
+    }
 }
 
 impl Conversation {
@@ -360,8 +376,9 @@ impl Run<'_> {
                     self.record(now, record);
                     None
                 }
-                Output::Sound(piece) => {
-                    self.conversation.sound.extend(piece);
+                Output::Sound { rate, samples } => {
+                    self.conversation.rate = rate;
+                    self.conversation.sound.extend(samples);
                     None
                 }
                 Output::Over => {
@@ -409,17 +426,17 @@ fn sdp_of(stream: &Stream) -> String {
     let address = stream.source.ip();
     let family = if address.is_ipv4() { "IP4" } else { "IP6" };
     let mut formats: Vec<String> = stream.codecs.iter().map(|(pt, _)| pt.0.to_string()).collect();
-    formats.extend(stream.event.map(|pt| pt.0.to_string()));
+    formats.extend(stream.events.iter().map(|(pt, _)| pt.0.to_string()));
     let mut text = format!(
         "v=0\r\no=- 1 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\nm=audio {} RTP/AVP {}\r\n",
         stream.source.port(),
         formats.join(" ")
     );
     for (payload_type, codec) in &stream.codecs {
-        let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", payload_type.0, codec.name.to_ascii_uppercase());
+        let _ = write!(text, "a=rtpmap:{} {}\r\n", payload_type.0, codec.rtpmap());
     }
-    if let Some(event) = stream.event {
-        let _ = write!(text, "a=rtpmap:{} telephone-event/8000\r\n", event.0);
+    for (event, clock) in &stream.events {
+        let _ = write!(text, "a=rtpmap:{} telephone-event/{}\r\n", event.0, clock.0);
     }
     let _ = write!(text, "a=ptime:{}\r\n", stream.ptime.ms());
     text
@@ -458,6 +475,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
         rtp: stream.destination,
         seed: 0x0076_6f78_6777_0001,
         agent_rate: plan.rate(),
+        agent_speaks: plan.speaks(),
         prebuffer: plan.prebuffer,
         apology: crate::agent::prompts::builtin("apology"),
         hold_music: call::pipeline::Music::Off,

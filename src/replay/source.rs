@@ -5,7 +5,7 @@ use crate::{
     clock::Instant,
     error::{Error, Result},
     media::{
-        codec::{self, CODECS, Codec},
+        codec::{self, CODECS, Codec, Wanted},
         file::{
             pcap::{Capture, Carrier, Datagram},
             wav,
@@ -108,20 +108,26 @@ fn of_wav(bytes: &[u8], options: &Options) -> Result<Source, String> {
         (_, []) => Vec::new(),
     };
     let what = format!("wav  {}  {} channel(s)  {:.1} s", wav.rate, wav.channels.len(), wav.duration().as_secs_f64());
-    let samples = wav::resample(&samples, wav.rate, SampleRate::HZ_8000)?;
     let codec = options.codec.unwrap_or(&CODECS[0]);
+    let rate = codec.rate_for(SampleRate::HZ_16000);
+    let mut samples = wav::resample(&samples, wav.rate, rate)?;
+    let ptime = Ptime::MS_20.duration();
+    let frame = rate.samples_in(ptime);
+    samples.resize(samples.len().next_multiple_of(frame), 0);
+    let step = codec.ticks_of(frame, rate);
+    let mut encoder = codec.encoder(&Wanted { rate, fmtp: "useinbandfec=1" });
     let mut packets = Vec::new();
-    for (n, frame) in (0_u32..).zip(samples.chunks(160)) {
-        let mut payload = Vec::with_capacity(160);
-        codec.encode(frame, &mut payload);
-        payload.resize(160, codec.silence);
+    let mut payload = Vec::new();
+    for (n, frame) in (0_u32..).zip(samples.chunks(frame)) {
+        payload.clear();
+        encoder.encode(frame, &mut payload);
         let mut bytes = Vec::new();
         Packet {
             marker: n == 0,
             payload_type: codec.payload_type,
             #[expect(clippy::cast_possible_truncation, reason = "sequence numbers wrap")]
             sequence: n as u16,
-            timestamp: n.wrapping_mul(160),
+            timestamp: n.wrapping_mul(step),
             ssrc: Ssrc(0x7761_7621),
             payload: &payload,
         }
@@ -132,7 +138,7 @@ fn of_wav(bytes: &[u8], options: &Options) -> Result<Source, String> {
         source: SocketAddr::from(([192, 0, 2, 1], 4_000)),
         destination: SocketAddr::from(([192, 0, 2, 2], 4_002)),
         codecs: vec![(codec.payload_type, codec)],
-        event: Some(PayloadType(101)),
+        events: vec![(PayloadType(101), SampleRate::HZ_8000)],
         ptime: Ptime::MS_20,
         packets,
         is_caller: true,
@@ -144,8 +150,8 @@ fn of_wav(bytes: &[u8], options: &Options) -> Result<Source, String> {
 /// What SIP said about one address.
 #[derive(Clone, Debug, Default)]
 struct Described {
-    codecs: Vec<(PayloadType, String)>,
-    event: Option<PayloadType>,
+    codecs: Vec<(PayloadType, &'static Codec)>,
+    events: Vec<(PayloadType, SampleRate)>,
     ptime_ms: Option<u32>,
     /// By an INVITE rather than by its answer.
     by_invite: bool,
@@ -207,7 +213,7 @@ fn of_capture(bytes: &[u8], options: &Options) -> Result<Source, String> {
 fn looks_like_audio(packet: &Packet<'_>, options: &Options) -> bool {
     let length = packet.payload.len();
     match packet.payload_type.0 {
-        0 | 8 => (40..=1_600).contains(&length),
+        0 | 8 | 9 => (40..=1_600).contains(&length),
         101 => length == 4,
         13 => length <= 32,
         // 72 to 76 would be RTCP.
@@ -224,25 +230,26 @@ fn stream_of(
 ) -> Result<Stream, String> {
     // The receiver numbers the payload types; many senders use the same.
     let to = described.get(&key.1).or_else(|| described.get(&key.0)).cloned().unwrap_or_default();
-    let mut codecs: Vec<(PayloadType, &'static Codec)> =
-        to.codecs.iter().filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?))).collect();
-    let mut event = to.event;
+    let mut codecs: Vec<(PayloadType, &'static Codec)> = to.codecs.clone();
+    let mut events = to.events.clone();
     let mut counts: BTreeMap<u8, usize> = BTreeMap::new();
     let mut spans: BTreeMap<usize, usize> = BTreeMap::new();
     for packet in datagrams.iter().filter_map(|datagram| Packet::parse(&datagram.payload).ok()) {
         *counts.entry(packet.payload_type.0).or_default() += 1;
-        if packet.payload_type.0 == 0 || packet.payload_type.0 == 8 {
+        if matches!(packet.payload_type.0, 0 | 8 | 9) {
             *spans.entry(packet.payload.len()).or_default() += 1;
         }
     }
     for payload_type in counts.keys().map(|pt| PayloadType(*pt)) {
-        if codecs.iter().any(|(known, _)| *known == payload_type) || event == Some(payload_type) {
+        let is_known = codecs.iter().any(|(known, _)| *known == payload_type)
+            || events.iter().any(|(known, _)| *known == payload_type);
+        if is_known {
             continue;
         }
         if let Some(codec) = codec::by_payload_type(payload_type) {
             codecs.push((payload_type, codec));
-        } else if payload_type.0 == 101 && event.is_none() {
-            event = Some(payload_type);
+        } else if payload_type.0 == 101 && events.is_empty() {
+            events.push((payload_type, SampleRate::HZ_8000));
         } else if payload_type.0 >= 96
             && to.codecs.is_empty()
             && let Some(codec) = options.codec
@@ -250,7 +257,8 @@ fn stream_of(
             codecs.push((payload_type, codec));
         }
     }
-    let usable = |pt: &u8| codecs.iter().any(|(known, _)| known.0 == *pt) || event.is_some_and(|known| known.0 == *pt);
+    let usable =
+        |pt: &u8| codecs.iter().any(|(known, _)| known.0 == *pt) || events.iter().any(|(known, _)| known.0 == *pt);
     let usable_packets: usize = counts.iter().filter(|(pt, _)| usable(pt)).map(|(_, count)| count).sum();
     if usable_packets == 0 {
         let types: Vec<String> = counts.keys().map(u8::to_string).collect();
@@ -268,7 +276,7 @@ fn stream_of(
         source: key.0,
         destination: key.1,
         codecs,
-        event,
+        events,
         ptime: Ptime::nearest(by_length.or(to.ptime_ms).unwrap_or(20)),
         packets: datagrams.iter().map(|datagram| (datagram.at, datagram.payload.clone())).collect(),
         is_caller: described.get(&key.0).is_some_and(|source| source.by_invite),
@@ -341,12 +349,15 @@ fn describe(bytes: &[u8], described: &mut HashMap<SocketAddr, Described>) -> boo
             Described { call_id: call_id.to_owned(), ptime_ms: media.ptime_ms, by_invite, ..Described::default() };
         for format in media.formats.iter().filter_map(|format| format.parse::<u8>().ok()) {
             let map = media.rtpmaps.iter().find(|(payload_type, ..)| *payload_type == format);
-            match (map, format) {
-                (Some((_, name, 8_000, _)), _) if name == "telephone-event" => known.event = Some(PayloadType(format)),
-                (Some((_, name, 8_000, _)), _) => known.codecs.push((PayloadType(format), name.clone())),
-                (None, 0) => known.codecs.push((PayloadType(0), "pcmu".into())),
-                (None, 8) => known.codecs.push((PayloadType(8), "pcma".into())),
-                _ => {}
+            let number = PayloadType(format);
+            match map {
+                Some((_, name, clock, _)) if name == "telephone-event" => {
+                    known.events.push((number, SampleRate(*clock)));
+                }
+                Some((_, name, clock, _)) => {
+                    known.codecs.extend(codec::by_rtpmap(name, *clock).map(|codec| (number, codec)));
+                }
+                None => known.codecs.extend(codec::by_payload_type(number).map(|codec| (number, codec))),
             }
         }
         described.insert(SocketAddr::new(address, media.port), known);

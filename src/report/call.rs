@@ -117,6 +117,7 @@ pub fn line(record: &Record) -> Option<String> {
         Body::State(change) if change.reason == "early media" => {
             ("media", "early: what comes before the answer is heard".to_owned())
         }
+        Body::Ice(change) => ("ice", format!("{} {}", change.state, change.remote)),
         Body::Agent(agent) => ("agent", format!("{} {}", agent.state.name(), agent.text)),
         Body::Dtmf(digit) => ("dtmf", format!("{} {}", digit.direction.name(), digit.digit)),
         Body::Transcript(said) => (said.who.name(), said.text.0.trim().to_owned()),

@@ -16,6 +16,8 @@ use std::{
 
 /// More targets than anybody waits for.
 const TARGETS_MAX: usize = 16;
+/// Services of one domain that are asked for.
+const SERVICES_MAX: usize = 6;
 /// More records of one answer than a zone needs; the rest is left out.
 const RECORDS_MAX: usize = 32;
 /// A target that failed is tried last for so long.
@@ -248,6 +250,7 @@ fn chosen(records: &[Naptr], usable: impl Fn(Transport) -> bool) -> Vec<(Transpo
     fitting
         .into_iter()
         .filter(|(record, _)| Some(record.order) == lowest)
+        .take(SERVICES_MAX)
         .map(|(record, transport)| (transport, record.replacement.trim_end_matches('.').to_owned()))
         .collect()
 }

@@ -26,9 +26,9 @@ pub struct Baresip {
 
 impl Baresip {
     /// One that says something to a port and hangs up by itself after some seconds.
-    fn calling(port: u16, said: &[f32], law: Law, seconds: u32) -> Self {
+    pub fn calling(port: u16, said: &[f32], codec: impl Into<PhoneCodec>, seconds: u32) -> Self {
         let target = format!("d sip:echo@127.0.0.1:{port}");
-        Self::start(said, law, None, &Account::default(), &["-e", &target, "-t", &seconds.to_string()])
+        Self::start(said, codec, None, &Account::default(), &["-e", &target, "-t", &seconds.to_string()])
     }
 
     /// One that registers as a user, answers at once and says something.
@@ -90,13 +90,20 @@ impl Baresip {
     }
 
     /// One that answers at once and says something.
-    fn answering(said: &[f32], law: Law) -> Self {
-        let mut phone = Self::start(said, law, None, &Account::answering(), &["-t", "60"]);
+    pub fn answering(said: &[f32], codec: impl Into<PhoneCodec>) -> Self {
+        let mut phone = Self::start(said, codec, None, &Account::answering(), &["-t", "60"]);
         wait_for_udp(phone.sip, &mut phone.running);
         phone
     }
 
-    fn start(said: &[f32], law: Law, papers: Option<&Papers>, account: &Account, flags: &[&str]) -> Self {
+    fn start(
+        said: &[f32],
+        codec: impl Into<PhoneCodec>,
+        papers: Option<&Papers>,
+        account: &Account,
+        flags: &[&str],
+    ) -> Self {
+        let codec = codec.into();
         let folder = TempDir::with_prefix("voxgw-baresip-").expect("a temporary folder");
         let (sip, rtp) = (free_ports(2), free_ports(RTP_PORTS));
         let place = folder.path().display().to_string();
@@ -114,7 +121,8 @@ impl Baresip {
                 .replace("@DIR@", &place)
                 .replace("@TLS@", &tls)
                 .replace("@TRANSPORT@", if papers.is_some() { "tls" } else { "udp" })
-                .replace("@LAW@", &law.name().to_lowercase())
+                .replace("@CODEC@", &codec.name)
+                .replace("@RATE@", &codec.rate.to_string())
                 .replace("@ADDRESS@", &address)
                 .replace("@REGISTRATION@", registration)
                 .replace("@ANSWER@", account.answer)
@@ -122,7 +130,9 @@ impl Baresip {
             fs::write(folder.path().join(name), text).expect("a setting can be written");
         }
         fs::write(folder.path().join("contacts"), "").expect("a setting can be written");
-        audio::write_wav(&folder.path().join("said.wav"), &padded(said, SILENCE_SECONDS));
+        let mut said = said.to_vec();
+        said.resize(said.len() + (SILENCE_SECONDS * codec.rate) as usize, 0.0);
+        audio::write_wav(&folder.path().join("said.wav"), codec.rate, &said);
         let mut command = Command::new("baresip");
         command.args(["-4", "-f", &place]).args(flags);
         let running = Running::start("baresip", &mut command, folder.path());
@@ -143,17 +153,35 @@ impl Baresip {
 
     /// What it heard.
     pub fn heard(&self) -> Vec<f32> {
-        let dump = fs::read_dir(self.folder.path())
+        audio::read_wav(&self.dump()).swap_remove(0)
+    }
+
+    /// The file that it wrote what it heard into.
+    pub fn dump(&self) -> PathBuf {
+        fs::read_dir(self.folder.path())
             .expect("its folder")
             .flatten()
             .map(|entry| entry.path())
             .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
-            .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.report()));
-        audio::read_wav(&dump).swap_remove(0)
+            .unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.report()))
     }
 
     pub fn report(&self) -> String {
         self.running.report()
+    }
+}
+
+/// The one codec of a telephone.
+pub struct PhoneCodec {
+    /// As baresip calls it: name, rate, channels.
+    pub name: String,
+    /// Rate of its microphone and speaker.
+    pub rate: u32,
+}
+
+impl From<Law> for PhoneCodec {
+    fn from(law: Law) -> Self {
+        Self { name: format!("{}/8000/1", law.name().to_lowercase()), rate: audio::RATE }
     }
 }
 

@@ -249,6 +249,11 @@ impl Call {
         two_channels(&self.folder.join("call.wav"))
     }
 
+    /// Rate and both channels of `call.wav`.
+    pub fn wideband_voices(&self) -> (u32, Vec<Vec<f32>>) {
+        audio::read_wav_at(&self.folder.join("call.wav"))
+    }
+
     /// Fails unless the journal tells of a call that was answered, with that codec, and ended by the caller.
     pub fn assert_ended_well(&self, codec: &str) {
         let summary = self.summary().expect("a call that is over has a summary");
@@ -293,9 +298,18 @@ impl Dial {
         Self::launch(target, said, &[&["--config", &config.display().to_string()], flags].concat())
     }
 
+    /// Calls a port with sound at another rate.
+    pub fn start_at(port: u16, rate: u32, said: &[f32], flags: &[&str]) -> Self {
+        Self::launch_at(&format!("sip:baresip@127.0.0.1:{port}"), rate, said, &[&["--no-config"], flags].concat())
+    }
+
     fn launch(target: &str, said: &[f32], flags: &[&str]) -> Self {
+        Self::launch_at(target, audio::RATE, said, flags)
+    }
+
+    fn launch_at(target: &str, rate: u32, said: &[f32], flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("voxgw-dial-").expect("a temporary folder");
-        audio::write_wav(&folder.path().join("said.wav"), said);
+        audio::write_wav(&folder.path().join("said.wav"), rate, said);
         let mut command = voxgw();
         command.args(["dial", target]).args(["--play", "said.wav", "--record", "out.wav", "-o", "json"]).args(flags);
         let running = Running::start("voxgw-dial", &mut command, folder.path());
@@ -312,6 +326,11 @@ impl Dial {
     pub fn document(&self) -> Value {
         serde_json::from_str(&self.running.stdout())
             .unwrap_or_else(|problem| panic!("dial's output is no JSON: {problem}\n{}", self.running.report()))
+    }
+
+    /// Rate and both channels of its recording.
+    pub fn wideband_voices(&self) -> (u32, Vec<Vec<f32>>) {
+        audio::read_wav_at(&self.folder.path().join("out.wav"))
     }
 
     /// Both channels of its recording: what it said, what it heard.

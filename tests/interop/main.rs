@@ -20,6 +20,7 @@ mod audio;
 mod baresip;
 mod baresip_registered;
 mod baresip_srtp;
+mod browser;
 mod capture;
 #[path = "../support/dns.rs"]
 mod dns;
@@ -36,3 +37,4 @@ mod sipp_signalling;
 mod sipp_targets;
 mod sipp_transfer;
 mod tshark;
+mod wideband;

@@ -7,6 +7,7 @@ use crate::{
     gateway::{Dial, Gateway, Settings},
     process::free_ports,
     sipp::Sipp,
+    sipp_transfer::speaking,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -78,9 +79,9 @@ fn a_strangers_refer_is_refused_and_the_call_goes_on() {
 }
 
 #[test]
-#[ignore = "needs sipp"]
+#[ignore = "needs sipp, root"]
 fn a_trunks_refer_is_followed() {
-    let mut phone = Sipp::called("uas_hangup").talking_for(2).listen();
+    let mut phone = speaking(&voice(2, 32), 3);
     let trunk = format!(
         "registrar.file = ''\n[trunks.pbx]\nserver = 'sip:127.0.0.1:{}'\nuser = 'us'\nping = '0s'\n",
         free_ports(2)

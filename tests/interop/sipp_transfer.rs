@@ -20,7 +20,7 @@ fn obliging() -> (Gateway, TempDir) {
 }
 
 /// A phone that answers, says something, and hangs up after some seconds.
-fn speaking(said: &[f32], seconds: u32) -> Sipp {
+pub fn speaking(said: &[f32], seconds: u32) -> Sipp {
     let phone = Sipp::called("uas_stream").talking_for(seconds);
     fs::write(phone.folder().join("audio.raw"), Law::Mu.encode(said)).expect("the payload can be written");
     phone.listen()
@@ -109,6 +109,32 @@ fn we_send_a_caller_elsewhere_and_let_go_once_it_is_there() {
     let (ended_by, notes) = transfers("uac_referred");
     assert_ne!(ended_by, "caller");
     assert!(notes.contains("transfer done: 200"), "{notes}");
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn we_send_a_caller_to_our_place_in_another_call() {
+    let mut gateway = Gateway::start("echo:live");
+    let api = gateway.api();
+    let mut other = Sipp::caller("uac_call", &gateway.target()).talking_for(5).start();
+    let to_call = api.wait_for_call("up");
+    let mut caller = Sipp::caller("uac_referred_to_call", &gateway.target()).start();
+    let second = || {
+        let sessions = api.get("/v1/sessions")["sessions"].as_array().cloned().unwrap_or_default();
+        let up = sessions.iter().filter(|session| session["state"] == "up");
+        let mut names = up.filter_map(|session| session["header"]["call"].as_str().map(str::to_owned));
+        names.find(|name| *name != to_call)
+    };
+    let acknowledged = || second().is_some() && caller.messages().contains("ACK sip:");
+    assert!(wait_until(Duration::from_secs(5), acknowledged), "{}", caller.report());
+    let call = second().expect("it is up");
+    let (status, document) = api.post(&format!("/v1/sessions/{call}/transfer"), &json!({"to_call": to_call}));
+    assert_eq!(status, 202, "{document}");
+    caller.assert_succeeds();
+    other.assert_succeeds();
+    let done = gateway.calls(2).iter().filter(|call| call.notes().contains("transfer done: 200")).count();
+    assert_eq!(done, 1, "{}", caller.report());
+    gateway.stop();
 }
 
 #[test]

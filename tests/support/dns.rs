@@ -118,7 +118,7 @@ impl Peer {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (into, status, more) = (Arc::clone(&heard), status.to_owned(), headers.to_owned());
         thread::spawn(move || {
-            let mut buffer = [0; 65_535];
+            let mut buffer = vec![0; 65_535];
             while let Ok((length, from)) = socket.recv_from(&mut buffer) {
                 let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
                 into.lock().expect("no panic").push(request.clone());

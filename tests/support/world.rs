@@ -13,7 +13,7 @@ use std::{
 };
 use voxgw::{
     agent::{
-        event::{Command, Event as AgentEvent},
+        event::{Command, Event as AgentEvent, Sound as Played},
         local::{
             LocalAgent,
             scripted::{Script, Scripted},
@@ -218,7 +218,7 @@ impl Piece {
         let packet = Packet::parse(bytes).expect("the gateway sends RTP");
         let codec = codec::by_payload_type(packet.payload_type)?;
         let mut samples = Vec::new();
-        codec.decode(packet.payload, &mut samples);
+        codec.decoder(codec.rates[0]).decode(packet.payload, &mut samples);
         Some(Self { at, sequence: packet.sequence, samples })
     }
 
@@ -421,7 +421,8 @@ impl Phone {
             None => samples.resize(TICK_SAMPLES, 0),
         }
         let mut payload = Vec::new();
-        codec::by_payload_type(self.law).unwrap().encode(&samples, &mut payload);
+        let law = codec::by_payload_type(self.law).unwrap();
+        law.encoder(&codec::Wanted { rate: law.rates[0], fmtp: "" }).encode(&samples, &mut payload);
         Some(self.packet(self.law, timestamp, false, &payload))
     }
 
@@ -535,12 +536,13 @@ pub fn script(text: &str) -> Scripted {
     Scripted::new(Arc::new(Script::parse(text, &mut load_tone).expect("a good script")))
 }
 
-fn load_tone(name: &str) -> Result<Arc<[i16]>, String> {
+fn load_tone(name: &str) -> Result<Played, String> {
     let mut words = name.split(':').skip(1);
     let mut number = || words.next().and_then(|word| word.parse::<u32>().ok()).ok_or("not tone:HERTZ:MILLISECONDS");
     let (frequency_hz, span_ms) = (number()?, number()?);
     let span = Duration::from_millis(u64::from(span_ms));
-    Ok(Arc::from(tone(f64::from(frequency_hz), SampleRate::HZ_8000, span)))
+    let samples = Arc::from(tone(f64::from(frequency_hz), SampleRate::HZ_8000, span));
+    Ok(Played { rate: SampleRate::HZ_8000, samples })
 }
 
 // The world
@@ -656,6 +658,7 @@ impl Setup {
             srtp: Encryption { in_clear: self.in_clear, ..Encryption::new(self.srtp, Seed([9; 32])) },
             seed: self.gateway_seed,
             agent_rate: self.agent_rate,
+            agent_speaks: SampleRate::HZ_16000,
             prebuffer: Duration::ZERO,
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
             hold_music: self.hold_music.clone(),
@@ -753,7 +756,7 @@ impl Given {
                 Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) => Told::Other,
             }),
             Output::Record(record) => Self::Record(record),
-            Output::Sound(sound) => Self::Sound(sound),
+            Output::Sound { samples, .. } => Self::Sound(samples),
             Output::Over => Self::Over,
             Output::Timeout(at) => Self::Nothing(at),
         }

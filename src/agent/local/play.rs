@@ -2,17 +2,16 @@
 
 use super::LocalAgent;
 use crate::{
-    agent::event::{Command, Event, Output},
+    agent::event::{Command, Event, Output, Sound},
     clock::Instant,
     media::dsp::vad::SpeechEdge,
-    unit::SampleRate,
 };
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 /// The agent. With no sound it is silence.
 #[derive(Debug)]
 pub struct Play {
-    files: VecDeque<Arc<[i16]>>,
+    files: VecDeque<Sound>,
     digits: VecDeque<(Duration, String)>,
     started: Option<Instant>,
     start_after: Duration,
@@ -33,12 +32,12 @@ pub struct Play {
 const FAR_END_SILENT: Duration = Duration::from_millis(700);
 
 impl Play {
-    /// Plays `files` (8 kHz mono) one after another, `start_after` the answer; presses `digits` at their times
+    /// Plays `files` one after another, `start_after` the answer; presses `digits` at their times
     /// after the answer; hangs up `hang_up_after` the last of it, or never. With nothing to play and press that is so
     /// long after the answer.
     #[must_use]
     pub fn new(
-        files: Vec<Arc<[i16]>>,
+        files: Vec<Sound>,
         digits: Vec<(Duration, String)>,
         start_after: Duration,
         hang_up_after: Option<Duration>,
@@ -118,7 +117,7 @@ impl LocalAgent for Play {
             self.next_at = Instant::FAR_FUTURE;
             if let Some(file) = self.files.pop_front() {
                 self.sent = true;
-                self.out.push_back(Event::Audio { rate: SampleRate::HZ_8000, samples: file.to_vec() });
+                self.out.push_back(file.said());
                 self.out.push_back(Event::TurnComplete);
             }
         }
@@ -154,6 +153,8 @@ impl LocalAgent for Play {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unit::SampleRate;
+    use std::sync::Arc;
 
     fn at(ms: u64) -> Instant {
         Instant::from_millis(ms)
@@ -170,7 +171,8 @@ mod tests {
     }
 
     fn player() -> Play {
-        Play::new(vec![Arc::from([1_i16; 8])], vec![], Duration::from_millis(500), Some(Duration::from_secs(1)))
+        let sound = Sound { rate: SampleRate::HZ_8000, samples: Arc::from([1_i16; 8]) };
+        Play::new(vec![sound], vec![], Duration::from_millis(500), Some(Duration::from_secs(1)))
     }
 
     #[test]

@@ -24,10 +24,10 @@
 
 use super::LocalAgent;
 use crate::{
-    agent::event::{About, Command, Event, Output},
+    agent::event::{About, Command, Event, Output, Sound},
     clock::Instant,
     media::dsp::vad::SpeechEdge,
-    unit::{SampleRate, parse_duration},
+    unit::parse_duration,
 };
 use serde::Deserialize;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -46,13 +46,13 @@ pub struct Script {
     goodbye: Option<Line>,
 }
 
-/// Gives a sound's samples at 8 kHz by its name.
-pub type Loader<'a> = dyn FnMut(&str) -> Result<Arc<[i16]>, String> + 'a;
+/// Gives a sound by its name.
+pub type Loader<'a> = dyn FnMut(&str) -> Result<Sound, String> + 'a;
 
 /// One thing to say and what follows.
 #[derive(Clone, Debug, Default)]
 struct Line {
-    sound: Option<Arc<[i16]>>,
+    sound: Option<Sound>,
     text: String,
     digits: String,
     hang_up: bool,
@@ -93,7 +93,7 @@ struct FileLine {
 pub const DEFAULT: &str = include_str!("../prompts/default.toml");
 
 impl Script {
-    /// Reads a script; `load` gives a sound's samples at 8 kHz by its name.
+    /// Reads a script; `load` gives a sound by its name.
     ///
     /// # Errors
     /// Names the place and what is wrong with it.
@@ -177,7 +177,7 @@ impl Scripted {
             self.out.push_back(Event::AgentText(self.about.fill(&line.text)));
         }
         if let Some(sound) = &line.sound {
-            self.out.push_back(Event::Audio { rate: SampleRate::HZ_8000, samples: sound.to_vec() });
+            self.out.push_back(sound.said());
         }
         self.out.push_back(Event::TurnComplete);
         if !line.digits.is_empty() {
@@ -300,7 +300,10 @@ mod tests {
     use super::*;
 
     fn agent() -> Scripted {
-        let script = Script::parse(DEFAULT, &mut |_| Ok(Arc::from([1_i16; 80]))).unwrap();
+        let script = Script::parse(DEFAULT, &mut |_| {
+            Ok(Sound { rate: crate::unit::SampleRate::HZ_8000, samples: Arc::from([1_i16; 80]) })
+        })
+        .unwrap();
         Scripted::new(Arc::new(script))
     }
 
@@ -341,7 +344,7 @@ mod tests {
     #[test]
     fn what_the_invite_said_can_be_said_and_pressed() {
         let text = "name = 'x'\n[greeting]\ntext = 'For {{X-Tenant}}'\nsend_digits = '{{X-Pin}}#'";
-        let script = Script::parse(text, &mut |_| Ok(Arc::from([1_i16; 80]))).unwrap();
+        let script = Script::parse(text, &mut |_| Err("none".into())).unwrap();
         let mut agent = Scripted::new(Arc::new(script));
         let headers = vec![("X-Tenant".to_owned(), "acme".to_owned()), ("x-pin".to_owned(), "42".to_owned())];
         agent.about(&About { headers, ..About::default() });

@@ -39,6 +39,10 @@ impl Pipeline {
 
     pub(super) fn stats(&mut self, now: Instant) {
         let stats = self.take_stats(now);
+        if let (Some(media), Some(percent)) = (&mut self.media, stats.outbound.remote_loss_percent) {
+            #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
+            media.outbound.expect_loss(percent as f32);
+        }
         self.lints(now, &stats);
         let lost_media = self.media.as_ref().is_some_and(|media| {
             let timeout = self.settings.media_timeout;
@@ -100,8 +104,8 @@ impl Pipeline {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        if self.settings.record {
-            let rest = self.recorder.finish();
+        if let Some(recorder) = &mut self.recorder {
+            let rest = recorder.finish();
             if !rest.is_empty() {
                 self.push(Out::Sound(rest));
             }

@@ -1,6 +1,6 @@
 //! Descriptions in and out, and the media path that they make or change (RFC 3264).
 
-use super::{Media, Out, Pipeline, STATS_EVERY, Seat, SipAction, placement::Placement};
+use super::{Media, Out, Pipeline, STATS_EVERY, SipAction, formats, placement::Placement};
 use crate::{
     call::Input as CallInput,
     call::journal::{Body, Level, MediaChange, Note},
@@ -10,6 +10,7 @@ use crate::{
     media::inbound::Inbound,
     media::outbound,
     media::outbound::Outbound,
+    media::recorder::Recorder,
     media::rtp::report::Reporter,
     sip::sdp::Description,
     sip::sdp::crypto::Security,
@@ -17,16 +18,23 @@ use crate::{
     sip::sdp::negotiate::Agreed,
     sip::sdp::negotiate::Local,
     sip::sdp::negotiate::Offerable,
-    unit::Ssrc,
+    unit::{SampleRate, Ssrc},
 };
 
 impl Pipeline {
     pub(super) fn offerable(&self, security: Security) -> Offerable {
-        Offerable {
-            codecs: self.settings.codecs.iter().map(|codec| (codec.name, codec.payload_type)).collect(),
-            ptime: self.settings.ptime,
-            security,
+        let known = self.media.as_ref().map_or(&[][..], |media| &media.agreed.accepts);
+        let mut codecs = formats::of(&self.settings.codecs, self.wanted(), known);
+        // What is being spoken stays the first choice: a hold is no reason to change the codec.
+        if let Some(media) = &self.media {
+            codecs.sort_by_key(|format| format.name != media.agreed.codec.0);
         }
+        Offerable { codecs, ptime: self.settings.ptime, security }
+    }
+
+    /// Rate at which the agent hears best.
+    fn wanted(&self) -> SampleRate {
+        self.settings.agent_rate.unwrap_or(SampleRate::HZ_16000)
     }
 
     pub(super) fn local(&mut self) -> Local {
@@ -162,14 +170,17 @@ impl Pipeline {
                 .iter()
                 .filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?)))
                 .collect(),
-            event: agreed.event_in,
+            events: agreed.events_in.iter().map(|(event, clock)| (*event, SampleRate(*clock))).collect(),
+            wanted: self.wanted(),
             described: Some(agreed.remote),
             expected,
         };
         let settings_out = outbound::Settings {
             codec: ours,
+            rate: ours.rate_for(self.settings.agent_speaks),
+            fmtp: agreed.fmtp.clone(),
             payload_type: agreed.codec.1,
-            event: agreed.event,
+            event: agreed.event.map(|(event, clock)| (event, SampleRate(clock))),
             ptime: agreed.ptime,
             sending: agreed.flow.sends(),
         };
@@ -196,6 +207,11 @@ impl Pipeline {
         } else {
             #[expect(clippy::cast_possible_truncation, reason = "the low half of a random number")]
             let ssrc = Ssrc((self.settings.seed >> 7) as u32);
+            if self.settings.record {
+                // Wideband is kept; all else would only be larger.
+                let rate = if ours.is_wideband() { SampleRate::HZ_16000 } else { SampleRate::HZ_8000 };
+                self.recorder = Some(Recorder::new(rate));
+            }
             let mut outbound = Outbound::new(now, settings_out, ssrc, self.settings.seed.rotate_left(17));
             outbound.set_prebuffer(self.settings.prebuffer);
             self.media = Some(Media {
@@ -212,9 +228,6 @@ impl Pipeline {
             });
             self.next_stats_at = now + STATS_EVERY;
             self.begin_tones(now);
-            if matches!(self.seat, Seat::Local(_)) {
-                self.uplink.rate = ours.rate;
-            }
         }
         self.record(now, Body::Media(change));
     }

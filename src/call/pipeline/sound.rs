@@ -10,21 +10,21 @@ use crate::{
     media::dsp::resample::Resampler,
     media::dsp::vad::SpeechEdge,
     media::inbound,
-    media::recorder::Side,
+    media::recorder::{Recorder, Side},
     media::rtp::packet::is_rtcp,
-    unit::TurnId,
+    unit::{SampleRate, TurnId},
 };
 use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Media {
-    /// Where a frame that arrived at `at` lies on the recording's clock: where it passed us, as what we send does. So
-    /// nothing comes back before it was sent.
-    fn place(&mut self, at: Instant, position: u64, made_up: bool) -> u64 {
+    /// Where a frame that arrived at `at` lies on the recording's clock, in samples at `to`: where it passed us, as what
+    /// we send does. So nothing comes back before it was sent.
+    fn place(&mut self, at: Instant, position: u64, made_up: bool, rate: SampleRate, to: SampleRate) -> u64 {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
-        let arrival = signed(self.inbound.rate().samples_in(at.since(self.started_at)) as u64);
-        // 50 ms.
-        self.placement.place(arrival, signed(position), 400, made_up)
+        let converted = position.saturating_mul(u64::from(to.0)) / u64::from(rate.0.max(1));
+        let arrival = signed(to.samples_in(at.since(self.started_at)) as u64);
+        self.placement.place(arrival, signed(converted), i64::from(to.0 / 20), made_up)
     }
 }
 
@@ -50,8 +50,8 @@ impl Pipeline {
         let mut samples = std::mem::take(&mut self.samples);
         while let Some(out) = self.media.as_mut().and_then(|media| media.inbound.poll(&mut samples)) {
             match out {
-                inbound::Out::Frame { at, position, concealed, voiced } => {
-                    self.frame(at, position, concealed, voiced, &samples);
+                inbound::Out::Frame { rate, at, position, concealed, voiced } => {
+                    self.frame(at, position, concealed, voiced, rate, &samples);
                 }
                 // Nobody's words: the network's tones and announcements, or a party that we hold.
                 inbound::Out::Speech(_) if self.is_unanswered_call_of_ours() || self.hold.on => {}
@@ -63,10 +63,9 @@ impl Pipeline {
                     self.call.handle(now, CallInput::Speech(edge));
                     self.tell(now, Told::Speech(edge));
                 }
-                inbound::Out::Digit(heard) => {
-                    let clock_khz = 8;
+                inbound::Out::Digit { digit, duration_ms } => {
                     self.digits_in_rtp = true;
-                    self.digit(now, heard.digit, u32::from(heard.duration) / clock_khz);
+                    self.digit(now, digit, duration_ms);
                 }
                 inbound::Out::Latched(source) => self.latched(now, source),
                 inbound::Out::NewSource(_) => {
@@ -140,13 +139,20 @@ impl Pipeline {
     }
 
     /// One frame: to the recording, and resampled and gathered to the agent.
-    pub(super) fn frame(&mut self, at: Instant, position: u64, concealed: bool, voiced: bool, samples: &[i16]) {
+    pub(super) fn frame(
+        &mut self,
+        at: Instant,
+        position: u64,
+        concealed: bool,
+        voiced: bool,
+        rate: SampleRate,
+        samples: &[i16],
+    ) {
         let Some(media) = &mut self.media else { return };
-        let rate = media.inbound.rate();
-        if self.settings.record {
+        if let Some(recorder) = &mut self.recorder {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
-            let place = media.place(at, position, concealed);
-            self.recorder.add(side, place, self.recording.kept(samples));
+            let place = media.place(at, position, concealed, rate, recorder.rate());
+            recorder.add(side, place, rate, self.recording.kept(samples));
         }
         if self.is_unanswered_call_of_ours() || self.hold.on {
             return;
@@ -163,10 +169,10 @@ impl Pipeline {
         if rate == uplink.rate {
             uplink.chunk.extend_from_slice(samples);
         } else {
-            if uplink.resampler.is_none() {
-                uplink.resampler = Resampler::new(rate, uplink.rate).ok();
+            if uplink.resampler.as_ref().is_none_or(|(from, _)| *from != rate) {
+                uplink.resampler = Resampler::new(rate, uplink.rate).ok().map(|resampler| (rate, resampler));
             }
-            if let Some(resampler) = &mut uplink.resampler {
+            if let Some((_, resampler)) = &mut uplink.resampler {
                 resampler.process(samples, &mut uplink.chunk);
             }
         }
@@ -223,9 +229,10 @@ impl Pipeline {
                 {
                     self.own_voice_at = Some(now);
                 }
-                if self.settings.record {
+                if let Some(recorder) = &mut self.recorder {
                     let side = if self.settings.we_are_caller { Side::Caller } else { Side::Agent };
-                    self.recorder.add(side, ticked.position, self.recording.kept(media.outbound.played()));
+                    let position = recorder.rate().samples_in(ticked.position) as u64;
+                    recorder.add(side, position, media.outbound.rate(), self.recording.kept(media.outbound.played()));
                 }
                 let remote = media.remote;
                 self.out.push_back(Out::Rtp(remote, datagram));
@@ -245,9 +252,7 @@ impl Pipeline {
                 self.record(now, Body::Dtmf(Digit { direction: Direction::Out, digit, duration_ms: 100 }));
             }
         }
-        if self.settings.record
-            && let Some(piece) = self.recorder.take_piece()
-        {
+        if let Some(piece) = self.recorder.as_mut().and_then(Recorder::take_piece) {
             self.push(Out::Sound(piece));
         }
         // Music has no end that could be waited for.

@@ -1,6 +1,6 @@
 //! The engine from outside: what others ask of it, and how.
 
-use super::Errand;
+use super::{Errand, join::Join};
 use crate::{
     agent::seat::Plan,
     error::{Error, Kind, Result},
@@ -12,6 +12,7 @@ use crate::{
         uri::Uri,
     },
     unit::CallId,
+    webrtc::token::Key,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
@@ -50,6 +51,7 @@ pub(super) enum Request {
     Press(CallId, String, oneshot::Sender<bool>),
     PauseRecording(CallId, bool, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
+    Join(Box<Join>),
     Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
     TransferTo(CallId, CallId, oneshot::Sender<Option<bool>>),
     Hold(CallId, bool, oneshot::Sender<bool>),
@@ -58,6 +60,8 @@ pub(super) enum Request {
     Errand(Box<Errand>, Result<Found>),
     /// Whom a REFER names: found, or not.
     Referral(LegId, Uri, Result<Found>),
+    /// The servers of a Via's name, for a response.
+    Deliver(Box<super::answers::Parcel>, Result<Found>),
     /// Whom a 3xx names: found, or not.
     Redirected(LegId, Uri, Result<Found>),
     Drain(Duration, oneshot::Sender<()>),
@@ -88,6 +92,8 @@ pub struct Handle {
     /// Where SIP listens.
     pub listening: Vec<String>,
     pub(super) workers: Workers,
+    /// What join tokens are signed with.
+    pub join_key: Arc<Key>,
     pub(super) upstreams: Arc<[crate::config::Trunk]>,
     pub(super) resolver: Arc<Resolver>,
 }
@@ -124,6 +130,13 @@ impl Handle {
         let mut to = current.or_else(|| upstream.servers.first().cloned())?;
         number.clone_into(&mut to.user);
         Some((to, upstream.aor.clone(), upstream.credentials.clone()))
+    }
+
+    /// The proxies that requests through a trunk must pass, first hop first (RFC 3608): `Route` of what we send there,
+    /// whose first is where it goes. Often none.
+    pub async fn service_route(&self, trunk: &str) -> Vec<String> {
+        let views = self.hub.snapshot().await.map(|snapshot| snapshot.gateway.trunks).unwrap_or_default();
+        views.into_iter().find(|view| view.name == trunk).map(|view| view.service_route).unwrap_or_default()
     }
 
     /// The agent called `name`, or the one that answers calls; only those that the gateway was started with.
@@ -178,6 +191,11 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Text(Box::new(writing), found, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
+    }
+
+    /// A browser joins; the answer comes back through `join.reply`.
+    pub async fn join(&self, join: Join) {
+        let _ = self.to.send(Request::Join(Box::new(join))).await;
     }
 
     /// Takes no new calls, waits for the running ones, ends what is left at the deadline.

@@ -3,42 +3,58 @@
 //! The tables are computed once from the recommendation's formulas (sign, segment, mantissa) and checked
 //! against the ITU's own vectors for all 65,536 inputs.
 
-use super::Codec;
+use super::{Codec, Decode, Encode};
 use crate::unit::{PayloadType, SampleRate};
 use std::sync::LazyLock;
 
 pub(super) const PCMU: Codec = Codec {
     name: "pcmu",
+    encoding: "PCMU",
     payload_type: PayloadType(0),
-    rate: SampleRate::HZ_8000,
+    rates: &[SampleRate::HZ_8000],
     clock: SampleRate::HZ_8000,
-    silence: 0xff,
+    channels: 1,
+    lengths_ms: super::TENS,
+    silence: Some(0xff),
     impairment: (0.0, 25.1),
-    decode: |payload, samples| decode(&ULAW_TO_LINEAR, payload, samples),
-    encode: |samples, payload| encode(&LINEAR_TO_ULAW, samples, payload),
+    fmtp: |_| String::new(),
+    decoder: |_| Box::new(Expand(&ULAW_TO_LINEAR)),
+    encoder: |_| Box::new(Compress(&LINEAR_TO_ULAW)),
 };
 
 pub(super) const PCMA: Codec = Codec {
     name: "pcma",
+    encoding: "PCMA",
     payload_type: PayloadType(8),
-    silence: 0xd5,
-    decode: |payload, samples| decode(&ALAW_TO_LINEAR, payload, samples),
-    encode: |samples, payload| encode(&LINEAR_TO_ALAW, samples, payload),
+    silence: Some(0xd5),
+    decoder: |_| Box::new(Expand(&ALAW_TO_LINEAR)),
+    encoder: |_| Box::new(Compress(&LINEAR_TO_ALAW)),
     ..PCMU
 };
+
+/// Each code by itself: nothing is kept.
+#[derive(Debug)]
+struct Expand(&'static [i16; 256]);
+
+impl Decode for Expand {
+    fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) {
+        samples.extend(payload.iter().map(|code| self.0[usize::from(*code)]));
+    }
+}
+
+#[derive(Debug)]
+struct Compress(&'static [u8]);
+
+impl Encode for Compress {
+    fn encode(&mut self, samples: &[i16], payload: &mut Vec<u8>) {
+        payload.extend(samples.iter().map(|sample| self.0[usize::from(sample.cast_unsigned())]));
+    }
+}
 
 static ULAW_TO_LINEAR: [i16; 256] = expanded_ulaw();
 static ALAW_TO_LINEAR: [i16; 256] = expanded_alaw();
 static LINEAR_TO_ULAW: LazyLock<Box<[u8]>> = LazyLock::new(|| compression(linear_to_ulaw));
 static LINEAR_TO_ALAW: LazyLock<Box<[u8]>> = LazyLock::new(|| compression(linear_to_alaw));
-
-fn decode(table: &[i16; 256], payload: &[u8], samples: &mut Vec<i16>) {
-    samples.extend(payload.iter().map(|code| table[usize::from(*code)]));
-}
-
-fn encode(table: &[u8], samples: &[i16], payload: &mut Vec<u8>) {
-    payload.extend(samples.iter().map(|sample| table[usize::from(sample.cast_unsigned())]));
-}
 
 const fn expanded_ulaw() -> [i16; 256] {
     let mut table = [0; 256];

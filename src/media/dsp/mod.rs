@@ -2,6 +2,7 @@
 
 pub mod beep;
 pub mod level;
+pub mod noise;
 pub mod plc;
 pub mod resample;
 pub mod tone;

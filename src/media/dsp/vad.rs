@@ -62,6 +62,13 @@ impl Detector {
         }
     }
 
+    /// The sound goes on at another rate.
+    pub const fn set_rate(&mut self, rate: SampleRate) {
+        self.rate = rate;
+        self.partial_squares = 0;
+        self.partial_samples = 0;
+    }
+
     /// Takes in a frame that ends at `at`; gives at most one edge.
     pub fn add(&mut self, at: Instant, samples: &[i16]) -> Option<SpeechEdge> {
         let step_samples = (self.rate.0 / 100) as usize;

@@ -145,7 +145,7 @@ fn read_g711(bytes: &[u8]) -> Result<Option<Wav>, String> {
         } else if id == b"data" {
             let Some((law, count, rate)) = format else { return Ok(None) };
             let mut samples = Vec::new();
-            law.decode(content, &mut samples);
+            law.decoder(law.rates[0]).decode(content, &mut samples);
             if samples.len() < count {
                 return Err("the WAV file holds no sound".into());
             }

@@ -4,7 +4,7 @@
 //! held open for the reorder window; then the missing packets are given up and the caller conceals them.
 //! Adaptive playout for human ears is another stage (conference, bridge).
 
-use crate::clock::Instant;
+use crate::{clock::Instant, unit::PayloadType};
 use std::{collections::VecDeque, time::Duration};
 
 /// Packets held behind a gap at most; more force the gap closed.
@@ -17,6 +17,8 @@ pub enum Ordered {
     Packet {
         /// Its RTP timestamp.
         timestamp: u32,
+        /// What its payload is.
+        payload_type: PayloadType,
         /// When it arrived.
         at: Instant,
     },
@@ -33,6 +35,7 @@ pub enum Ordered {
 struct Held {
     sequence: u64,
     timestamp: u32,
+    payload_type: PayloadType,
     at: Instant,
     payload: Vec<u8>,
 }
@@ -57,7 +60,14 @@ impl Order {
 
     /// Takes in a packet. True if it is next in line: then the caller uses `payload` itself and nothing is
     /// copied. Otherwise it is held, or dropped if its turn has passed.
-    pub fn push(&mut self, at: Instant, sequence: u64, timestamp: u32, payload: &[u8]) -> bool {
+    pub fn push(
+        &mut self,
+        at: Instant,
+        sequence: u64,
+        timestamp: u32,
+        payload_type: PayloadType,
+        payload: &[u8],
+    ) -> bool {
         let next = *self.next.get_or_insert(sequence);
         if sequence == next && self.held.front().is_none_or(|held| held.sequence > sequence) {
             self.next = Some(next + 1);
@@ -77,7 +87,7 @@ impl Order {
         if self.held.is_empty() {
             self.give_up_at = at + self.window;
         }
-        self.held.insert(place, Held { sequence, timestamp, at, payload: own });
+        self.held.insert(place, Held { sequence, timestamp, payload_type, at, payload: own });
         false
     }
 
@@ -97,10 +107,16 @@ impl Order {
         self.next = Some(held.sequence + 1);
         std::mem::swap(payload, &mut held.payload);
         self.spare.push(held.payload);
-        let ordered = Ordered::Packet { timestamp: held.timestamp, at: held.at };
+        let ordered = Ordered::Packet { timestamp: held.timestamp, payload_type: held.payload_type, at: held.at };
         // The window of the next gap starts when the packet behind it arrived.
         self.give_up_at = self.held.front().map_or(Instant::FAR_FUTURE, |held| held.at + self.window);
         Some(ordered)
+    }
+
+    /// After [`Ordered::Missing`]: the packet behind the gap, which some codecs can say the lost one with.
+    #[must_use]
+    pub fn next(&self) -> Option<(PayloadType, &[u8])> {
+        self.held.front().map(|held| (held.payload_type, &held.payload[..]))
     }
 
     /// When a gap will be given up.
@@ -133,6 +149,10 @@ mod tests {
         Order::new(Duration::from_millis(40))
     }
 
+    fn push(order: &mut Order, at: Instant, sequence: u64, timestamp: u32, payload: &[u8]) -> bool {
+        order.push(at, sequence, timestamp, PayloadType(0), payload)
+    }
+
     fn drain(order: &mut Order, now: u64) -> Vec<Ordered> {
         let mut payload = Vec::new();
         std::iter::from_fn(|| order.poll(Instant::from_millis(now), &mut payload)).collect()
@@ -142,7 +162,7 @@ mod tests {
     fn what_is_in_order_is_never_held() {
         let mut order = order();
         for n in 0..100 {
-            assert!(order.push(Instant::from_millis(n), 500 + n, 0, &[1]));
+            assert!(push(&mut order, Instant::from_millis(n), 500 + n, 0, &[1]));
         }
         assert!(order.timeout().is_far_future());
     }
@@ -150,34 +170,37 @@ mod tests {
     #[test]
     fn a_gap_that_is_filled_in_time_costs_nothing_but_the_wait() {
         let mut order = order();
-        assert!(order.push(Instant::from_millis(0), 1, 0, &[1]));
-        assert!(!order.push(Instant::from_millis(20), 3, 320, &[3]));
+        assert!(push(&mut order, Instant::from_millis(0), 1, 0, &[1]));
+        assert!(!push(&mut order, Instant::from_millis(20), 3, 320, &[3]));
         assert_eq!(drain(&mut order, 25), []);
-        assert!(order.push(Instant::from_millis(30), 2, 160, &[2]));
+        assert!(push(&mut order, Instant::from_millis(30), 2, 160, &[2]));
         let packets = drain(&mut order, 30);
-        assert_eq!(packets, [Ordered::Packet { timestamp: 320, at: Instant::from_millis(20) }]);
+        assert_eq!(
+            packets,
+            [Ordered::Packet { timestamp: 320, payload_type: PayloadType(0), at: Instant::from_millis(20) }]
+        );
         assert!(order.timeout().is_far_future());
     }
 
     #[test]
     fn a_gap_is_given_up_after_the_window_and_stragglers_are_late() {
         let mut order = order();
-        order.push(Instant::from_millis(0), 1, 0, &[]);
-        order.push(Instant::from_millis(20), 4, 480, &[]);
+        push(&mut order, Instant::from_millis(0), 1, 0, &[]);
+        push(&mut order, Instant::from_millis(20), 4, 480, &[]);
         assert_eq!(order.timeout(), Instant::from_millis(60));
         let given_up = drain(&mut order, 60);
         assert_eq!(given_up[0], Ordered::Missing { count: 2, until: 480 });
         assert_eq!(given_up.len(), 2);
-        assert!(!order.push(Instant::from_millis(70), 2, 160, &[]));
+        assert!(!push(&mut order, Instant::from_millis(70), 2, 160, &[]));
         assert_eq!(order.late(), 1);
     }
 
     #[test]
     fn held_packets_are_bounded() {
         let mut order = order();
-        order.push(Instant::ZERO, 1, 0, &[]);
+        push(&mut order, Instant::ZERO, 1, 0, &[]);
         for n in 0..HELD_MAX as u64 {
-            order.push(Instant::ZERO, 3 + n, 0, &[]);
+            push(&mut order, Instant::ZERO, 3 + n, 0, &[]);
         }
         assert_eq!(drain(&mut order, 1).len(), 1 + HELD_MAX);
     }

@@ -83,6 +83,11 @@ impl Reporter {
         self.latest
     }
 
+    /// What somebody else who reads the far end's RTCP says of it.
+    pub const fn told(&mut self, report: RemoteReport) {
+        self.latest = Some(report);
+    }
+
     /// Whether the far end said BYE.
     #[must_use]
     pub const fn said_goodbye(&self) -> bool {

@@ -83,6 +83,16 @@ impl StreamStats {
         }
     }
 
+    /// Timestamps tick at `clock` from the next packet on: the sender changed to another codec. Distances across the
+    /// change are not jitter (RFC 7160 §4.1).
+    pub fn set_clock(&mut self, clock: SampleRate) {
+        if self.clock != clock {
+            self.clock = clock;
+            self.last = None;
+            self.drift = DriftMeter::default();
+        }
+    }
+
     /// Takes in a packet's arrival; gives how it stands and its extended sequence number. `timed` says that its
     /// timestamp advances with time: not so for telephone-events (RFC 4733 §2.2.1).
     pub fn arrived(&mut self, at: Instant, packet: &Packet<'_>, timed: bool) -> (Arrival, u64) {

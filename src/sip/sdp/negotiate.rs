@@ -1,4 +1,9 @@
 //! Offer and answer (RFC 3264): one audio stream is taken, everything else is refused in its place.
+//!
+//! Payload types are the receiver's: in our answer the offer's numbers stand, to our offer the answer may have others,
+//! and then each direction has its own. telephone-event is offered at each clock that the codecs have (RFC 4733 §2.1),
+//! and taken at the chosen codec's clock, or at whichever there is. Comfort noise is neither offered nor taken: silence
+//! suppression cuts the beginnings of words. `media::inbound` understands it all the same.
 
 use super::{
     Description, Flow, Media,
@@ -13,12 +18,42 @@ use std::{
 /// What we can do, in our order of preference.
 #[derive(Clone, Debug)]
 pub struct Offerable {
-    /// Encoding names in lower case with their static payload types.
-    pub codecs: Vec<(&'static str, PayloadType)>,
+    /// Codecs in our order.
+    pub codecs: Vec<Format>,
     /// Packet length that we like.
     pub ptime: Ptime,
     /// Whether and how media are encrypted.
     pub security: Security,
+}
+
+/// One codec as descriptions name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Our own name of it.
+    pub name: &'static str,
+    /// `a=rtpmap` without its number: `opus/48000/2`.
+    pub rtpmap: String,
+    /// RTP clock.
+    pub clock: u32,
+    /// Its number in our offers; below 96 it is known without an rtpmap (RFC 3551 table 4).
+    pub payload_type: PayloadType,
+    /// What we say of ourselves in `a=fmtp`; may be empty.
+    pub fmtp: String,
+    /// Milliseconds that one packet may hold, ascending.
+    pub lengths_ms: &'static [u8],
+}
+
+impl Format {
+    /// Whether this is what a description calls by that encoding name, in lower case, and clock.
+    fn is(&self, encoding: &str, clock: u32) -> bool {
+        self.clock == clock && self.rtpmap.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(encoding))
+    }
+
+    /// The nearest length at or below `wanted`, or the shortest.
+    fn length(&self, wanted: Ptime) -> Ptime {
+        let below = self.lengths_ms.iter().rev().find(|ms| **ms <= wanted.ms());
+        below.or(self.lengths_ms.first()).map_or(wanted, |ms| Ptime::nearest(u32::from(*ms)))
+    }
 }
 
 /// Our side of the media.
@@ -35,14 +70,16 @@ pub struct Local {
 /// What both sides agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreed {
-    /// What we send: encoding name and the payload type that the far end gave it.
+    /// What we send: our name of the codec and the payload type that the far end gave it.
     pub codec: (String, PayloadType),
-    /// What we accept, by the payload types that we announced.
+    /// The far end's `a=fmtp` of that codec, without its number.
+    pub fmtp: String,
+    /// What we accept, by the payload types that we announced; the codec that we send comes first.
     pub accepts: Vec<(PayloadType, String)>,
-    /// Payload type of telephone-event that we send, if both know it: the far end's number.
-    pub event: Option<PayloadType>,
-    /// The one that we receive: our own number in an offer, else the same (RFC 3264 §5.1).
-    pub event_in: Option<PayloadType>,
+    /// telephone-event that we send, if both know it: the far end's number, and its clock.
+    pub event: Option<(PayloadType, u32)>,
+    /// Those that we receive: our own numbers in an offer, else the same (RFC 3264 §5.1).
+    pub events_in: Vec<(PayloadType, u32)>,
     /// Packet length that we send.
     pub ptime: Ptime,
     /// Where the far end receives RTP.
@@ -57,8 +94,9 @@ pub struct Agreed {
     pub secured: Option<Secured>,
 }
 
-/// Payload type that we give telephone-event in our offers.
+/// Payload types that we give telephone-event at 8 kHz, and at other clocks, in our offers.
 const EVENT: u8 = 101;
+const EVENTS_ELSEWHERE: std::ops::RangeInclusive<u8> = 102..=110;
 
 /// Why there is no agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +148,7 @@ pub fn answer(offer: &Description, can: &Offerable, local: &Local) -> Result<(Ag
     let mut text = head(local);
     for (n, media) in offer.media.iter().enumerate() {
         if n == chosen {
-            write_audio(&mut text, &agreed, media, local);
+            write_audio(&mut text, &agreed, media, can, local);
         } else {
             // §6: refused in its place, with port 0 and its own formats.
             let formats = if media.formats.is_empty() { "0".to_owned() } else { media.formats.join(" ") };
@@ -124,13 +162,15 @@ pub fn answer(offer: &Description, can: &Offerable, local: &Local) -> Result<(Ag
 #[must_use]
 pub fn offer(can: &Offerable, local: &Local) -> String {
     let mut text = head(local);
-    let formats: Vec<String> = can.codecs.iter().map(|(_, payload_type)| payload_type.0.to_string()).collect();
+    let events = events_of(can);
+    let numbers = can.codecs.iter().map(|format| format.payload_type).chain(events.iter().map(|(event, _)| *event));
+    let formats: Vec<String> = numbers.map(|number| number.0.to_string()).collect();
     let (port, protocol) = (local.address.port(), can.security.protocol());
-    let _ = write!(text, "m=audio {port} {protocol} {} {EVENT}\r\n{}", formats.join(" "), can.security.offered());
-    for (name, payload_type) in &can.codecs {
-        let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", payload_type.0, name.to_ascii_uppercase());
+    let _ = write!(text, "m=audio {port} {protocol} {}\r\n{}", formats.join(" "), can.security.offered());
+    for format in &can.codecs {
+        write_format(&mut text, format.payload_type, format);
     }
-    let _ = write!(text, "a=rtpmap:{EVENT} telephone-event/8000\r\na=fmtp:{EVENT} 0-15\r\n");
+    write_events(&mut text, &events);
     let flow = if local.hold { Flow::SendOnly } else { Flow::SendRecv };
     let _ = write!(text, "a=ptime:{}\r\na=rtcp-mux\r\na={}\r\n", can.ptime.ms(), flow.name());
     text
@@ -145,11 +185,43 @@ pub fn accept(answer: &Description, can: &Offerable, local: &Local) -> Result<Ag
         answer.media.first().filter(|media| media.kind == "audio" && media.port != 0).ok_or(Refused::NoAudio)?;
     let secured = can.security.accept(media).map_err(Refused::Unsecured)?;
     let mut agreed = Agreed { secured, ..agree(media, can, local)? };
-    // We receive by our own numbers; the answer may use others.
-    agreed.accepts.extend(can.codecs.iter().map(|(name, payload_type)| (*payload_type, (*name).to_owned())));
-    agreed.accepts.dedup();
-    agreed.event_in = agreed.event.map(|_| PayloadType(EVENT));
+    // We receive by our own numbers. An answer that uses others says what it wants to be sent (§6.1); who sends us by
+    // those too is understood, as far as they are no numbers of ours.
+    let own = |name: &str| can.codecs.iter().find(|format| format.name == name).map(|format| format.payload_type);
+    let theirs = std::mem::take(&mut agreed.accepts);
+    agreed.accepts = theirs.iter().filter_map(|(_, name)| Some((own(name)?, name.clone()))).collect();
+    for format in &can.codecs {
+        if agreed.accepts.iter().all(|(_, known)| known != format.name) {
+            agreed.accepts.push((format.payload_type, format.name.to_owned()));
+        }
+    }
+    agreed.events_in = if agreed.event.is_some() { events_of(can) } else { Vec::new() };
+    for (number, name) in theirs {
+        let taken = agreed.accepts.iter().any(|(known, _)| *known == number)
+            || agreed.events_in.iter().any(|(known, _)| *known == number);
+        if !taken {
+            agreed.accepts.push((number, name));
+        }
+    }
     Ok(agreed)
+}
+
+/// telephone-event of our offers: one for each clock.
+fn events_of(can: &Offerable) -> Vec<(PayloadType, u32)> {
+    let mut events: Vec<(PayloadType, u32)> = Vec::new();
+    for clock in can.codecs.iter().map(|format| format.clock) {
+        if events.iter().any(|(_, known)| *known == clock) {
+            continue;
+        }
+        let is_free = |number: u8| {
+            can.codecs.iter().all(|format| format.payload_type.0 != number)
+                && events.iter().all(|(known, _)| known.0 != number)
+        };
+        let preferred = Some(EVENT).filter(|number| clock == 8_000 && is_free(*number));
+        let number = preferred.or_else(|| EVENTS_ELSEWHERE.rev().chain(96..=127).find(|number| is_free(*number)));
+        events.extend(number.map(|number| (PayloadType(number), clock)));
+    }
+    events
 }
 
 fn is_rtp(protocol: &str) -> bool {
@@ -159,35 +231,40 @@ fn is_rtp(protocol: &str) -> bool {
 fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refused> {
     let address = media.address.ok_or(Refused::NoAddress)?;
     // The far end's order decides (§6.1); every common codec is accepted.
-    let common: Vec<(PayloadType, String)> = media
+    let common: Vec<(PayloadType, &Format)> = media
         .formats
         .iter()
         .filter_map(|format| {
             let payload_type: u8 = format.parse().ok()?;
-            let name = encoding_of(media, payload_type)?;
-            can.codecs.iter().any(|(known, _)| *known == name).then_some((PayloadType(payload_type), name))
+            Some((PayloadType(payload_type), format_of(media, payload_type, can)?))
         })
         .collect();
-    let Some((payload_type, name)) = common.first().cloned() else {
+    let Some((payload_type, chosen)) = common.first().copied() else {
         return Err(Refused::NoCommonCodec { offered: names(media) });
     };
-    let event = media
+    let fmtp = media.fmtps.iter().find(|(pt, _)| *pt == payload_type.0).map(|(_, parameters)| parameters.clone());
+    let events: Vec<(PayloadType, u32)> = media
         .rtpmaps
         .iter()
-        .find(|(pt, name, clock, _)| {
-            name == "telephone-event" && *clock == 8_000 && media.formats.iter().any(|format| *format == pt.to_string())
+        .filter(|(pt, name, ..)| {
+            name == "telephone-event" && media.formats.iter().any(|format| *format == pt.to_string())
         })
-        .map(|(pt, ..)| PayloadType(*pt));
+        .map(|(pt, _, clock, _)| (PayloadType(*pt), *clock))
+        .filter(|(_, clock)| *clock == 8_000 || common.iter().any(|(_, format)| format.clock == *clock))
+        .collect();
+    let event = events.iter().find(|(_, clock)| *clock == chosen.clock).or(events.first()).copied();
     let wanted = media.ptime_ms.unwrap_or_else(|| u32::from(can.ptime.ms()));
     let ptime = Ptime::nearest(wanted.min(media.maxptime_ms.filter(|max| *max >= 10).unwrap_or(60)));
+    let ptime = chosen.length(ptime);
     let remote = SocketAddr::new(address, media.port);
     let rtcp_port = media.rtcp_port.unwrap_or_else(|| media.port.saturating_add(1));
     let remote_rtcp = if media.rtcp_mux { remote } else { SocketAddr::new(address, rtcp_port) };
     Ok(Agreed {
-        codec: (name, payload_type),
-        accepts: common,
+        codec: (chosen.name.to_owned(), payload_type),
+        fmtp: fmtp.unwrap_or_default(),
+        accepts: common.iter().map(|(payload_type, format)| (*payload_type, format.name.to_owned())).collect(),
         event,
-        event_in: event,
+        events_in: events,
         ptime,
         remote,
         remote_rtcp,
@@ -198,15 +275,12 @@ fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refuse
     })
 }
 
-/// Name of a payload type: by rtpmap, else the static table (RFC 3551 table 4).
-fn encoding_of(media: &Media, payload_type: u8) -> Option<String> {
-    if let Some((_, name, clock, channels)) = media.rtpmaps.iter().find(|(pt, ..)| *pt == payload_type) {
-        return (*clock == 8_000 && *channels == 1).then(|| name.clone());
-    }
-    match payload_type {
-        0 => Some("pcmu".into()),
-        8 => Some("pcma".into()),
-        _ => None,
+/// What a payload type means: by rtpmap, else the static table (RFC 3551 table 4). The number of channels is not
+/// looked at: some leave out the 2 that RFC 7587 wants of Opus.
+fn format_of<'a>(media: &Media, payload_type: u8, can: &'a Offerable) -> Option<&'a Format> {
+    match media.rtpmaps.iter().find(|(pt, ..)| *pt == payload_type) {
+        Some((_, name, clock, _)) => can.codecs.iter().find(|format| format.is(name, *clock)),
+        None => can.codecs.iter().find(|format| payload_type < 96 && format.payload_type.0 == payload_type),
     }
 }
 
@@ -234,17 +308,31 @@ fn head(local: &Local) -> String {
     format!("v=0\r\no=- {id} {version} IN {family} {address}\r\ns=voxgw\r\nc=IN {family} {address}\r\nt=0 0\r\n")
 }
 
-fn write_audio(text: &mut String, agreed: &Agreed, offered: &Media, local: &Local) {
-    let mut formats: Vec<String> = agreed.accepts.iter().map(|(pt, _)| pt.0.to_string()).collect();
-    formats.extend(agreed.event.map(|pt| pt.0.to_string()));
+fn write_format(text: &mut String, number: PayloadType, format: &Format) {
+    let _ = write!(text, "a=rtpmap:{} {}\r\n", number.0, format.rtpmap);
+    if !format.fmtp.is_empty() {
+        let _ = write!(text, "a=fmtp:{} {}\r\n", number.0, format.fmtp);
+    }
+}
+
+fn write_events(text: &mut String, events: &[(PayloadType, u32)]) {
+    for (number, clock) in events {
+        let _ = write!(text, "a=rtpmap:{0} telephone-event/{clock}\r\na=fmtp:{0} 0-15\r\n", number.0);
+    }
+}
+
+fn write_audio(text: &mut String, agreed: &Agreed, offered: &Media, can: &Offerable, local: &Local) {
+    let numbers =
+        agreed.accepts.iter().map(|(number, _)| number).chain(agreed.events_in.iter().map(|(event, _)| event));
+    let formats: Vec<String> = numbers.map(|number| number.0.to_string()).collect();
     let _ = write!(text, "m=audio {} {} {}\r\n", local.address.port(), offered.protocol, formats.join(" "));
     text.extend(agreed.secured.as_ref().map(Secured::line));
-    for (payload_type, name) in &agreed.accepts {
-        let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", payload_type.0, name.to_ascii_uppercase());
+    for (number, name) in &agreed.accepts {
+        if let Some(format) = can.codecs.iter().find(|format| format.name == name) {
+            write_format(text, *number, format);
+        }
     }
-    if let Some(event) = agreed.event {
-        let _ = write!(text, "a=rtpmap:{0} telephone-event/8000\r\na=fmtp:{0} 0-15\r\n", event.0);
-    }
+    write_events(text, &agreed.events_in);
     let _ = write!(text, "a=ptime:{}\r\n", agreed.ptime.ms());
     if agreed.rtcp_mux {
         text.push_str("a=rtcp-mux\r\n");
@@ -256,9 +344,22 @@ fn write_audio(text: &mut String, agreed: &Agreed, offered: &Media, local: &Loca
 mod tests {
     use super::*;
 
+    fn format(name: &'static str, rtpmap: &str, clock: u32, number: u8, fmtp: &str) -> Format {
+        let lengths_ms: &[u8] = if name == "opus" { &[10, 20, 40, 60] } else { &[10, 20, 30, 40, 50, 60] };
+        let (rtpmap, payload_type) = (rtpmap.to_owned(), PayloadType(number));
+        Format { name, rtpmap, clock, payload_type, fmtp: fmtp.to_owned(), lengths_ms }
+    }
+
     fn can() -> Offerable {
-        let codecs = vec![("pcmu", PayloadType(0)), ("pcma", PayloadType(8))];
+        let codecs = vec![format("pcmu", "PCMU/8000", 8_000, 0, ""), format("pcma", "PCMA/8000", 8_000, 8, "")];
         Offerable { codecs, ptime: Ptime::MS_20, security: Security::default() }
+    }
+
+    fn can_wideband() -> Offerable {
+        let mut can = can();
+        can.codecs.insert(0, format("g722", "G722/8000", 8_000, 9, ""));
+        can.codecs.insert(1, format("opus", "opus/48000/2", 48_000, 111, "useinbandfec=1"));
+        can
     }
 
     fn local() -> Local {
@@ -278,7 +379,7 @@ mod tests {
         );
         let (agreed, text) = answer(&offer, &can(), &local()).unwrap();
         assert_eq!(agreed.codec, ("pcma".into(), PayloadType(8)));
-        assert_eq!((agreed.event, agreed.ptime.ms()), (Some(PayloadType(97)), 30));
+        assert_eq!((agreed.event, agreed.ptime.ms()), (Some((PayloadType(97), 8_000)), 30));
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("m=")).collect();
         assert_eq!(lines, ["m=video 0 RTP/AVP 96", "m=audio 10000 RTP/AVP 8 0 97", "m=application 0 TCP/BFCP *"]);
         assert_eq!(agreed.remote_rtcp.port(), 4001);
@@ -314,6 +415,57 @@ mod tests {
         let (_, answered) = answer(&theirs, &can(), &local()).unwrap();
         let agreed = accept(&Description::parse(answered.as_bytes()).unwrap(), &can(), &local()).unwrap();
         assert_eq!(agreed.codec, ("pcmu".into(), PayloadType(0)));
-        assert!(agreed.rtcp_mux && agreed.event == Some(PayloadType(101)) && agreed.flow == Flow::SendRecv);
+        assert!(agreed.rtcp_mux && agreed.event == Some((PayloadType(101), 8_000)) && agreed.flow == Flow::SendRecv);
+    }
+
+    #[test]
+    fn g722_is_known_by_its_number_and_opus_by_its_name() {
+        let offer = description(
+            "m=audio 4000 RTP/AVP 107 9 0 101 102\r\na=rtpmap:107 OPUS/48000/2\r\n\
+             a=fmtp:107 maxaveragebitrate=20000; usedtx=1\r\na=rtpmap:101 telephone-event/8000\r\n\
+             a=rtpmap:102 telephone-event/48000\r\na=ptime:30\r\n",
+        );
+        let (agreed, text) = answer(&offer, &can_wideband(), &local()).unwrap();
+        assert_eq!(agreed.codec, ("opus".into(), PayloadType(107)));
+        assert_eq!(agreed.fmtp, "maxaveragebitrate=20000; usedtx=1");
+        assert_eq!(agreed.event, Some((PayloadType(102), 48_000)), "at the clock of the sound");
+        assert_eq!(agreed.ptime.ms(), 20, "Opus has no packets of 30 ms");
+        assert_eq!(agreed.accepts[1], (PayloadType(9), "g722".into()));
+        for line in ["m=audio 10000 RTP/AVP 107 9 0 101 102", "a=rtpmap:107 opus/48000/2", "a=fmtp:107 useinbandfec=1"]
+        {
+            assert!(text.lines().any(|own| own == line), "{line}: {text}");
+        }
+        assert!(text.contains("a=rtpmap:9 G722/8000\r\n"));
+    }
+
+    #[test]
+    fn each_direction_has_the_receivers_numbers() {
+        let can = can_wideband();
+        let ours = offer(&can, &local());
+        assert!(ours.contains("RTP/AVP 9 111 0 8 101 110\r\n") && ours.contains("a=rtpmap:110 telephone-event/48000"));
+        let theirs = description(
+            "m=audio 4000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/48000\r\n",
+        );
+        let agreed = accept(&theirs, &can, &local()).unwrap();
+        assert_eq!(agreed.codec, ("opus".into(), PayloadType(96)), "we send by their number");
+        assert_eq!(agreed.accepts[0], (PayloadType(111), "opus".into()), "and hear by ours");
+        assert!(agreed.accepts.contains(&(PayloadType(96), "opus".into())), "theirs is free, so it is understood too");
+        assert_eq!(agreed.event, Some((PayloadType(97), 48_000)));
+        assert!(agreed.events_in.contains(&(PayloadType(110), 48_000)));
+    }
+
+    #[test]
+    fn numbers_that_clash_are_not_given_twice() {
+        let mut can = can_wideband();
+        can.codecs[1].payload_type = PayloadType(101);
+        let events = events_of(&can);
+        assert_eq!(events.len(), 2);
+        assert!(events.iter().all(|(number, _)| number.0 != 101), "{events:?}");
+        // Their number for Opus is ours for telephone-event: then it is telephone-event.
+        let theirs = description(
+            "m=audio 4000 RTP/AVP 110 98\r\na=rtpmap:110 opus/48000/2\r\na=rtpmap:98 telephone-event/48000\r\n",
+        );
+        let agreed = accept(&theirs, &can_wideband(), &local()).unwrap();
+        assert!(agreed.accepts.iter().all(|(number, _)| number.0 != 110));
     }
 }

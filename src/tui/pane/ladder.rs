@@ -77,6 +77,7 @@ pub fn entries(view: &SessionView) -> Vec<usize> {
         Body::State(change) => change.state == CallState::Held || change.state.is_over(),
         Body::Sip(_)
         | Body::Media(_)
+        | Body::Ice(_)
         | Body::Agent(_)
         | Body::Dtmf(_)
         | Body::Lint(_)
@@ -175,6 +176,15 @@ fn shape(event: &Event, model: &Model) -> (Shape, Style) {
         Body::Media(media) => {
             let label = format!("RTP {} {} ms {}", media.codec, media.ptime_ms, media.source);
             (Shape::Caller { label: text::clean(&label), inward: true, heavy: true }, theme.good)
+        }
+        Body::Ice(change) => {
+            let style = match change.state.as_str() {
+                "connected" => theme.good,
+                "disconnected" => theme.warn,
+                _ => theme.plain,
+            };
+            let label = text::clean(&format!("ICE {} {}", change.state, change.remote));
+            (Shape::Caller { label, inward: true, heavy: change.state == "connected" }, style)
         }
         Body::Dtmf(digit) => {
             // A digit may be one of a PIN.

@@ -165,7 +165,7 @@ fn each_branch_of_a_fork_has_its_own_prack_and_the_second_answer_is_ended() {
     assert_eq!((ack.0.as_str(), cseq(&ack.1)), ("203.0.113.2:5060", 1));
     // The other branch answers too, and once more because our ACK was lost.
     for round in 1..=2 {
-        call.now = call.now + Duration::from_secs(1);
+        call.now += Duration::from_secs(1);
         call.answer(&invite, 200, "a", "Contact: <sip:bob@203.0.113.1>\r\n");
         assert_eq!(call.all("ACK").len(), 1 + round);
         let (remote, ack) = call.all("ACK")[round];

@@ -85,6 +85,17 @@ fn a_telephone_registers_with_its_password_and_not_without() {
 }
 
 #[test]
+fn the_registrar_names_the_proxies_that_requests_are_to_pass() {
+    let mut pair = Pair::with(|_, settings| {
+        settings.accounts = account("rabbit");
+        settings.registrar.service_route = "<sip:edge.example.org;lr>".to_owned();
+    });
+    let register = ask(&pair, Method::Register, "rabbit");
+    pair.command(0, Command::Ask(AskId(1), Box::new(register)));
+    assert_eq!(pair.reply().unwrap().headers.first("Service-Route"), Some("<sip:edge.example.org;lr>"));
+}
+
+#[test]
 fn without_users_nobody_registers_and_another_users_name_is_refused() {
     let mut pair = Pair::new();
     let right = ask(&pair, Method::Register, "rabbit");

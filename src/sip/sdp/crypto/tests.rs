@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     sip::sdp::{
         Description,
-        negotiate::{self, Local, Offerable},
+        negotiate::{self, Format, Local, Offerable},
     },
     unit::{PayloadType, Ptime},
 };
@@ -25,7 +25,15 @@ fn ours(policy: Policy) -> Security {
 }
 
 fn can(security: Security) -> Offerable {
-    Offerable { codecs: vec![("pcmu", PayloadType(0))], ptime: Ptime::MS_20, security }
+    let pcmu = Format {
+        name: "pcmu",
+        rtpmap: "PCMU/8000".to_owned(),
+        clock: 8_000,
+        payload_type: PayloadType(0),
+        fmtp: String::new(),
+        lengths_ms: &[20],
+    };
+    Offerable { codecs: vec![pcmu], ptime: Ptime::MS_20, security }
 }
 
 fn local() -> Local {

@@ -1,0 +1,158 @@
+//! A browser's call: admitted and routed like an INVITE, on a session without a SIP leg behind it.
+
+use super::{Engine, new_call_id};
+use crate::{
+    call::journal::{Direction, Header, SCHEMA},
+    clock::SystemClock,
+    config::read_secret,
+    error::{Error, Result},
+    gateway::{
+        router::Denied,
+        session::{
+            Begin,
+            web::{Joining, Refused},
+        },
+    },
+    redact::{Pii, printable},
+    sip::{
+        endpoint::Offered,
+        message::Headers,
+        tx,
+        uri::{Uri, unescaped},
+    },
+    webrtc::token::{Key, SECRET_MIN},
+};
+use rand::Rng as _;
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::atomic::Ordering,
+};
+
+/// A page that wants to join, as it comes to the engine.
+#[derive(Debug)]
+pub struct Join {
+    /// Whom it wants: a number or name as rules compare it.
+    pub to: String,
+    /// Who it says it is; the call is from `web:NAME`.
+    pub name: String,
+    /// The name that its token vouches for.
+    pub user: Option<String>,
+    /// Where we receive its media: the socket's address, and what browsers are told.
+    pub media: (IpAddr, IpAddr),
+    /// The rest is the session's.
+    pub joining: Joining,
+}
+
+/// The secret of join tokens: the file's, or one for this run.
+pub(super) fn key(file: Option<&Path>) -> Result<Key> {
+    let Some(file) = file else {
+        let mut secret = [0; 32];
+        rand::rng().fill_bytes(&mut secret);
+        return Ok(Key::new(&secret));
+    };
+    let secret = read_secret(file)?;
+    if secret.reveal().len() < SECRET_MIN {
+        return Err(Error::usage(format!(
+            "web.secret_file {} holds less than {SECRET_MIN} characters",
+            file.display()
+        ))
+        .hint("write a random secret into it, like that of: openssl rand -hex 32"));
+    }
+    Ok(Key::new(secret.reveal().as_bytes()))
+}
+
+impl Engine {
+    /// Admission as for an INVITE.
+    pub(super) fn join(&mut self, join: Join) {
+        let Join { to, name, user, media: (bind, tell), joining } = join;
+        let from = format!("web:{}", if name.is_empty() { "guest" } else { name.as_str() });
+        let offered = as_offered(&to, &from, user, joining.source, joining.local);
+        let routed = if self.draining.is_some() {
+            Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
+        } else if self.sessions.len() >= self.config.max_calls {
+            let why = format!("gateway.max_calls = {} is reached", self.config.max_calls);
+            Err(Denied::by_key(503, "gateway.max_calls", why))
+        } else {
+            self.router.route(&offered, None, SystemClock::wall())
+        };
+        let admitted = routed.and_then(|routed| {
+            let pair = self.ports.bind(bind);
+            Ok((routed, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
+        });
+        let (routed, ports) = match admitted {
+            Ok(admitted) => admitted,
+            Err(denied) => {
+                tracing::warn!(
+                    target: "call", event = "webrtc.refused", status = denied.status, rule = denied.rule.as_str(),
+                    reason = denied.why, from = %printable(&from), to = %printable(&to), source = %joining.source
+                );
+                self.sink.hub.counters.refuse(&denied.rule);
+                self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
+                let _ = joining.reply.send(Err(Refused { status: denied.status, why: denied.why }));
+                return;
+            }
+        };
+        self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
+        let call = new_call_id();
+        let header = Header {
+            schema: SCHEMA.to_owned(),
+            call,
+            gateway: self.config.name.clone(),
+            direction: Direction::In,
+            from: Pii(unescaped(&routed.from)),
+            to: Pii(unescaped(&routed.to)),
+            agent: routed.plan.name.clone(),
+            started: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sip_call_id: String::new(),
+            rule: routed.rule,
+            headers: Vec::new(),
+        };
+        let port = ports.rtp.local_addr().map_or(0, |address| address.port());
+        // The peer encrypts by itself (DTLS-SRTP): between it and the call everything is plain.
+        let srtp = crate::call::pipeline::srtp::Settings::default();
+        let settings = self.settings(header, &routed.plan, SocketAddr::new(tell, port), srtp, None);
+        // A leg's number without a leg: what SIP is told of it goes nowhere.
+        let leg = self.endpoint.new_leg();
+        self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, routed.plan, ports);
+    }
+}
+
+/// What the rules compare, in their own words.
+fn as_offered(to: &str, from: &str, user: Option<String>, source: SocketAddr, local: SocketAddr) -> Offered {
+    let uri = |user: &str| Uri {
+        scheme: "sip".to_owned(),
+        user: escaped(user),
+        host: local.ip().to_string(),
+        port: None,
+        params: Vec::new(),
+        headers: String::new(),
+    };
+    Offered {
+        from: uri(from),
+        display: String::new(),
+        to: uri(to),
+        target: uri(to),
+        call_id: String::new(),
+        sdp: None,
+        path: tx::Path { transport: tx::Transport::Wss, remote: source, local, connection: None },
+        headers: Headers::default(),
+        user,
+        replaces: None,
+    }
+}
+
+/// As a URI's user part, whatever is in it (RFC 3986 §2.1); the router undoes it.
+fn escaped(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"+*#-_.".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

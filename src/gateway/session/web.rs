@@ -1,0 +1,435 @@
+//! A session whose far end is a browser: between the pipeline and a [`Peer`], and between the page and the call.
+//!
+//! The peer's datagrams go over the session's RTP socket; signalling comes as [`FromPage`] messages from a WebSocket or
+//! WHIP and goes back as events. What SIP would answer, this answers: there is no leg behind it.
+
+use super::{Session, SipAction};
+use crate::{
+    call::{
+        journal::{Direction, IceChange, Level, Record, SipMessage},
+        pipeline::Input,
+    },
+    clock::{Instant, SystemClock},
+    media::rtp::report::RemoteReport,
+    redact::sip_text,
+    unit::CallId,
+    webrtc::{
+        peer::{Peer, Said, Settings, State},
+        protocol::{self, FromPage, ToPage},
+    },
+};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot};
+
+/// Messages of a page that may wait for its session.
+pub const FROM_PAGE_MAX: usize = 128;
+/// Events that wait for a data channel; without one no more are kept.
+const EARLY_MAX: usize = 32;
+
+/// A page that wants to join: what signalling hands over.
+#[derive(Debug)]
+pub struct Joining {
+    /// Its offer.
+    pub offer: String,
+    /// Where its signalling comes from, and the address that it reached.
+    pub source: SocketAddr,
+    /// Ours.
+    pub local: SocketAddr,
+    /// `wss`, `ws`, `https`, `http`: for the ladder.
+    pub transport: &'static str,
+    /// How peers are set up.
+    pub settings: Arc<Settings>,
+    /// The answer, or why there is none.
+    pub reply: oneshot::Sender<Result<Joined, Refused>>,
+    /// Where events go; none for those who have no way to hear them but the data channel.
+    pub events: Option<mpsc::Sender<String>>,
+}
+
+/// A page that is in.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its call.
+    pub call: CallId,
+    /// Our description.
+    pub answer: String,
+    /// What it says from now on; closed when the session is over.
+    pub to: mpsc::Sender<FromPage>,
+}
+
+/// A page that is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// As SIP would have it.
+    pub status: u16,
+    /// For the page.
+    pub why: String,
+}
+
+/// The browser's side of one session.
+#[derive(Debug)]
+pub(super) struct Link {
+    peer: Peer,
+    /// The address that stands for the browser in the pipeline.
+    stand_in: SocketAddr,
+    /// None when the page's signalling is gone.
+    from: Option<mpsc::Receiver<FromPage>>,
+    events: Option<mpsc::Sender<String>>,
+    source: SocketAddr,
+    local: SocketAddr,
+    transport: &'static str,
+    /// What the browser would have offered over SIP.
+    described: String,
+    /// What the pipeline hears right now.
+    saying: String,
+    /// What the pipeline is to hear next.
+    pending: VecDeque<Pending>,
+    answered: bool,
+    acknowledged: bool,
+    refused: Option<Refused>,
+    path: Option<(SocketAddr, SocketAddr)>,
+    packet: Vec<u8>,
+    /// Events from before the data channel was open.
+    early: VecDeque<String>,
+    /// Events that the page did not take in time.
+    lost_events: u64,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Acknowledged,
+    Ended { by: &'static str, status: Option<u16>, reason: String },
+    Ice(IceChange),
+    Report(RemoteReport),
+    Trace(Box<SipMessage>),
+    Note(Level, String),
+    Changed(String),
+    Reinvite(String),
+}
+
+impl Link {
+    /// When the peer wants to hear of the time.
+    pub(super) fn timeout(&self) -> Instant {
+        self.peer.timeout()
+    }
+
+    /// Sends a packet of the pipeline.
+    pub(super) fn rtp(&mut self, now: Instant, packet: &[u8]) {
+        self.peer.rtp(now, packet);
+    }
+
+    /// Does what SIP would do.
+    pub(super) fn sip(&mut self, now: Instant, action: SipAction) {
+        match action {
+            SipAction::Answer(_) => {
+                self.answered = true;
+                self.acknowledge();
+            }
+            SipAction::Refuse(status, why) => {
+                self.refused = Some(Refused { status, why: why.clone() });
+                self.pending.push_back(Pending::Ended { by: "us", status: Some(status), reason: why });
+            }
+            SipAction::HangUp(reason) => {
+                self.peer.close(now);
+                self.trace(Direction::Out, "bye", &reason);
+                self.pending.push_back(Pending::Ended { by: "us", status: None, reason: String::new() });
+            }
+            // Hold from our side: the browser hears it and need not agree. The answer by our own numbers would change
+            // whose payload types hold, so theirs are told again.
+            SipAction::Reinvite(text) => {
+                let flow = ["sendonly", "inactive", "recvonly"].iter().find(|flow| text.contains(&format!("a={flow}")));
+                let theirs = match flow {
+                    Some(&"sendonly") => "recvonly",
+                    Some(&"recvonly") => "sendonly",
+                    Some(other) => other,
+                    None => "sendrecv",
+                };
+                let described = self.described.replace("a=sendrecv", &format!("a={theirs}"));
+                self.pending.push_back(Pending::Changed(described.clone()));
+                self.pending.push_back(Pending::Reinvite(described));
+            }
+            // Nothing rings at a browser, and what it offers again the peer has answered.
+            SipAction::Ring
+            | SipAction::RingWithMedia(_)
+            | SipAction::AnswerReinvite(_)
+            | SipAction::RefuseReinvite(_)
+            | SipAction::AnswerReplacing(_)
+            | SipAction::RefuseReplacing(_) => {}
+        }
+    }
+
+    /// An agent may greet when it was answered and can be heard.
+    fn acknowledge(&mut self) {
+        if self.answered && !self.acknowledged && self.peer.state() == State::Connected {
+            self.acknowledged = true;
+            self.pending.push_back(Pending::Acknowledged);
+        }
+    }
+
+    /// Tells the page what happened to its call.
+    pub(super) fn record(&mut self, now: Instant, record: &Record) {
+        if let Some(text) = protocol::event(record) {
+            self.tell(now, text);
+        }
+    }
+
+    fn tell(&mut self, now: Instant, text: String) {
+        if let Some(events) = &self.events {
+            self.lost_events += u64::from(events.try_send(text).is_err());
+            return;
+        }
+        // The data channel opens after the call has begun.
+        while let Some(early) = self.early.pop_front() {
+            if !self.peer.text(now, &early) {
+                self.early.push_front(early);
+                break;
+            }
+        }
+        if (!self.early.is_empty() || !self.peer.text(now, &text)) && self.early.len() < EARLY_MAX {
+            self.early.push_back(text);
+        }
+    }
+
+    /// What the pipeline is to hear now.
+    pub(super) fn next(&mut self) -> Option<Input<'_>> {
+        Some(match self.pending.pop_front()? {
+            Pending::Acknowledged => Input::Acknowledged(None),
+            Pending::Ended { by, status, reason } => Input::SipEnded { by, status, reason },
+            Pending::Ice(change) => Input::Ice(change),
+            Pending::Report(report) => Input::FarReport(report),
+            Pending::Trace(message) => Input::SipTrace(*message),
+            Pending::Note(level, text) => Input::Note(level, text),
+            Pending::Changed(text) => {
+                self.saying = text;
+                Input::Changed(Some(self.saying.as_bytes()))
+            }
+            Pending::Reinvite(text) => {
+                self.saying = text;
+                Input::Reinvite(Some(self.saying.as_bytes()))
+            }
+        })
+    }
+
+    /// A message for the ladder.
+    fn trace(&mut self, direction: Direction, label: &str, text: &str) {
+        let message = SipMessage {
+            direction,
+            peer: self.source.to_string(),
+            local: self.local.to_string(),
+            transport: self.transport.to_owned(),
+            label: label.to_owned(),
+            method: label.to_owned(),
+            status: None,
+            cseq: 0,
+            sdp: crate::gateway::engine::sdp_words(text),
+            retransmission: false,
+            text: sip_text(text),
+        };
+        self.pending.push_back(Pending::Trace(Box::new(message)));
+    }
+
+    /// What the peer said, except packets; true if a packet waits in `packet`.
+    fn said(&mut self, said: Said) -> bool {
+        match said {
+            Said::Rtp => {
+                self.peer.packet(&mut self.packet);
+                return true;
+            }
+            Said::State(state) => {
+                self.ice(state.name());
+                self.acknowledge();
+            }
+            Said::Path(ours, theirs) => {
+                self.path = Some((ours, theirs));
+                let state = self.peer.state().name();
+                self.ice(state);
+            }
+            Said::Report(report) => self.pending.push_back(Pending::Report(RemoteReport {
+                loss_percent: report.loss_percent.unwrap_or_default(),
+                lost: 0,
+                jitter_ms: report.jitter_ms.unwrap_or_default(),
+                rtt_ms: report.rtt_ms,
+            })),
+            // Nobody at this end reads what pages write.
+            Said::Text(_) => {}
+            Said::Failed(why) => {
+                let by = if why.starts_with("the browser closed") { "caller" } else { "network" };
+                self.pending.push_back(Pending::Ended { by, status: None, reason: why.to_owned() });
+            }
+        }
+        false
+    }
+
+    fn ice(&mut self, state: &str) {
+        let (local, remote) =
+            self.path.map(|(ours, theirs)| (ours.to_string(), theirs.to_string())).unwrap_or_default();
+        self.pending.push_back(Pending::Ice(IceChange { state: state.to_owned(), local, remote }));
+    }
+}
+
+/// The next message of the page; waits for ever where there is no page.
+pub(super) async fn page(link: &mut Option<Box<Link>>) -> Option<FromPage> {
+    match link.as_mut().and_then(|link| link.from.as_mut()) {
+        Some(from) => from.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Session {
+    /// Answers the page's offer and begins the call.
+    pub(super) async fn join(&mut self, joining: Joining, codecs: &[&str]) {
+        let Joining { offer, source, local, transport, settings, reply, events } = joining;
+        let now = SystemClock::now();
+        let since_origin = Duration::from_nanos(now.as_nanos());
+        let std_now = std::time::Instant::now();
+        let base = std_now.checked_sub(since_origin).unwrap_or(std_now);
+        let accepted = Peer::accept(now, base, &settings, self.local, source.ip(), codecs, &offer);
+        let (peer, accepted) = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                let _ = reply.send(Err(Refused { status: 488, why: why.clone() }));
+                self.input(Input::Note(Level::Error, format!("488: {why}"))).await;
+                self.input(Input::SipEnded { by: "us", status: Some(488), reason: why }).await;
+                return;
+            }
+        };
+        let (to, from) = mpsc::channel(FROM_PAGE_MAX);
+        let mut link = Link {
+            peer,
+            stand_in: accepted.stand_in,
+            from: Some(from),
+            events,
+            source,
+            local,
+            transport,
+            described: accepted.described.clone(),
+            saying: String::new(),
+            pending: VecDeque::new(),
+            answered: false,
+            acknowledged: false,
+            refused: None,
+            path: None,
+            packet: Vec::new(),
+            early: VecDeque::new(),
+            lost_events: 0,
+        };
+        link.trace(Direction::In, "offer", &offer);
+        self.web = Some(Box::new(link));
+        self.input(Input::Offered(Some(accepted.described.as_bytes()))).await;
+        let Some(link) = &mut self.web else { return };
+        if let Some(refused) = link.refused.take() {
+            link.peer.close(now);
+            let _ = reply.send(Err(refused));
+            return;
+        }
+        link.trace(Direction::Out, "answer", &accepted.answer);
+        let told = reply.send(Ok(Joined { call: self.call, answer: accepted.answer, to }));
+        if told.is_err() {
+            self.input(Input::HangUp("the page went away".to_owned())).await;
+        }
+        self.peer_turn().await;
+    }
+
+    /// A datagram for the peer, and what follows from it.
+    pub(super) async fn web_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
+        if let Some(link) = &mut self.web {
+            let _ = link.peer.datagram(SystemClock::now(), source, bytes);
+            self.peer_turn().await;
+        }
+    }
+
+    /// The peer's timer.
+    pub(super) async fn web_due(&mut self) {
+        let now = SystemClock::now();
+        if let Some(link) = &mut self.web
+            && link.timeout() <= now
+        {
+            link.peer.handle_timeout(now);
+            self.peer_turn().await;
+        }
+    }
+
+    /// Everything that the peer has to say.
+    async fn peer_turn(&mut self) {
+        while let Some(link) = &mut self.web
+            && let Some(said) = link.peer.poll()
+        {
+            if link.said(said) {
+                let packet = std::mem::take(&mut link.packet);
+                let stand_in = link.stand_in;
+                self.keep(stand_in, self.local, &packet);
+                self.input(Input::Datagram { from: stand_in, bytes: &packet }).await;
+                if let Some(link) = &mut self.web {
+                    link.packet = packet;
+                }
+            }
+        }
+        self.hear_link().await;
+    }
+
+    /// What the link has for the pipeline although nothing else happened.
+    async fn hear_link(&mut self) {
+        if self.web.as_ref().is_some_and(|link| !link.pending.is_empty()) {
+            // Whatever the pipeline is told, it then hears what is pending.
+            self.input(Input::Timeout).await;
+        }
+        self.flush();
+    }
+
+    /// Puts the peer's datagrams on the network.
+    pub(super) fn flush(&mut self) {
+        let Some(link) = &mut self.web else { return };
+        while let Some((to, bytes)) = link.peer.transmit() {
+            if self.rtp.try_send_to(&bytes, to).is_err() {
+                self.unsent += 1;
+            }
+        }
+    }
+
+    /// What the page says; none when its signalling is gone.
+    pub(super) async fn page_says(&mut self, message: Option<FromPage>) {
+        let now = SystemClock::now();
+        let Some(link) = &mut self.web else { return };
+        match message {
+            None => {
+                link.peer.close(now);
+                let reason = "the page is gone".to_owned();
+                link.pending.push_back(Pending::Ended { by: "caller", status: None, reason });
+                link.from = None;
+            }
+            Some(FromPage::Bye { reason }) => {
+                link.trace(Direction::In, "bye", &reason);
+                link.peer.close(now);
+                link.pending.push_back(Pending::Ended { by: "caller", status: None, reason });
+            }
+            Some(FromPage::Candidate { candidate }) => {
+                link.trace(Direction::In, "candidate", &candidate);
+                if let Err(problem) = link.peer.candidate(now, &candidate) {
+                    link.pending.push_back(Pending::Note(Level::Warn, format!("a candidate was refused: {problem}")));
+                }
+            }
+            Some(FromPage::Offer { sdp }) => {
+                link.trace(Direction::In, "offer", &sdp);
+                match link.peer.offer_again(now, &sdp) {
+                    Ok(answer) => {
+                        link.trace(Direction::Out, "answer", &answer);
+                        let call = self.call.to_string();
+                        link.tell(now, ToPage::Answer { call: &call, sdp: &answer }.json());
+                    }
+                    Err(why) => {
+                        link.pending.push_back(Pending::Note(Level::Warn, format!("a new offer was refused: {why}")));
+                        link.tell(now, ToPage::Error { status: 488, why: &why }.json());
+                    }
+                }
+            }
+            Some(FromPage::Dtmf { digit, ms }) => {
+                link.trace(Direction::In, "dtmf", "");
+                self.input(Input::InfoDigit(digit, ms)).await;
+            }
+            Some(FromPage::Mute { muted }) => {
+                link.trace(Direction::In, if muted { "mute" } else { "unmute" }, "");
+            }
+            Some(FromPage::Join { .. } | FromPage::Unknown) => {}
+        }
+        self.peer_turn().await;
+    }
+}

@@ -1,0 +1,15 @@
+//! WebRTC: browsers reach the same agents, journals and recordings as telephones do.
+//!
+//! [`peer`] is the far end as a machine: ICE, DTLS and SRTP on one side, plain RTP packets on the other, so that a call
+//! from a browser runs through `call::pipeline` like any other. [`protocol`] is what pages and gateway say to each other
+//! over the WebSocket; [`token`] says who may join. These are pure. The shells are [`server`] (the listener, TLS,
+//! origins), [`whip`] (RFC 9725) and [`signal`] (the WebSocket); [`page`] is the softphone. `gateway::session` drives a
+//! peer; nothing here decides about calls.
+
+pub mod page;
+pub mod peer;
+pub mod protocol;
+pub mod server;
+pub mod signal;
+pub mod token;
+pub mod whip;

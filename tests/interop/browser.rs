@@ -1,0 +1,212 @@
+//! The softphone in a real browser, and aiortc over WHIP: programs with ICE, DTLS, SRTP and jitter buffers of their own.
+//!
+//! Both ignore loopback, so they run in one network namespace and the gateway in another, with a cable between them.
+
+use crate::{
+    audio::{self, padded, voice},
+    process::{Running, own, text_of, voxgw, wait_until},
+};
+use serde_json::Value;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// The gateway's end of the cable, and the browser's.
+const GATEWAY: &str = "10.99.0.1";
+const BROWSER: &str = "10.99.0.2";
+/// How long anything may take to come about.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Two namespaces and the cable; gone when this is.
+struct Cable {
+    names: [String; 2],
+}
+
+impl Cable {
+    fn new() -> Self {
+        let id = std::process::id();
+        let names = [format!("voxgw-gw-{id}"), format!("voxgw-br-{id}")];
+        let ends = [format!("vg{id}"), format!("vb{id}")];
+        let this = Self { names: names.clone() };
+        for name in &names {
+            ip(&["netns", "add", name]);
+        }
+        ip(&[
+            "link", "add", &ends[0], "netns", &names[0], "type", "veth", "peer", "name", &ends[1], "netns", &names[1],
+        ]);
+        for ((name, end), address) in names.iter().zip(&ends).zip([GATEWAY, BROWSER]) {
+            ip(&["-n", name, "addr", "add", &format!("{address}/24"), "dev", end]);
+            ip(&["-n", name, "link", "set", end, "up"]);
+            ip(&["-n", name, "link", "set", "lo", "up"]);
+        }
+        this
+    }
+
+    /// A command that runs at the gateway's end (0) or the browser's (1).
+    fn at(&self, end: usize, program: &Path) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.names[end]]).arg(program);
+        command
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = Command::new("ip").args(["netns", "del", name]).status();
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let status = Command::new("ip").args(arguments).status().expect("ip of iproute2; scripts/interop installs it");
+    assert!(status.success(), "ip {arguments:?}: network namespaces need root");
+}
+
+/// A gateway at its end of the cable.
+struct Gateway {
+    running: Running,
+    folder: TempDir,
+}
+
+impl Gateway {
+    fn start(cable: &Cable, agent: &str) -> Self {
+        let folder = TempDir::with_prefix("voxgw-browser-").expect("a temporary folder");
+        fs::write(folder.path().join("voxgw.toml"), "web.join = 'anybody'\nregistrar.file = ''\n").expect("a config");
+        let binary = PathBuf::from(voxgw().get_program());
+        let mut command = cable.at(0, &binary);
+        command.args(["serve", "--config", "voxgw.toml", "--agent", agent, "--record", "always"]);
+        command.args(["--recordings", "calls", "--api", "off", "--rtp-ports", "20000-20100"]);
+        command.args(["--sip", &format!("udp:{GATEWAY}:5060"), "--web", &format!("{GATEWAY}:8088")]);
+        let mut running = Running::start("voxgw-serve", &mut command, folder.path());
+        running.wait_for_word("ready", LIMIT);
+        Self { running, folder }
+    }
+
+    /// The journal of its only call, once that is over, and the caller's and the agent's sound.
+    fn only_call(&self) -> (Vec<Value>, Vec<f32>, Vec<f32>) {
+        let calls = self.folder.path().join("calls");
+        let folder = || fs::read_dir(&calls).ok()?.flatten().next().map(|entry| entry.path());
+        let journal = || -> Vec<Value> {
+            let text = folder().map(|folder| text_of(&folder.join("session.jsonl"))).unwrap_or_default();
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        };
+        let over = wait_until(LIMIT, || journal().last().is_some_and(|line| line["kind"] == "summary"));
+        assert!(over, "no summary\n{}", self.running.report());
+        std::thread::sleep(Duration::from_millis(200));
+        let (caller, agent) = crate::gateway::two_channels(&folder().expect("a call").join("call.wav"));
+        (journal(), caller, agent)
+    }
+}
+
+/// A driver in Python at the browser's end; gives the JSON that it says and what was heard.
+fn drive(cable: &Cable, script: &str, place: &str, said: &[f32], seconds: f64) -> (Value, Vec<f32>, TempDir) {
+    let folder = TempDir::with_prefix("voxgw-driver-").expect("a temporary folder");
+    let microphone = folder.path().join("said.wav");
+    audio::write_wav(&microphone, audio::RATE, said);
+    let python = env::var("VOXGW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = cable.at(1, Path::new(&python));
+    command.arg(own("browser").join(script)).arg(format!("http://{GATEWAY}:8088{place}"));
+    command.arg(&microphone).arg(folder.path()).arg(seconds.to_string());
+    let mut running = Running::start("driver", &mut command, folder.path());
+    let status = running.wait(Duration::from_secs_f64(seconds + 60.0));
+    assert!(
+        status.success(),
+        "{script} ended with {status}; it needs Chromium, aiortc and websockets\n{}",
+        running.report()
+    );
+    let said: Value = serde_json::from_str(running.stdout().lines().last().unwrap_or_default())
+        .unwrap_or_else(|problem| panic!("{script}: {problem}\n{}", running.report()));
+    let heard = folder.path().join("heard.wav");
+    (said, if heard.exists() { mono(&heard) } else { Vec::new() }, folder)
+}
+
+/// The first channel of a file of any rate that 8 kHz divides, at 8 kHz.
+fn mono(path: &Path) -> Vec<f32> {
+    let mut reader = hound::WavReader::open(path).expect("a wav");
+    let spec = reader.spec();
+    let all: Vec<f32> = reader.samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect();
+    let step = (spec.sample_rate / audio::RATE) as usize;
+    let one: Vec<f32> = all.iter().step_by(usize::from(spec.channels)).copied().collect();
+    one.chunks_exact(step).map(|piece| piece.iter().sum::<f32>() / step as f32).collect()
+}
+
+/// What the journal of a browser's call must tell, whoever the browser is.
+fn assert_told(journal: &[Value], from: &str) {
+    let of = |kind: &'static str| journal.iter().filter(move |line| line["kind"] == kind);
+    assert_eq!(journal[0]["from"], from);
+    let states: Vec<&str> = of("ice").filter_map(|line| line["state"].as_str()).collect();
+    assert_eq!(states[..3], ["checking", "handshake", "connected"], "{states:?}");
+    let pair = of("ice").find(|line| line["remote"].is_string()).expect("a chosen pair");
+    assert!(pair["local"].as_str().unwrap().starts_with(GATEWAY), "{pair}");
+    assert!(pair["remote"].as_str().unwrap().starts_with(BROWSER), "{pair}");
+    let summary = journal.last().expect("a summary");
+    assert_eq!(summary["ended_by"], "caller", "{summary}");
+    let loss = summary["stats"]["inbound"]["loss_percent"].as_f64().expect("a figure");
+    assert!(loss < 2.0, "{loss} % of the browser's packets were lost");
+    assert!(of("stats").any(|line| line["outbound"]["rtt_ms"].is_number()), "the browser's round trip");
+}
+
+#[test]
+#[ignore = "needs Chromium, python3 with websockets, and network namespaces"]
+fn chromium_talks_to_echo_through_the_page() {
+    let cable = Cable::new();
+    let gateway = Gateway::start(&cable, "echo");
+    let words = voice(4, 6);
+    let said = [vec![0.0; 16_000], padded(&words, 10)].concat();
+    let (shown, heard, pictures) = drive(&cable, "softphone.py", "/?to=echo&name=chromium", &said, 13.0);
+    eprintln!("{shown}");
+    assert_eq!(shown["shown"]["state"], "In call");
+    assert_eq!(shown["shown"]["problem"], "");
+    assert_eq!(shown["shown"]["q-connection"], "connected");
+    assert_eq!(shown["after"], "Ended");
+    assert_eq!(shown["complaints"], serde_json::json!([]), "the console is quiet: the policy holds");
+    assert_eq!(shown["fits_a_phone"], true);
+    assert!(shown["up_after_s"].as_f64().expect("a time") < 5.0);
+    assert!(shown["shown"]["q-rtt"].as_str().unwrap().ends_with(" ms"), "{shown}");
+    for picture in ["desk.png", "phone.png"] {
+        assert!(pictures.path().join(picture).metadata().expect("a picture").len() > 10_000);
+    }
+    if let Some(keep) = env::var_os("VOXGW_PICTURES").map(PathBuf::from) {
+        for picture in ["desk.png", "phone.png"] {
+            fs::copy(pictures.path().join(picture), keep.join(picture)).expect("a picture to keep");
+        }
+    }
+    let (journal, caller, _) = gateway.only_call();
+    assert_told(&journal, "web:chromium");
+    assert!(journal.iter().any(|line| line["kind"] == "dtmf" && line["digit"] == "5"), "the pressed key");
+    let there = audio::find(&words, &caller).expect("the words at the gateway");
+    eprintln!("there at the gateway: {there:?}");
+    assert!(there.typical > 0.9, "what the microphone said: {there:?}");
+    let back = audio::find(&words, &heard).expect("the words in the browser");
+    eprintln!("back in the browser: {back:?}");
+    assert!(back.typical > 0.8, "what the speaker said: {back:?}");
+}
+
+#[test]
+#[ignore = "needs python3 with aiortc, and network namespaces"]
+fn aiortc_talks_to_echo_over_whip() {
+    let cable = Cable::new();
+    let gateway = Gateway::start(&cable, "echo");
+    let words = voice(4, 7);
+    let said = [vec![0.0; 8_000], padded(&words, 10)].concat();
+    let (shown, heard, _folder) = drive(&cable, "whip.py", "/whip/echo?name=aiortc", &said, 11.0);
+    eprintln!("{shown}");
+    assert_eq!((&shown["status"], &shown["state"], &shown["ended"]), (&201.into(), &"connected".into(), &200.into()));
+    let events: Vec<&str> = shown["events"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for wanted in ["connection", "speech", "stats", "turn"] {
+        assert!(events.contains(&wanted), "the data channel carries events: {events:?}");
+    }
+    let (journal, caller, _) = gateway.only_call();
+    assert_told(&journal, "web:aiortc");
+    let there = audio::find(&words, &caller).expect("the words at the gateway");
+    eprintln!("there at the gateway: {there:?}");
+    assert!(there.typical > 0.9, "what it said: {there:?}");
+    let back = audio::find(&words, &heard).expect("the words at aiortc");
+    eprintln!("back at aiortc: {back:?}");
+    assert!(back.typical > 0.9, "{back:?}");
+}
