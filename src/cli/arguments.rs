@@ -48,6 +48,7 @@ pub struct Global {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "parsed once")]
 pub enum Command {
     /// Run the gateway: answer calls with an agent
     ///
