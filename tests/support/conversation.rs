@@ -56,6 +56,7 @@ pub async fn call(agent: &str, key: (&str, &str), ports: u16, sound: Vec<i16>, s
         proxy: None,
         headers: vec![],
         credentials: None,
+        trunk: None,
         plan: Arc::new(Plan::play("play", play)),
         ring: Duration::from_secs(10),
         max_duration: None,
