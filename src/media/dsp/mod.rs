@@ -3,5 +3,6 @@
 pub mod level;
 pub mod plc;
 pub mod resample;
+pub mod stretch;
 pub mod tone;
 pub mod vad;
