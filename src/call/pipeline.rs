@@ -14,7 +14,7 @@ mod sound;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
-    journal::{Body, Header, Level, Note, Percentiles, Record, SipMessage},
+    journal::{Body, Header, InboundStats, Level, Note, Percentiles, Record, SipMessage},
     latency::Histogram,
 };
 use crate::{
@@ -258,6 +258,8 @@ struct Media {
     misplaced: u32,
     first_packet_after: Option<Duration>,
     source_changes: u32,
+    /// The newest second, for extended reports.
+    newest: InboundStats,
 }
 
 /// Sound on its way to the agent, gathered into messages.

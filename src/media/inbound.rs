@@ -17,6 +17,7 @@ use super::{
         vad::{Detector, SpeechEdge},
     },
     rtp::{
+        burst::{BurstFigures, Bursts},
         dtmf::{Heard, Listener},
         mos,
         order::{Order, Ordered},
@@ -99,11 +100,14 @@ pub struct Inbound {
     // 2 stats
     stats: Option<StreamStats>,
     past: Past,
+    unexpected: u64,
+    comfort_noise: u64,
     // 3 demux
     listener: Listener,
     event_deadline: Instant,
     // 4 order
     order: Order,
+    bursts: Bursts,
     expected_timestamp: Option<u32>,
     /// Samples of silence put in since the last real packet.
     filled: u32,
@@ -150,9 +154,12 @@ impl Inbound {
             refused: 0,
             stats: None,
             past: Past::default(),
+            unexpected: 0,
+            comfort_noise: 0,
             listener: Listener::default(),
             event_deadline: Instant::FAR_FUTURE,
             order: Order::new(REORDER_WINDOW),
+            bursts: Bursts::default(),
             expected_timestamp: None,
             filled: 0,
             next_fill_at: if settings.expected { now + ptime.duration() + STARVED_AFTER } else { Instant::FAR_FUTURE },
@@ -209,8 +216,12 @@ impl Inbound {
         }
         if !is_known {
             // Comfort noise (RFC 3389) and what we cannot decode: silence in its place.
-            self.refused += u64::from(packet.payload_type != COMFORT_NOISE);
+            let is_noise = packet.payload_type == COMFORT_NOISE;
+            self.comfort_noise += u64::from(is_noise);
+            self.refused += u64::from(!is_noise);
+            self.unexpected += u64::from(!is_noise);
             if self.order.push(now, sequence, packet.timestamp, &[]) {
+                self.bursts.played();
                 self.drain(now);
             }
             return;
@@ -219,6 +230,7 @@ impl Inbound {
             self.event(now, &packet);
             // Events share the sequence numbers; an empty payload keeps their place in the order.
             if self.order.push(now, sequence, packet.timestamp, &[]) {
+                self.bursts.played();
                 self.drain(now);
             }
             return;
@@ -227,6 +239,7 @@ impl Inbound {
             self.codec = codec;
         }
         if self.order.push(now, sequence, packet.timestamp, packet.payload) {
+            self.bursts.played();
             self.decode(now, packet.timestamp, packet.payload);
         }
         self.drain(now);
@@ -302,6 +315,12 @@ impl Inbound {
         self.vad.last_voiced()
     }
 
+    /// How the losses lay together.
+    #[must_use]
+    pub fn bursts(&self) -> BurstFigures {
+        self.bursts.figures()
+    }
+
     /// Figures of the present source, for our reception reports.
     pub const fn stream(&mut self) -> Option<&mut StreamStats> {
         self.stats.as_mut()
@@ -330,12 +349,19 @@ impl Inbound {
             ssrc = stats.ssrc.to_string();
         }
         let loss_percent = if expected == 0 { 0.0 } else { lost as f64 * 100.0 / expected as f64 };
-        let mos = (packets >= 50).then(|| {
-            let delay_ms = round_trip_ms.unwrap_or(0.0) / 2.0 + f64::from(self.ptime.ms()) + 2.0 * jitter_ms;
-            let burst_ratio = if loss_percent > 0.0 { (burst_max as f32 / 2.0).max(1.0) } else { 1.0 };
-            let r = mos::r_factor(delay_ms as f32, loss_percent as f32, burst_ratio, self.codec.impairment);
-            (f64::from(mos::of_r_factor(r).0) * 100.0).round() / 100.0
+        let burst = self.bursts.figures();
+        let delay_ms = round_trip_ms.unwrap_or(0.0) / 2.0 + f64::from(self.ptime.ms()) + 2.0 * jitter_ms;
+        let quality = (packets >= 50).then(|| {
+            mos::estimate(&mos::Line {
+                delay_ms: delay_ms as f32,
+                loss_percent: loss_percent as f32,
+                burst_ratio: burst.ratio as f32,
+                impairment: self.codec.impairment,
+                wideband: self.codec.rate.0 >= 16_000,
+            })
         });
+        let hundredths = |mos: crate::unit::Mos| (f64::from(mos.0) * 100.0).round() / 100.0;
+        let ptime_ms = f64::from(self.ptime.ms());
         let share = |part: Duration| rounded(part.as_secs_f64() * 100.0 / elapsed.as_secs_f64().max(0.001));
         InboundStats {
             packets,
@@ -354,7 +380,22 @@ impl Inbound {
             peak_dbfs: rounded(f64::from(self.level.peak().0)),
             talk_percent: share(self.vad.spoken()).min(100.0),
             drift_ppm,
-            mos,
+            mos: quality.map(|quality| hundredths(quality.mos_cq)),
+            mos_lq: quality.map(|quality| hundredths(quality.mos_lq)),
+            r_factor: quality.map(|quality| rounded(f64::from(quality.r))),
+            delay_ms: (packets > 0).then(|| rounded(delay_ms)),
+            bursts: burst.bursts,
+            burst_percent: rounded(burst.burst_density * 100.0),
+            burst_ms: rounded(burst.burst_packets * ptime_ms),
+            gap_percent: rounded(burst.gap_density * 100.0),
+            gap_ms: rounded(burst.gap_packets * ptime_ms),
+            clipped: self.level.clipped(),
+            comfort_noise: self.comfort_noise,
+            unexpected: self.unexpected,
+            // Both directions are needed: `call::pipeline` knows.
+            echo_delay_ms: None,
+            echo_loss_db: None,
+            double_talk_percent: 0.0,
             ssrc,
             refused: self.refused,
         }
@@ -438,8 +479,14 @@ impl Inbound {
         let mut payload = std::mem::take(&mut self.payload);
         while let Some(ordered) = self.order.poll(now, &mut payload) {
             match ordered {
-                Ordered::Packet { timestamp, at } => self.decode(at.max(now), timestamp, &payload),
-                Ordered::Missing { count, until } => self.conceal(now, count, until),
+                Ordered::Packet { timestamp, at } => {
+                    self.bursts.played();
+                    self.decode(at.max(now), timestamp, &payload);
+                }
+                Ordered::Missing { count, until } => {
+                    self.bursts.lost(u64::from(count));
+                    self.conceal(now, count, until);
+                }
             }
         }
         self.payload = payload;

@@ -358,6 +358,10 @@ impl Outbound {
             remote_loss_percent: None,
             remote_jitter_ms: None,
             rtt_ms: None,
+            mos: None,
+            mos_lq: None,
+            r_factor: None,
+            remote_mos: None,
             ssrc: self.ssrc.to_string(),
         }
     }

@@ -3,7 +3,7 @@
 use super::{Media, Out, Pipeline, STATS_EVERY, Seat, SipAction};
 use crate::{
     call::Input as CallInput,
-    call::journal::{Body, Level, MediaChange, Note},
+    call::journal::{Body, InboundStats, Level, MediaChange, Note},
     clock::Instant,
     media::codec,
     media::inbound,
@@ -11,6 +11,7 @@ use crate::{
     media::outbound,
     media::outbound::Outbound,
     media::rtp::report::Reporter,
+    media::rtp::xr,
     sip::sdp::Description,
     sip::sdp::negotiate,
     sip::sdp::negotiate::Agreed,
@@ -185,12 +186,16 @@ impl Pipeline {
                 misplaced: 0,
                 first_packet_after: None,
                 source_changes: 0,
+                newest: InboundStats::default(),
                 agreed,
             });
             self.next_stats_at = now + STATS_EVERY;
             if matches!(self.seat, Seat::Local(_)) {
                 self.uplink.rate = ours.rate;
             }
+        }
+        if let Some(media) = &mut self.media {
+            media.reporter.set_wanted(media.agreed.rtcp_xr.as_deref().map(xr::Wanted::parse).unwrap_or_default());
         }
         self.record(now, Body::Media(change));
     }

@@ -1,5 +1,6 @@
 //! RTP and RTCP (RFC 3550, 3551, 4733): packets, sequence numbers, order, figures.
 
+pub mod burst;
 pub mod drift;
 pub mod dtmf;
 pub mod mos;
@@ -8,3 +9,4 @@ pub mod packet;
 pub mod playout;
 pub mod report;
 pub mod stats;
+pub mod xr;

@@ -103,6 +103,8 @@ pub struct Media {
     pub rtcp_port: Option<u16>,
     /// `a=rtcp-mux`.
     pub rtcp_mux: bool,
+    /// `a=rtcp-xr` (RFC 3611 §5): what the describing side wants to be told.
+    pub rtcp_xr: Option<String>,
 }
 
 impl Description {
@@ -148,6 +150,7 @@ fn read_media(
         flow: session_flow.unwrap_or_default(),
         rtcp_port: None,
         rtcp_mux: false,
+        rtcp_xr: None,
     };
     for attribute in &media.attributes {
         let value = attribute.value.as_deref().unwrap_or_default().trim();
@@ -160,6 +163,7 @@ fn read_media(
             "maxptime" => read.maxptime_ms = value.parse().ok(),
             "rtcp" => read.rtcp_port = value.split(' ').next().and_then(|port| port.parse().ok()),
             "rtcp-mux" => read.rtcp_mux = true,
+            "rtcp-xr" => read.rtcp_xr = Some(attribute.value.clone().unwrap_or_default()),
             key => read.flow = Flow::from_name(key).unwrap_or(read.flow),
         }
     }
