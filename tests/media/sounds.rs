@@ -35,7 +35,13 @@ pub fn voice(seconds: usize) -> Vec<i16> {
 
 /// The kit of third-party material, if it is here.
 pub fn kit() -> Option<PathBuf> {
-    let place = std::env::var_os("VOXGW_KIT")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/kit"), PathBuf::from);
-    place.join("wav").is_dir().then_some(place)
+    let named = std::env::var_os("VOXGW_KIT").map(PathBuf::from);
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/kit");
+    named.into_iter().chain([beside]).find(|place| place.join("wav").is_dir())
+}
+
+/// The sound of a WAV file of the kit, as one channel.
+pub fn recording(kit: &std::path::Path, name: &str) -> Vec<i16> {
+    let bytes = std::fs::read(kit.join("wav").join(format!("{name}.wav"))).unwrap();
+    voxgw::media::file::wav::read(&bytes).unwrap().mono()
 }

@@ -1,5 +1,6 @@
 //! Signal processing on 16-bit mono samples: rates, levels, speech, tones, concealment.
 
+pub mod digits;
 pub mod level;
 pub mod plc;
 pub mod resample;
