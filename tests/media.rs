@@ -31,3 +31,6 @@ fn golden(name: &str, text: &str) {
     }
     assert_eq!(text.lines().count(), known.lines().count(), "{}", path.display());
 }
+
+#[path = "media/vad.rs"]
+mod vad;

@@ -446,6 +446,9 @@ pub struct InboundStats {
     /// Mean length of what lies between bursts.
     #[serde(default, skip_serializing_if = "is_none")]
     pub gap_ms: f64,
+    /// Level while the caller spoke, since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech_dbfs: Option<f64>,
     /// Runs of three or more samples at full scale.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clipped: u64,

@@ -24,8 +24,8 @@ use crate::{
     },
     clock::{Instant, WallTime},
     media::{
-        codec,
-        dsp::{resample::Resampler, vad::SpeechEdge},
+        Tuning, codec,
+        dsp::{echo::EchoMeter, resample::Resampler, vad::SpeechEdge},
         inbound::Inbound,
         outbound::Outbound,
         recorder::Recorder,
@@ -50,6 +50,8 @@ pub struct Settings {
     pub codecs: Vec<&'static codec::Codec>,
     /// Packet length that we like.
     pub ptime: Ptime,
+    /// How this side listens.
+    pub tuning: Tuning,
     /// Where we receive RTP, as the far end reaches it.
     pub rtp: SocketAddr,
     /// Random: first sequence number, timestamp, source number.
@@ -258,6 +260,9 @@ struct Media {
     misplaced: u32,
     first_packet_after: Option<Duration>,
     source_changes: u32,
+    echo: EchoMeter,
+    /// Both spoke for so long.
+    double_talk: Duration,
     /// The newest second, for extended reports.
     newest: InboundStats,
 }

@@ -77,6 +77,8 @@ pub static KEYS: &[Key] = &[
     key("media.rtp_ports", "\"10000-20000\"", "Ports for RTP (even) and RTCP (odd)."),
     key("media.codecs", "[\"pcmu\", \"pcma\"]", "Codecs in order of preference."),
     key("media.ptime", "\"20ms\"", "Sound in one packet when the far end does not say: 10ms to 60ms."),
+    key("media.dtmf", "\"auto\"", "Digits: auto (events, else tones), events, inband (tones only) or off."),
+    key("media.vad", "\"energy\"", "Voice is told from noise by: energy, or neural (better in noise, twice the CPU)."),
     key("media.timeout", "\"30s\"", "A call ends when nothing arrives for so long (not while held); 0s never."),
     key("media.hold_music", "\"builtin\"", "What those hear whom we hold: builtin (a quiet tune), off (the session is inactive), or a WAV file."),
     key("call.agent", "\"auto\"", "Agent profile that answers; auto is gemini with a key, else scripted."),

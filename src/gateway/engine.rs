@@ -552,6 +552,7 @@ impl Engine {
             wall,
             codecs: self.config.codecs.clone(),
             ptime: self.config.ptime,
+            tuning: self.config.tuning,
             rtp,
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),

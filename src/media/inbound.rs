@@ -12,9 +12,10 @@
 use super::{
     codec::Codec,
     dsp::{
+        digits,
         level::LevelMeter,
         plc::Concealer,
-        vad::{Detector, SpeechEdge},
+        vad::{Detector, Kind, SpeechEdge},
     },
     rtp::{
         burst::{BurstFigures, Bursts},
@@ -28,7 +29,7 @@ use super::{
 use crate::{
     call::journal::{InboundStats, rounded},
     clock::Instant,
-    unit::{PayloadType, Ptime, SampleRate, Ssrc},
+    unit::{DbFs, PayloadType, Ptime, SampleRate, Ssrc},
 };
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -105,6 +106,7 @@ pub struct Inbound {
     // 3 demux
     listener: Listener,
     event_deadline: Instant,
+    tones: Option<digits::Listener>,
     // 4 order
     order: Order,
     bursts: Bursts,
@@ -119,6 +121,8 @@ pub struct Inbound {
     position: u64,
     vad: Detector,
     level: LevelMeter,
+    /// Mean square of the frames with voice, summed, and how many.
+    speech: (f64, u32),
     frames_total: u64,
     frames_concealed: u64,
     out: VecDeque<(Out, Vec<i16>)>,
@@ -158,6 +162,7 @@ impl Inbound {
             comfort_noise: 0,
             listener: Listener::default(),
             event_deadline: Instant::FAR_FUTURE,
+            tones: None,
             order: Order::new(REORDER_WINDOW),
             bursts: Bursts::default(),
             expected_timestamp: None,
@@ -168,12 +173,24 @@ impl Inbound {
             position: 0,
             vad: Detector::new(codec.rate),
             level: LevelMeter::default(),
+            speech: (0.0, 0),
             frames_total: 0,
             frames_concealed: 0,
             out: VecDeque::new(),
             spare: Vec::new(),
             settings,
         }
+    }
+
+    /// Listens for digits as tones, or not any more.
+    pub fn set_tones(&mut self, listen: bool) {
+        let rate = self.rate;
+        self.tones = if listen { self.tones.take().or_else(|| Some(digits::Listener::new(rate))) } else { None };
+    }
+
+    /// Tells voice from noise in this way from now on.
+    pub fn set_vad(&mut self, kind: Kind) {
+        self.vad = Detector::of_kind(self.rate, kind);
     }
 
     /// Takes over what a new offer or answer agreed on. The source may move: signalling said so.
@@ -309,6 +326,12 @@ impl Inbound {
         self.vad.is_speaking()
     }
 
+    /// Sound in the packets that come.
+    #[must_use]
+    pub const fn ptime(&self) -> Ptime {
+        self.ptime
+    }
+
     /// Arrival of the newest voiced frame.
     #[must_use]
     pub const fn last_voiced(&self) -> Instant {
@@ -389,6 +412,8 @@ impl Inbound {
             burst_ms: rounded(burst.burst_packets * ptime_ms),
             gap_percent: rounded(burst.gap_density * 100.0),
             gap_ms: rounded(burst.gap_packets * ptime_ms),
+            speech_dbfs: (self.speech.1 >= 50)
+                .then(|| rounded(f64::from(DbFs::of_mean_square((self.speech.0 / f64::from(self.speech.1)) as f32).0))),
             clipped: self.level.clipped(),
             comfort_noise: self.comfort_noise,
             unexpected: self.unexpected,
@@ -561,10 +586,19 @@ impl Inbound {
     /// 6 and 7: on its way to the call.
     fn frame(&mut self, at: Instant, samples: Vec<i16>, concealed: bool) {
         self.frames_total += samples.len() as u64;
-        self.level.add(&samples);
+        let mean_square = self.level.add(&samples);
+        if let Some(tone) = self.tones.as_mut().and_then(|tones| tones.add(&samples)) {
+            // In the units of a telephone-event.
+            let duration = u16::try_from(tone.duration.as_millis() * 8).unwrap_or(u16::MAX);
+            self.push(Out::Digit(Heard { digit: tone.digit, duration }));
+        }
         let edge = self.vad.add(at, &samples);
         let position = self.position;
         self.position += samples.len() as u64;
+        if self.vad.is_voiced_now() && !concealed {
+            self.speech.0 += f64::from(mean_square);
+            self.speech.1 += 1;
+        }
         let voiced = self.vad.is_speaking() || self.vad.is_voiced_now();
         self.out.push_back((Out::Frame { at, position, concealed, voiced }, samples));
         if let Some(edge) = edge {

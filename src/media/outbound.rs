@@ -11,7 +11,7 @@
 
 use super::{
     codec::Codec,
-    dsp::{level::LevelMeter, resample::Resampler},
+    dsp::{digits, level::LevelMeter, resample::Resampler},
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
 use crate::{
@@ -104,6 +104,8 @@ pub struct Outbound {
     resampled: Vec<i16>,
     // 12, 13
     speaker: Speaker,
+    /// Digits as tones, if they may be.
+    tones: Option<digits::Speaker>,
     event_timestamp: u32,
     payload: Vec<u8>,
     played: Vec<i16>,
@@ -142,6 +144,7 @@ impl Outbound {
             resampler: None,
             resampled: Vec::new(),
             speaker: Speaker::default(),
+            tones: None,
             event_timestamp: 0,
             payload: Vec::new(),
             played: Vec::new(),
@@ -243,13 +246,25 @@ impl Outbound {
 
     /// Puts a digit in line; false if the far end takes none, or it is no digit.
     pub fn press(&mut self, digit: char) -> bool {
-        self.settings.event.is_some() && self.speaker.press(digit)
+        if self.settings.event.is_some() {
+            return self.speaker.press(digit);
+        }
+        self.tones.as_mut().is_some_and(|tones| tones.press(digit))
+    }
+
+    /// Digits go out as tones where the far end takes no telephone-event, or not.
+    pub fn set_tones(&mut self, make: bool) {
+        self.tones = if make { self.tones.take().or_else(|| Some(digits::Speaker::default())) } else { None };
+    }
+
+    fn sounds_digits(&self) -> bool {
+        self.tones.as_ref().is_some_and(digits::Speaker::is_busy)
     }
 
     /// Whether everything has been sent: sound and digits.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.queue.is_empty() && !self.speaker.is_busy()
+        self.queue.is_empty() && !self.speaker.is_busy() && !self.sounds_digits()
     }
 
     /// Sound that waits.
@@ -269,7 +284,12 @@ impl Outbound {
         let ptime = self.settings.ptime.duration();
         let count = self.settings.codec.rate.samples_in(ptime);
         let step = u32::try_from(self.settings.codec.clock.samples_in(ptime)).unwrap_or(160);
-        if !self.lead.is_zero() && now < self.due && !self.has_voice() && !self.speaker.is_busy() {
+        if !self.lead.is_zero()
+            && now < self.due
+            && !self.has_voice()
+            && !self.speaker.is_busy()
+            && !self.sounds_digits()
+        {
             // The spurt is over: give the lead back before the silence.
             self.lead = Duration::ZERO;
             let mut ticked = Ticked::default();
@@ -307,6 +327,20 @@ impl Outbound {
             self.played.clear();
             self.played.resize(count, 0);
             self.send(digit.marker, event, self.event_timestamp, &digit.payload, datagram);
+            return ticked;
+        }
+        if self.sounds_digits()
+            && let Some(tones) = &mut self.tones
+        {
+            let codec = self.settings.codec;
+            ticked.digit = tones.next(codec.rate, count, &mut self.played);
+            ticked.sent = true;
+            let mut payload = std::mem::take(&mut self.payload);
+            payload.clear();
+            codec.encode(&self.played, &mut payload);
+            self.level.add(&self.played);
+            self.send(self.packets == 0, self.settings.payload_type, timestamp, &payload, datagram);
+            self.payload = payload;
             return ticked;
         }
         let mut payload = std::mem::take(&mut self.payload);

@@ -490,6 +490,7 @@ pub struct Setup {
     /// What the provider wants to hear; the codec's rate if none.
     pub agent_rate: Option<SampleRate>,
     /// Silence of the network that ends the call.
+    pub tuning: voxgw::media::Tuning,
     pub media_timeout: Duration,
     /// The phone's favourite: 0 µ-law, 8 A-law.
     pub law: u8,
@@ -528,6 +529,7 @@ impl Setup {
             downlink: Faults::default(),
             barge_in,
             agent_rate: None,
+            tuning: voxgw::media::Tuning::default(),
             media_timeout: Duration::from_secs(30),
             law: 0,
             record: false,
@@ -565,6 +567,7 @@ impl Setup {
             wall: WallTime(1_700_000_000_000_000),
             codecs: codec::CODECS.iter().collect(),
             ptime: Ptime::MS_20,
+            tuning: self.tuning,
             rtp: GATEWAY,
             seed: self.gateway_seed,
             agent_rate: self.agent_rate,

@@ -86,7 +86,13 @@ impl Pipeline {
         }
         outbound.remote_mos =
             media.reporter.remote_metrics().and_then(|metrics| metrics.mos).map(|(_, cq)| rounded(cq));
-        let stats = Stats { inbound: media.inbound.take_stats(now.since(media.started_at), rtt_ms), outbound };
+        let elapsed = now.since(media.started_at);
+        let echo = media.echo.measure();
+        let mut stats = Stats { inbound: media.inbound.take_stats(elapsed, rtt_ms), outbound };
+        stats.inbound.echo_delay_ms = echo.map(|echo| rounded(echo.delay.as_secs_f64() * 1_000.0));
+        stats.inbound.echo_loss_db = echo.map(|echo| rounded(f64::from(echo.loss_db)));
+        stats.inbound.double_talk_percent =
+            rounded(media.double_talk.as_secs_f64() * 100.0 / elapsed.as_secs_f64().max(0.001));
         media.newest.clone_from(&stats.inbound);
         stats
     }
@@ -144,6 +150,7 @@ impl Pipeline {
             agent_connect: self.call.agent_connect(),
             agent_failed: self.call.agent_failed().is_some(),
             first_packet_after: media.first_packet_after,
+            ptimes_ms: (u32::from(media.agreed.ptime.ms()), u32::from(media.inbound.ptime().ms())),
         };
         for found in lint::check(&facts, &mut self.fired) {
             self.record(now, Body::Lint(found));

@@ -6,6 +6,8 @@ use crate::{
     call::journal::{Body, InboundStats, Level, MediaChange, Note},
     clock::Instant,
     media::codec,
+    media::dsp::echo::EchoMeter,
+    media::dsp::vad::Kind,
     media::inbound,
     media::inbound::Inbound,
     media::outbound,
@@ -19,6 +21,7 @@ use crate::{
     sip::sdp::negotiate::Offerable,
     unit::Ssrc,
 };
+use std::time::Duration;
 
 impl Pipeline {
     pub(super) fn offerable(&self) -> Offerable {
@@ -133,6 +136,7 @@ impl Pipeline {
     pub(super) fn start_media(&mut self, now: Instant, agreed: Agreed) {
         let ours = codec::by_name(&agreed.codec.0).unwrap_or(&codec::CODECS[0]);
         let expected = agreed.flow.receives();
+        let tuning = self.settings.tuning;
         self.expected_media |= expected;
         let settings_in = inbound::Settings {
             codecs: agreed
@@ -140,14 +144,14 @@ impl Pipeline {
                 .iter()
                 .filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?)))
                 .collect(),
-            event: agreed.event_in,
+            event: agreed.event_in.filter(|_| tuning.dtmf.events()),
             described: Some(agreed.remote),
             expected,
         };
         let settings_out = outbound::Settings {
             codec: ours,
             payload_type: agreed.codec.1,
-            event: agreed.event,
+            event: agreed.event.filter(|_| tuning.dtmf.events()),
             ptime: agreed.ptime,
             sending: agreed.flow.sends(),
         };
@@ -173,10 +177,14 @@ impl Pipeline {
         } else {
             #[expect(clippy::cast_possible_truncation, reason = "the low half of a random number")]
             let ssrc = Ssrc((self.settings.seed >> 7) as u32);
+            let mut inbound = Inbound::new(now, settings_in, agreed.ptime);
+            if tuning.vad != Kind::Energy {
+                inbound.set_vad(tuning.vad);
+            }
             let mut outbound = Outbound::new(now, settings_out, ssrc, self.settings.seed.rotate_left(17));
             outbound.set_prebuffer(self.settings.prebuffer);
             self.media = Some(Media {
-                inbound: Inbound::new(now, settings_in, agreed.ptime),
+                inbound,
                 outbound,
                 reporter: Reporter::new(now, ssrc, format!("{:012x}", self.settings.seed >> 16)),
                 remote: agreed.remote,
@@ -186,6 +194,8 @@ impl Pipeline {
                 misplaced: 0,
                 first_packet_after: None,
                 source_changes: 0,
+                echo: EchoMeter::default(),
+                double_talk: Duration::ZERO,
                 newest: InboundStats::default(),
                 agreed,
             });
@@ -195,6 +205,8 @@ impl Pipeline {
             }
         }
         if let Some(media) = &mut self.media {
+            media.inbound.set_tones(tuning.dtmf.tones(media.agreed.event_in.is_some()));
+            media.outbound.set_tones(tuning.dtmf.tones(media.agreed.event.is_some()));
             media.reporter.set_wanted(media.agreed.rtcp_xr.as_deref().map(xr::Wanted::parse).unwrap_or_default());
         }
         self.record(now, Body::Media(change));

@@ -144,6 +144,7 @@ impl Pipeline {
     pub(super) fn frame(&mut self, at: Instant, position: u64, voiced: bool, samples: &[i16]) {
         let Some(media) = &mut self.media else { return };
         let rate = media.inbound.rate();
+        media.echo.heard(at, rate.duration_of(samples.len()), samples);
         if self.settings.record {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
             self.recorder.add(side, media.place(at, position, samples.len()), samples);
@@ -214,6 +215,11 @@ impl Pipeline {
             let mut datagram = self.spare_datagrams.pop().unwrap_or_default();
             let ticked = media.outbound.tick(now, &mut datagram);
             if ticked.sent {
+                let length = media.agreed.ptime.duration();
+                media.echo.sent(now, length, media.outbound.played());
+                if ticked.voice && media.inbound.is_speaking() && is_voice(media.outbound.played()) {
+                    media.double_talk += length;
+                }
                 if self.settings.we_are_caller
                     && ticked.voice
                     && self.background.is_none()

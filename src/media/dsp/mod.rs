@@ -1,7 +1,9 @@
 //! Signal processing on 16-bit mono samples: rates, levels, speech, tones, concealment.
 
 pub mod digits;
+pub mod echo;
 pub mod level;
+pub mod neural;
 pub mod plc;
 pub mod resample;
 pub mod stretch;
