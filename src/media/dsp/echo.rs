@@ -5,7 +5,7 @@
 //! Called by `call::pipeline` with both directions, and asked once a second.
 
 use crate::{clock::Instant, unit::DbFs};
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 /// One value each 10 ms.
 const STEP_NANOS: u64 = 10_000_000;
@@ -99,9 +99,9 @@ impl EchoMeter {
             None
         } else {
             (LAG_MIN..=LAG_MAX)
-                .map(|lag| (lag, self.likeness(start, end, lag)))
+                .map(|lag| (lag, likeness(&self.sent, &self.heard, start..end, lag)))
                 .max_by(|a, b| a.1.total_cmp(&b.1))
-                .filter(|(_, alike)| *alike >= ALIKE_MIN)
+                .filter(|(_, alike)| *alike >= ALIKE_MIN && *alike > self.led(start, end))
         };
         let before = std::mem::replace(&mut self.suspect, found.map(|(lag, _)| lag));
         let (lag, _) = found?;
@@ -118,22 +118,28 @@ impl EchoMeter {
         Some(Echo { delay: Duration::from_millis(10 * lag), loss_db: loss_db.max(0.0) })
     }
 
-    /// Correlation of the loudnesses (square roots, so that one bang does not decide).
-    fn likeness(&self, start: u64, end: u64, lag: u64) -> f32 {
-        let (mut n, mut x, mut y, mut xx, mut yy, mut xy) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
-        for step in start + lag..end {
-            let (a, b) = (self.sent.at(step - lag).sqrt(), self.heard.at(step).sqrt());
-            n += 1.0;
-            x += a;
-            y += b;
-            xx += a * a;
-            yy += b * b;
-            xy += a * b;
-        }
-        let (vx, vy) = (n * xx - x * x, n * yy - y * y);
-        // A far end that is steady has no echo: nothing there to compare.
-        if vx <= 0.0 || vy <= n * n { 0.0 } else { (n * xy - x * y) / (vx * vy).sqrt() }
+    /// How much it looks as if we repeated the far end (an agent that echoes does): then it is no echo of us.
+    fn led(&self, start: u64, end: u64) -> f32 {
+        (0..=LAG_MAX).map(|lag| likeness(&self.heard, &self.sent, start..end, lag)).fold(0.0, f32::max)
     }
+}
+
+/// Correlation of the loudness of `first` with that of `then` `lag` steps later (square roots, so that one bang does not
+/// decide).
+fn likeness(first: &Track, then: &Track, steps: Range<u64>, lag: u64) -> f32 {
+    let (mut n, mut x, mut y, mut xx, mut yy, mut xy) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
+    for step in steps.start + lag..steps.end {
+        let (a, b) = (first.at(step - lag).sqrt(), then.at(step).sqrt());
+        n += 1.0;
+        x += a;
+        y += b;
+        xx += a * a;
+        yy += b * b;
+        xy += a * b;
+    }
+    let (vx, vy) = (n * xx - x * x, n * yy - y * y);
+    // A far end that is steady has no echo: nothing there to compare.
+    if vx <= 0.0 || vy <= n * n { 0.0 } else { (n * xy - x * y) / (vx * vy).sqrt() }
 }
 
 #[cfg(test)]
@@ -142,9 +148,10 @@ mod tests {
 
     /// Loudness of a talker: syllables of changing length and strength.
     fn talk(step: u64, seed: u64) -> i16 {
-        let word = step / 17 + seed * 1_000;
+        let length = 16 + seed;
+        let word = step / length + seed * 1_000;
         let strength = word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
-        if step % 17 < 12 { i16::try_from(strength * 500).unwrap() } else { 0 }
+        if step % length < 12 { i16::try_from(strength * 500).unwrap() } else { 0 }
     }
 
     fn measure(heard: impl Fn(u64) -> i16) -> Option<Echo> {
@@ -173,5 +180,6 @@ mod tests {
         assert_eq!(measure(|_| 0), None);
         assert_eq!(measure(|_| 900), None);
         assert_eq!(measure(|step| talk(step, 7)), None);
+        assert_eq!(measure(|step| talk(step + 10, 1)), None, "we repeat what it says");
     }
 }
