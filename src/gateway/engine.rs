@@ -4,9 +4,9 @@
 
 mod handle;
 mod outside;
-mod targets;
 mod refused;
 mod replace;
+mod targets;
 mod transfer;
 
 pub use handle::{Handle, Originate, Writing};

@@ -8,8 +8,8 @@
 
 mod ask;
 mod client;
-mod elsewhere;
 mod early;
+mod elsewhere;
 mod inside;
 mod leg;
 mod register;

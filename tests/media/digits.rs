@@ -2,11 +2,14 @@
 
 use super::sounds::{Chance, kit, recording, voice};
 use voxgw::{
+    clock::Instant,
     media::{
         codec::CODECS,
         dsp::digits::{Listener, Speaker},
+        inbound::{self, Inbound, Out},
+        outbound::{self, Outbound},
     },
-    unit::SampleRate,
+    unit::{PayloadType, Ptime, SampleRate, Ssrc},
 };
 
 fn hear(samples: &[i16]) -> String {
@@ -58,6 +61,35 @@ fn a_thousand_digits_through_g711_noise_and_lost_packets_are_heard_once() {
     }
     assert_eq!(heard.len(), 1_000);
     assert_eq!(heard, digits);
+}
+
+#[test]
+fn digits_pressed_without_telephone_event_are_heard_at_the_other_end() {
+    let ptime = Ptime::MS_20;
+    let settings =
+        outbound::Settings { codec: &CODECS[0], payload_type: PayloadType(0), event: None, ptime, sending: true };
+    let mut out = Outbound::new(Instant::ZERO, settings, Ssrc(1), 9);
+    assert!(!out.press('5'), "not unless tones are wanted");
+    out.set_tones(true);
+    assert!("19*0#".chars().all(|digit| out.press(digit)));
+    let codecs = vec![(PayloadType(0), &CODECS[0])];
+    let mut inbound =
+        Inbound::new(Instant::ZERO, inbound::Settings { codecs, event: None, described: None, expected: true }, ptime);
+    inbound.set_tones(true);
+    let (mut datagram, mut samples, mut sent, mut heard) = (Vec::new(), Vec::new(), String::new(), String::new());
+    for _ in 0..100 {
+        let now = out.timeout();
+        sent.extend(out.tick(now, &mut datagram).digit);
+        inbound.handle_rtp(now, "192.0.2.1:4000".parse().unwrap(), &datagram);
+        while let Some(what) = inbound.poll(&mut samples) {
+            if let Out::Digit(digit) = what {
+                assert!((90..=130).contains(&(digit.duration / 8)), "{digit:?}");
+                heard.push(digit.digit);
+            }
+        }
+    }
+    assert!(out.is_drained());
+    assert_eq!((sent.as_str(), heard.as_str()), ("19*0#", "19*0#"));
 }
 
 /// Speech of the kit and a voice without words, with changing gain and offset, for so many seconds.
