@@ -48,6 +48,7 @@ fn pipeline() -> Pipeline {
         wall: WallTime(0),
         codecs: CODECS.iter().collect(),
         ptime: Ptime::MS_20,
+        tuning: voxgw::media::Tuning::default(),
         rtp: SocketAddr::from(([192, 0, 2, 2], 10_000)),
         seed: 7,
         agent_rate: None,

@@ -42,7 +42,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("agent::local",  WORDS, &["agent::event", "agent::wire", "media::dsp"]),
     ("call",          WORDS, &["sip", "media", "agent::event", "agent::wire", "agent::local"]),
     // The config names what it configures; nothing pure may use it.
-    ("config",        WORDS, &["sip", "media::codec", "agent::wire", "call", "route"]),
+    ("config",        WORDS, &["sip", "media::codec", "media::dsp", "media::Tuning", "agent::wire", "call", "route"]),
     // shells
     ("net",           WORDS, &["config", "sip"]),
     ("agent",         WORDS, &["config", "media", "call"]),

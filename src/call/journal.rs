@@ -442,6 +442,51 @@ pub struct InboundStats {
     /// MOS-CQE, estimated by G.107.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mos: Option<f64>,
+    /// MOS-LQE: without the delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_lq: Option<f64>,
+    /// R factor (G.107), on the scale of G.107.1 for wideband codecs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r_factor: Option<f64>,
+    /// From mouth to ear, estimated: half the round trip, a packet, and the buffer that its jitter needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<f64>,
+    /// Bursts of loss (RFC 3611 §4.7.2, Gmin 16).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bursts: u64,
+    /// Loss within bursts.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub burst_percent: f64,
+    /// Mean length of a burst.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub burst_ms: f64,
+    /// Loss between bursts.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub gap_percent: f64,
+    /// Mean length of what lies between bursts.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub gap_ms: f64,
+    /// Level while the caller spoke, since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech_dbfs: Option<f64>,
+    /// Runs of three or more samples at full scale.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clipped: u64,
+    /// Comfort noise packets (RFC 3389).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub comfort_noise: u64,
+    /// Packets of a payload type that was not agreed on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unexpected: u64,
+    /// The agent's voice returns after so long…
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo_delay_ms: Option<f64>,
+    /// …weaker by so much: echo return loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo_loss_db: Option<f64>,
+    /// Share of the call in which both spoke.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub double_talk_percent: f64,
     /// Synchronisation source, as `0x…`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ssrc: String,
@@ -456,9 +501,14 @@ pub struct InboundStats {
     pub srtp_replayed: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_none(figure: &f64) -> bool {
+    *figure == 0.0
 }
 
 /// What we sent to the caller, and what its RTCP says of it.
@@ -485,6 +535,18 @@ pub struct OutboundStats {
     /// Round trip by RTCP (RFC 3550 §6.4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
+    /// MOS-CQE at the far end, estimated by G.107 from what it reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos: Option<f64>,
+    /// The same without the delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_lq: Option<f64>,
+    /// R factor of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r_factor: Option<f64>,
+    /// MOS-CQ that the far end itself reports (RFC 3611 §4.7.5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_mos: Option<f64>,
     /// Synchronisation source, as `0x…`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ssrc: String,

@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub agent_failed: bool,
     /// Answer to first packet.
     pub first_packet_after: Option<Duration>,
+    /// Sound in one packet: agreed on, and what comes.
+    pub ptimes_ms: (u32, u32),
 }
 
 /// One check: what it saw, if it fires.
@@ -47,6 +49,15 @@ pub static LINTS: &[(&str, Level, Check, &str)] = &[
     ("srtp-failures", Level::Warn, srtp_failures, "both sides must hold the same key: look for a box between them that changes descriptions or packets"),
     ("clock-drift", Level::Warn, clock_drift, "the far end's clock runs wrong; long calls will need correction"),
     ("clipping", Level::Warn, clipping, "the caller's microphone or gateway is too loud"),
+    ("no-audio", Level::Warn, no_audio, "packets come but hold silence: look for a muted microphone"),
+    ("low-level", Level::Warn, low_level, "the caller is too quiet: look at the microphone or the gateway's gain"),
+    ("echo", Level::Warn, echo, "the agent's voice comes back: look for a loudspeaker or a hybrid without echo canceller"),
+    ("talk-over", Level::Info, talk_over, "both spoke at once: look at barge_in, and at echo"),
+    ("late-packets", Level::Warn, late_packets, "packets come too late to be heard: the network delays unevenly"),
+    ("wrong-payload", Level::Warn, wrong_payload, "the far end sends a codec that was not agreed on; look at its answer"),
+    ("comfort-noise", Level::Info, comfort_noise, "the far end suppresses silence; pauses are filled here"),
+    ("ptime-mismatch", Level::Info, ptime_mismatch, "the far end sends packets of another length than agreed; that works"),
+    ("mos", Level::Warn, low_mos, "see loss, jitter and round trip for the cause"),
     ("ai-connect-slow", Level::Warn, ai_connect_slow, "the provider was slow to connect: look at DNS, TLS and region"),
     ("ai-slow-first-audio", Level::Warn, ai_slow_first_audio, "see the turn's parts for who to ask"),
     ("ai-failed", Level::Error, ai_failed, "see the agent's records in the ladder"),
@@ -101,8 +112,57 @@ fn clock_drift(facts: &Facts<'_>) -> Option<String> {
 }
 
 fn clipping(facts: &Facts<'_>) -> Option<String> {
-    (facts.inbound.peak_dbfs > -0.2 && facts.inbound.level_dbfs > -10.0)
-        .then(|| format!("peak {:.1} dBFS at level {:.0} dBFS", facts.inbound.peak_dbfs, facts.inbound.level_dbfs))
+    let inbound = facts.inbound;
+    let loud = inbound.peak_dbfs > -0.2 && inbound.level_dbfs > -10.0;
+    // A cough clips once; a wrong gain clips in every word.
+    (inbound.clipped > 50 || loud).then(|| {
+        let (peak, level) = (inbound.peak_dbfs, inbound.level_dbfs);
+        format!("{} times at full scale, peak {peak:.1} dBFS at level {level:.0} dBFS", inbound.clipped)
+    })
+}
+
+fn no_audio(facts: &Facts<'_>) -> Option<String> {
+    let silent = facts.inbound.packets > 500 && facts.inbound.peak_dbfs < -55.0;
+    (facts.expects_media && silent && facts.up_for >= Duration::from_secs(10))
+        .then(|| format!("peak {:.0} dBFS in {} packets", facts.inbound.peak_dbfs, facts.inbound.packets))
+}
+
+fn low_level(facts: &Facts<'_>) -> Option<String> {
+    let level = facts.inbound.speech_dbfs.filter(|level| *level < -40.0)?;
+    Some(format!("speech at {level:.0} dBFS < -40 dBFS"))
+}
+
+fn echo(facts: &Facts<'_>) -> Option<String> {
+    let (loss, delay) = (facts.inbound.echo_loss_db?, facts.inbound.echo_delay_ms?);
+    (loss < 20.0).then(|| format!("it returns after {delay:.0} ms, {loss:.0} dB weaker"))
+}
+
+fn talk_over(facts: &Facts<'_>) -> Option<String> {
+    (facts.up_for > Duration::from_secs(20) && facts.inbound.double_talk_percent > 15.0)
+        .then(|| format!("{:.0} % of the call", facts.inbound.double_talk_percent))
+}
+
+fn late_packets(facts: &Facts<'_>) -> Option<String> {
+    let (late, expected) = (facts.inbound.late, facts.inbound.expected);
+    (expected > 100 && late * 100 > expected).then(|| format!("{late} of {expected} packets"))
+}
+
+fn wrong_payload(facts: &Facts<'_>) -> Option<String> {
+    (facts.inbound.unexpected > 5).then(|| format!("{} packets of another payload type", facts.inbound.unexpected))
+}
+
+fn comfort_noise(facts: &Facts<'_>) -> Option<String> {
+    (facts.inbound.comfort_noise > 0).then(|| format!("{} packets of comfort noise", facts.inbound.comfort_noise))
+}
+
+fn ptime_mismatch(facts: &Facts<'_>) -> Option<String> {
+    let (agreed, comes) = facts.ptimes_ms;
+    (facts.inbound.packets > 50 && agreed != comes).then(|| format!("{comes} ms come, {agreed} ms were agreed on"))
+}
+
+fn low_mos(facts: &Facts<'_>) -> Option<String> {
+    let mos = facts.inbound.mos.filter(|mos| *mos < 3.6 && facts.up_for > Duration::from_secs(5))?;
+    Some(format!("estimated MOS {mos:.1} < 3.6"))
 }
 
 fn ai_connect_slow(facts: &Facts<'_>) -> Option<String> {
@@ -141,44 +201,59 @@ mod tests {
     #[test]
     fn each_check_fires_on_its_fault_once_and_not_on_a_good_call() {
         let good_in = InboundStats {
-            packets: 500,
-            srtp_failed: 5,
-            expected: 500,
+            packets: 900,
+            expected: 900,
             level_dbfs: -20.0,
             peak_dbfs: -3.0,
+            speech_dbfs: Some(-22.0),
+            echo_loss_db: Some(40.0),
+            echo_delay_ms: Some(200.0),
+            double_talk_percent: 3.0,
+            late: 2,
+            clipped: 4,
+            unexpected: 1,
+            srtp_failed: 5,
+            drift_ppm: Some(40.0),
+            mos: Some(4.3),
+            jitter_ms: 4.0,
             ..Default::default()
         };
-        let bad_in = InboundStats {
-            packets: 0,
-            expected: 500,
-            loss_percent: 9.0,
-            burst_max: 9,
-            jitter_ms: 80.0,
-            drift_ppm: Some(-900.0),
-            peak_dbfs: 0.0,
-            level_dbfs: -5.0,
-            srtp_failed: 500,
-            ..Default::default()
-        };
+        let bad_ins = [
+            InboundStats { packets: 0, expected: 0, ..good_in.clone() },
+            InboundStats {
+                loss_percent: 9.0,
+                burst_max: 9,
+                jitter_ms: 80.0,
+                drift_ppm: Some(-900.0),
+                late: 60,
+                mos: Some(2.0),
+                ..good_in.clone()
+            },
+            InboundStats { peak_dbfs: 0.0, level_dbfs: -5.0, clipped: 400, ..good_in.clone() },
+            InboundStats { peak_dbfs: -70.0, level_dbfs: -80.0, speech_dbfs: Some(-48.0), ..good_in.clone() },
+            InboundStats { echo_loss_db: Some(9.0), double_talk_percent: 40.0, ..good_in.clone() },
+            InboundStats { unexpected: 300, comfort_noise: 30, ..good_in.clone() },
+        ];
         let good_out = OutboundStats { packets: 500, ..Default::default() };
         let bad_out = OutboundStats { packets: 500, remote_loss_percent: Some(100.0), ..Default::default() };
-        let facts = |bad: bool| Facts {
+        let facts = |bad: Option<usize>| Facts {
             up_for: Duration::from_mins(1),
             expects_media: true,
-            inbound: if bad { &bad_in } else { &good_in },
-            outbound: if bad { &bad_out } else { &good_out },
+            inbound: bad.map_or(&good_in, |n| &bad_ins[n]),
+            outbound: if bad.is_some() { &bad_out } else { &good_out },
             described: Some(SocketAddr::from(([10, 0, 0, 1], 4000))),
-            source: Some(SocketAddr::from(([10, 0, 0, if bad { 9 } else { 1 }], 4000))),
-            source_changes: u32::from(bad),
-            newest_gap_ms: Some(if bad { 4_000.0 } else { 600.0 }),
-            agent_connect: Some(Duration::from_millis(if bad { 4_000 } else { 200 })),
-            agent_failed: bad,
-            first_packet_after: Some(Duration::from_millis(if bad { 4_000 } else { 20 })),
+            source: Some(SocketAddr::from(([10, 0, 0, if bad.is_some() { 9 } else { 1 }], 4000))),
+            source_changes: u32::from(bad.is_some()),
+            newest_gap_ms: Some(if bad.is_some() { 4_000.0 } else { 600.0 }),
+            agent_connect: Some(Duration::from_millis(if bad.is_some() { 4_000 } else { 200 })),
+            agent_failed: bad.is_some(),
+            first_packet_after: Some(Duration::from_millis(if bad.is_some() { 4_000 } else { 20 })),
+            ptimes_ms: if bad.is_some() { (20, 60) } else { (20, 20) },
         };
         let mut fired = Vec::new();
-        assert_eq!(check(&facts(false), &mut fired), []);
-        let found = check(&facts(true), &mut fired);
+        assert_eq!(check(&facts(None), &mut fired), []);
+        let found: Vec<Lint> = (0..bad_ins.len()).flat_map(|n| check(&facts(Some(n)), &mut fired)).collect();
         assert_eq!(found.len(), LINTS.len(), "{found:?}");
-        assert_eq!(check(&facts(true), &mut fired), []);
+        assert_eq!(check(&facts(Some(1)), &mut fired), []);
     }
 }

@@ -20,7 +20,7 @@ pub mod srtp;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
-    journal::{Body, Header, IceChange, Level, Note, Percentiles, Record, SipMessage},
+    journal::{Body, Header, IceChange, InboundStats, Level, Note, Percentiles, Record, SipMessage},
     latency::Histogram,
 };
 use crate::{
@@ -30,8 +30,8 @@ use crate::{
     },
     clock::{Instant, WallTime},
     media::{
-        codec,
-        dsp::{resample::Resampler, vad::SpeechEdge},
+        Tuning, codec,
+        dsp::{echo::EchoMeter, resample::Resampler, vad::SpeechEdge},
         inbound::Inbound,
         outbound::Outbound,
         recorder::Recorder,
@@ -56,6 +56,8 @@ pub struct Settings {
     pub codecs: Vec<&'static codec::Codec>,
     /// Packet length that we like.
     pub ptime: Ptime,
+    /// How this side listens.
+    pub tuning: Tuning,
     /// Where we receive RTP, as the far end reaches it.
     pub rtp: SocketAddr,
     /// How it is encrypted.
@@ -280,6 +282,11 @@ struct Media {
     placement: placement::Placement,
     first_packet_after: Option<Duration>,
     source_changes: u32,
+    echo: EchoMeter,
+    /// Both spoke for so long.
+    double_talk: Duration,
+    /// The newest second, for extended reports.
+    newest: InboundStats,
 }
 
 /// Sound on its way to the agent, gathered into messages.

@@ -21,7 +21,11 @@ pub use web::{Joining, Web};
 
 use crate::{
     error::{Error, Result},
-    media::codec::{self, Codec},
+    media::{
+        Tuning,
+        codec::{self, Codec},
+        dsp::{digits::Mode, vad::Kind},
+    },
     redact::Secret,
     route::Rule,
     sip::tx::Transport,
@@ -70,6 +74,8 @@ pub struct Config {
     pub ptime: Ptime,
     /// What those hear whom we hold: `builtin`, `off`, or a WAV file.
     pub hold_music: String,
+    /// How digits and voice are heard.
+    pub tuning: Tuning,
     /// A call ends when nothing arrives for so long; zero never.
     pub media_timeout: Duration,
     /// Agent profile of calls.
@@ -248,6 +254,10 @@ impl Config {
                 _ => Err("must be 10ms, 20ms, … 60ms".to_owned()),
             })?,
             hold_music: reader.text("media.hold_music")?,
+            tuning: Tuning {
+                dtmf: reader.named("media.dtmf", &Mode::NAMES)?,
+                vad: reader.named("media.vad", &Kind::NAMES)?,
+            },
             media_timeout: reader.span("media.timeout")?,
             agent: reader.text("call.agent")?,
             max_duration: reader.span("call.max_duration")?,
@@ -335,6 +345,14 @@ impl Reader<'_> {
                 Err(format!("must be one of {}", words.join(", ")))
             }
         })
+    }
+
+    /// A value by its name.
+    fn named<T: Copy>(&self, key: &str, names: &[(&str, T)]) -> Result<T> {
+        let words: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let word = self.one_of(key, &words)?;
+        let found = names.iter().find(|(name, _)| *name == word);
+        found.map(|(_, value)| *value).ok_or_else(|| self.wrong(key, "is unknown"))
     }
 
     fn listen(&self) -> Result<Vec<Listen>> {

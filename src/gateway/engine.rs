@@ -558,6 +558,7 @@ impl Engine {
             wall,
             codecs: self.codecs(plan, trunk),
             ptime: self.config.ptime,
+            tuning: self.config.tuning,
             rtp,
             srtp,
             seed: rand::rng().next_u64(),

@@ -140,6 +140,14 @@ impl Encoding {
         }
     }
 
+    /// A packet of what `fill` puts in, in the place of what waits.
+    pub fn instead(&mut self, fill: impl FnOnce(&mut Vec<i16>)) {
+        self.payload.clear();
+        self.played.clear();
+        fill(&mut self.played);
+        self.encoder.encode(&self.played, &mut self.payload);
+    }
+
     /// A packet without sound of ours goes out in this one's place.
     pub fn skip(&mut self, count: usize) {
         self.played.clear();

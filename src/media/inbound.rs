@@ -14,10 +14,12 @@ use super::{
     codec::Codec,
     decoding::Decoding,
     dsp::{
+        digits,
         level::LevelMeter,
-        vad::{Detector, SpeechEdge},
+        vad::{Detector, Kind, SpeechEdge},
     },
     rtp::{
+        burst::{BurstFigures, Bursts},
         dtmf::{Heard, Listener},
         mos,
         order::{Order, Ordered},
@@ -28,7 +30,7 @@ use super::{
 use crate::{
     call::journal::{InboundStats, rounded},
     clock::Instant,
-    unit::{PayloadType, Ptime, SampleRate, Ssrc},
+    unit::{DbFs, PayloadType, Ptime, SampleRate, Ssrc},
 };
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -107,12 +109,16 @@ pub struct Inbound {
     // 2 stats
     stats: Option<StreamStats>,
     past: Past,
+    unexpected: u64,
+    comfort_noise: u64,
     // 3 demux
     listener: Listener,
     event_clock: SampleRate,
     event_deadline: Instant,
+    tones: Option<digits::Listener>,
     // 4 order
     order: Order,
+    bursts: Bursts,
     /// In ticks of the codec's clock.
     expected_timestamp: Option<u32>,
     /// Samples of silence put in since the last real packet.
@@ -125,6 +131,8 @@ pub struct Inbound {
     position: u64,
     vad: Detector,
     level: LevelMeter,
+    /// Mean square of the frames with voice, summed, and how many.
+    speech: (f64, u32),
     frames_total: u64,
     frames_concealed: u64,
     out: VecDeque<(Out, Vec<i16>)>,
@@ -160,10 +168,14 @@ impl Inbound {
             refused: 0,
             stats: None,
             past: Past::default(),
+            unexpected: 0,
+            comfort_noise: 0,
             listener: Listener::default(),
             event_clock: SampleRate::HZ_8000,
             event_deadline: Instant::FAR_FUTURE,
+            tones: None,
             order: Order::new(REORDER_WINDOW),
+            bursts: Bursts::default(),
             expected_timestamp: None,
             filled: 0,
             next_fill_at: if settings.expected { now + ptime.duration() + STARVED_AFTER } else { Instant::FAR_FUTURE },
@@ -172,12 +184,24 @@ impl Inbound {
             vad: Detector::new(decoding.rate()),
             decoding,
             level: LevelMeter::default(),
+            speech: (0.0, 0),
             frames_total: 0,
             frames_concealed: 0,
             out: VecDeque::new(),
             spare: Vec::new(),
             settings,
         }
+    }
+
+    /// Listens for digits as tones, or not any more.
+    pub fn set_tones(&mut self, listen: bool) {
+        let rate = self.rate();
+        self.tones = if listen { self.tones.take().or_else(|| Some(digits::Listener::new(rate))) } else { None };
+    }
+
+    /// Tells voice from noise in this way from now on.
+    pub fn set_vad(&mut self, kind: Kind) {
+        self.vad = Detector::of_kind(self.rate(), kind);
     }
 
     /// Takes over what a new offer or answer agreed on. The source may move: signalling said so.
@@ -225,10 +249,14 @@ impl Inbound {
         if let Some(clock) = event {
             self.event(now, &packet, clock);
         }
-        self.refused += u64::from(!is_known && !is_noise);
+        self.comfort_noise += u64::from(is_noise);
+        let is_foreign = !is_known && !is_noise;
+        self.refused += u64::from(is_foreign);
+        self.unexpected += u64::from(is_foreign);
         // Events, and what we cannot decode, share the sequence numbers: an empty payload keeps their place.
         let payload = if codec.is_some() || is_noise { packet.payload } else { &[] };
         if self.order.push(now, sequence, packet.timestamp, packet.payload_type, payload) {
+            self.bursts.played();
             self.unpack(now, packet.timestamp, packet.payload_type, payload);
         }
         self.drain(now);
@@ -298,10 +326,22 @@ impl Inbound {
         self.vad.is_speaking()
     }
 
+    /// Sound in the packets that come.
+    #[must_use]
+    pub const fn ptime(&self) -> Ptime {
+        self.ptime
+    }
+
     /// Arrival of the newest voiced frame.
     #[must_use]
     pub const fn last_voiced(&self) -> Instant {
         self.vad.last_voiced()
+    }
+
+    /// How the losses lay together.
+    #[must_use]
+    pub fn bursts(&self) -> BurstFigures {
+        self.bursts.figures()
     }
 
     /// Figures of the present source, for our reception reports.
@@ -332,12 +372,20 @@ impl Inbound {
             ssrc = stats.ssrc.to_string();
         }
         let loss_percent = if expected == 0 { 0.0 } else { lost as f64 * 100.0 / expected as f64 };
-        let mos = (packets >= 50).then(|| {
-            let delay_ms = round_trip_ms.unwrap_or(0.0) / 2.0 + f64::from(self.ptime.ms()) + 2.0 * jitter_ms;
-            let burst_ratio = if loss_percent > 0.0 { (burst_max as f32 / 2.0).max(1.0) } else { 1.0 };
-            let r = mos::r_factor(delay_ms as f32, loss_percent as f32, burst_ratio, self.codec().impairment);
-            (f64::from(mos::of_r_factor(r).0) * 100.0).round() / 100.0
+        let burst = self.bursts.figures();
+        let delay_ms = round_trip_ms.unwrap_or(0.0) / 2.0 + f64::from(self.ptime.ms()) + 2.0 * jitter_ms;
+        let quality = (packets >= 50).then(|| {
+            mos::estimate(&mos::Line {
+                delay_ms: delay_ms as f32,
+                loss_percent: loss_percent as f32,
+                burst_ratio: burst.ratio as f32,
+                // The rows of all codecs are on the narrowband scale: figures of calls compare.
+                impairment: self.codec().impairment,
+                wideband: false,
+            })
         });
+        let hundredths = |mos: crate::unit::Mos| (f64::from(mos.0) * 100.0).round() / 100.0;
+        let ptime_ms = f64::from(self.ptime.ms());
         let share = |part: Duration| rounded(part.as_secs_f64() * 100.0 / elapsed.as_secs_f64().max(0.001));
         InboundStats {
             packets,
@@ -356,7 +404,24 @@ impl Inbound {
             peak_dbfs: rounded(f64::from(self.level.peak().0)),
             talk_percent: share(self.vad.spoken()).min(100.0),
             drift_ppm,
-            mos,
+            mos: quality.map(|quality| hundredths(quality.mos_cq)),
+            mos_lq: quality.map(|quality| hundredths(quality.mos_lq)),
+            r_factor: quality.map(|quality| rounded(f64::from(quality.r))),
+            delay_ms: (packets > 0).then(|| rounded(delay_ms)),
+            bursts: burst.bursts,
+            burst_percent: rounded(burst.burst_density * 100.0),
+            burst_ms: rounded(burst.burst_packets * ptime_ms),
+            gap_percent: rounded(burst.gap_density * 100.0),
+            gap_ms: rounded(burst.gap_packets * ptime_ms),
+            speech_dbfs: (self.speech.1 >= 50)
+                .then(|| rounded(f64::from(DbFs::of_mean_square((self.speech.0 / f64::from(self.speech.1)) as f32).0))),
+            clipped: self.level.clipped(),
+            comfort_noise: self.comfort_noise,
+            unexpected: self.unexpected,
+            // Both directions are needed: `call::pipeline` knows.
+            echo_delay_ms: None,
+            echo_loss_db: None,
+            double_talk_percent: 0.0,
             ssrc,
             refused: self.refused,
             // Counted before packets come here.
@@ -455,9 +520,13 @@ impl Inbound {
         while let Some(ordered) = self.order.poll(now, &mut payload) {
             match ordered {
                 Ordered::Packet { timestamp, payload_type, at } => {
+                    self.bursts.played();
                     self.unpack(at.max(now), timestamp, payload_type, &payload);
                 }
-                Ordered::Missing { count, until } => self.conceal(now, count, until),
+                Ordered::Missing { count, until } => {
+                    self.bursts.lost(u64::from(count));
+                    self.conceal(now, count, until);
+                }
             }
         }
         self.payload = payload;
@@ -554,6 +623,9 @@ impl Inbound {
         if self.decoding.use_codec(payload_type, codec) {
             let now = self.rate();
             self.vad.set_rate(now);
+            if let Some(tones) = &mut self.tones {
+                *tones = digits::Listener::new(now);
+            }
             self.position = self.position * u64::from(now.0) / u64::from(before.0.max(1));
         }
     }
@@ -578,10 +650,18 @@ impl Inbound {
     /// 6 and 7: on its way to the call.
     fn frame(&mut self, at: Instant, samples: Vec<i16>, concealed: bool) {
         self.frames_total += samples.len() as u64;
-        self.level.add(&samples);
+        let mean_square = self.level.add(&samples);
+        if let Some(tone) = self.tones.as_mut().and_then(|tones| tones.add(&samples)) {
+            let duration_ms = u32::try_from(tone.duration.as_millis()).unwrap_or(u32::MAX);
+            self.push(Out::Digit { digit: tone.digit, duration_ms });
+        }
         let edge = self.vad.add(at, &samples);
         let (rate, position) = (self.rate(), self.position);
         self.position += samples.len() as u64;
+        if self.vad.is_voiced_now() && !concealed {
+            self.speech.0 += f64::from(mean_square);
+            self.speech.1 += 1;
+        }
         let voiced = self.vad.is_speaking() || self.vad.is_voiced_now();
         self.out.push_back((Out::Frame { rate, at, position, concealed, voiced }, samples));
         if let Some(edge) = edge {

@@ -14,3 +14,12 @@ pub mod inbound;
 pub mod outbound;
 pub mod recorder;
 pub mod rtp;
+
+/// How this side listens, whatever was agreed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tuning {
+    /// How digits come and go.
+    pub dtmf: dsp::digits::Mode,
+    /// By what voice is told from noise.
+    pub vad: dsp::vad::Kind,
+}

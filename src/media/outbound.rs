@@ -11,7 +11,7 @@
 
 use super::{
     codec::Codec,
-    dsp::{beep::Beep, level::LevelMeter, resample::Resampler},
+    dsp::{beep::Beep, digits, level::LevelMeter, resample::Resampler},
     encoding::Encoding,
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
@@ -107,6 +107,8 @@ pub struct Outbound {
     resampled: Vec<i16>,
     // 13
     speaker: Speaker,
+    /// Digits as tones, if they may be.
+    tones: Option<digits::Speaker>,
     event_timestamp: u32,
     level: LevelMeter,
     beep: Beep,
@@ -144,6 +146,7 @@ impl Outbound {
             resampler: None,
             resampled: Vec::new(),
             speaker: Speaker::default(),
+            tones: None,
             event_timestamp: 0,
             level: LevelMeter::default(),
             beep: Beep::new(),
@@ -263,13 +266,25 @@ impl Outbound {
 
     /// Puts a digit in line; false if the far end takes none, or it is no digit.
     pub fn press(&mut self, digit: char) -> bool {
-        self.settings.event.is_some() && self.speaker.press(digit)
+        if self.settings.event.is_some() {
+            return self.speaker.press(digit);
+        }
+        self.tones.as_mut().is_some_and(|tones| tones.press(digit))
+    }
+
+    /// Digits go out as tones where the far end takes no telephone-event, or not.
+    pub fn set_tones(&mut self, make: bool) {
+        self.tones = if make { self.tones.take().or_else(|| Some(digits::Speaker::default())) } else { None };
+    }
+
+    fn sounds_digits(&self) -> bool {
+        self.tones.as_ref().is_some_and(digits::Speaker::is_busy)
     }
 
     /// Whether everything has been sent: sound and digits.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.encoding.is_empty() && !self.speaker.is_busy()
+        self.encoding.is_empty() && !self.speaker.is_busy() && !self.sounds_digits()
     }
 
     /// Sound that waits.
@@ -289,7 +304,12 @@ impl Outbound {
         let ptime = self.settings.ptime.duration();
         let count = self.settings.rate.samples_in(ptime);
         let step = u32::try_from(self.settings.codec.clock.samples_in(ptime)).unwrap_or(160);
-        if !self.lead.is_zero() && now < self.due && !self.has_voice() && !self.speaker.is_busy() {
+        if !self.lead.is_zero()
+            && now < self.due
+            && !self.has_voice()
+            && !self.speaker.is_busy()
+            && !self.sounds_digits()
+        {
             // The spurt is over: give the lead back before the silence.
             self.lead = Duration::ZERO;
             let mut ticked = Ticked::default();
@@ -328,6 +348,19 @@ impl Outbound {
             self.encoding.skip(count);
             let packet = (digit.marker, event, self.event_timestamp);
             self.send(packet, &digit.payload, datagram);
+            return ticked;
+        }
+        if self.sounds_digits()
+            && let Some(tones) = &mut self.tones
+        {
+            let rate = self.settings.rate;
+            self.encoding.instead(|played| ticked.digit = tones.next(rate, count, played));
+            self.level.add(self.encoding.played());
+            let packet = (std::mem::take(&mut self.marked), self.settings.payload_type, timestamp);
+            let payload = self.encoding.take_payload();
+            self.send(packet, &payload, datagram);
+            self.encoding.give_back(payload);
+            ticked.sent = true;
             return ticked;
         }
         let was_in_spurt = self.in_spurt;
@@ -391,6 +424,10 @@ impl Outbound {
             remote_loss_percent: None,
             remote_jitter_ms: None,
             rtt_ms: None,
+            mos: None,
+            mos_lq: None,
+            r_factor: None,
+            remote_mos: None,
             ssrc: self.ssrc.to_string(),
         }
     }

@@ -191,6 +191,7 @@ fn lints(stats: &InboundStats, duration: Duration) -> Vec<Lint> {
         agent_connect: None,
         agent_failed: false,
         first_packet_after: None,
+        ptimes_ms: (0, 0),
     };
     call::lint::check(&facts, &mut Vec::new())
 }
@@ -466,6 +467,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
         wall: WallTime(0),
         codecs: CODECS.iter().collect(),
         ptime: stream.ptime,
+        tuning: crate::media::Tuning::default(),
         rtp: stream.destination,
         seed: 0x0076_6f78_6777_0001,
         agent_rate: plan.rate(),

@@ -20,14 +20,15 @@ pub fn summary(summary: &Summary, turns: &[Turn]) -> String {
         let (inbound, outbound) = (&summary.stats.inbound, &summary.stats.outbound);
         let _ = writeln!(
             text,
-            "  media     {}  in {} out {} packets  lost {:.1}%  jitter {:.1} ms max {:.1}  MOS {}",
+            "  media     {}  in {} out {} packets  lost {:.1}%  jitter {:.1} ms max {:.1}  MOS {}{}",
             summary.codec,
             inbound.packets,
             outbound.packets,
             inbound.loss_percent,
             inbound.jitter_ms,
             inbound.jitter_max_ms,
-            or_dash(inbound.mos, 1)
+            or_dash(inbound.mos, 1),
+            outbound.mos.map_or_else(String::new, |mos| format!(", there {mos:.1}"))
         );
     }
     if !summary.dtmf.is_empty() {

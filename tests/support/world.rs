@@ -571,6 +571,7 @@ pub struct Setup {
     /// The provider says when its turns end.
     pub ends_turns: bool,
     /// Silence of the network that ends the call.
+    pub tuning: voxgw::media::Tuning,
     pub media_timeout: Duration,
     /// The phone's favourite: 0 µ-law, 8 A-law.
     pub law: u8,
@@ -618,6 +619,7 @@ impl Setup {
             barge_in,
             agent_rate: None,
             ends_turns: true,
+            tuning: voxgw::media::Tuning::default(),
             media_timeout: Duration::from_secs(30),
             law: 0,
             record: false,
@@ -659,6 +661,7 @@ impl Setup {
             wall: WallTime(1_700_000_000_000_000),
             codecs: codec::CODECS.iter().collect(),
             ptime: Ptime::MS_20,
+            tuning: self.tuning,
             rtp: GATEWAY,
             srtp: Encryption { in_clear: self.in_clear, ..Encryption::new(self.srtp, Seed([9; 32])) },
             seed: self.gateway_seed,

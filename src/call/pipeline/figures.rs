@@ -1,15 +1,55 @@
 //! What is counted: RTCP, statistics each second, lints, rules that end a call, the summary.
 
-use super::{Out, Pipeline, Seat, Told};
+use super::{Media, Out, Pipeline, Seat, Told};
 use crate::{
     call::Input as CallInput,
-    call::journal::{Body, CallState, InboundStats, Stats, Summary, rounded},
+    call::journal::{Body, CallState, Stats, Summary, rounded},
     call::latency,
     call::lint,
     call::summary::{Outcome, judge},
     clock::Instant,
+    media::codec,
+    media::rtp::mos,
+    media::rtp::report::RemoteReport,
+    media::rtp::xr::VoipMetrics,
+    unit::Mos,
 };
 use std::time::Duration;
+
+impl Media {
+    /// The newest second in the words of RFC 3611.
+    fn voip_metrics(&self) -> VoipMetrics {
+        let newest = &self.newest;
+        let share = |part: u64| part as f64 / newest.expected.max(1) as f64;
+        VoipMetrics {
+            lost: share(newest.lost),
+            discarded: share(newest.late),
+            bursts: self.inbound.bursts(),
+            ptime_ms: f64::from(self.agreed.ptime.ms()),
+            round_trip_ms: self.reporter.rtt_ms(),
+            end_system_ms: f64::from(self.agreed.ptime.ms()),
+            level_dbfs: (newest.packets > 0).then_some(newest.level_dbfs),
+            r: newest.r_factor,
+            mos: newest.mos_lq.zip(newest.mos),
+        }
+    }
+
+    /// What the far end hears of us, by its reports.
+    fn heard_there(&self, remote: RemoteReport, rtt_ms: Option<f64>) -> Option<mos::Estimate> {
+        let codec = codec::by_name(&self.agreed.codec.0)?;
+        let ptime_ms = f64::from(self.agreed.ptime.ms());
+        let delay_ms = rtt_ms.unwrap_or(0.0) / 2.0 + ptime_ms + 2.0 * remote.jitter_ms;
+        #[expect(clippy::cast_possible_truncation, reason = "figures for people")]
+        let (delay_ms, loss_percent) = (delay_ms as f32, remote.loss_percent as f32);
+        Some(mos::estimate(&mos::Line {
+            delay_ms,
+            loss_percent,
+            burst_ratio: 1.0,
+            impairment: codec.impairment,
+            wideband: false,
+        }))
+    }
+}
 
 impl Pipeline {
     pub(super) fn report(&mut self, now: Instant) {
@@ -19,7 +59,13 @@ impl Pipeline {
             return;
         }
         let clock = media.inbound.codec().clock;
-        let bytes = media.reporter.make(now, wall, media.outbound.totals(), media.inbound.stream(), clock);
+        let mut bytes = media.reporter.make(now, wall, media.outbound.totals(), media.inbound.stream(), clock);
+        if let Some(about) = media.inbound.stream().map(|stream| stream.ssrc)
+            && let Some(more) = media.reporter.extended(now, wall, about, &media.voip_metrics())
+        {
+            // Behind the reports in the same compound (RFC 3550 §6.1).
+            bytes.extend(more);
+        }
         let (to, mux) = (media.remote_rtcp, media.agreed.rtcp_mux);
         self.push(Out::Rtcp { to, mux, bytes });
     }
@@ -27,14 +73,28 @@ impl Pipeline {
     pub(super) fn take_stats(&mut self, now: Instant) -> Stats {
         let Some(media) = &mut self.media else { return Stats::default() };
         let remote = media.reporter.latest();
-        let rtt_ms = remote.and_then(|report| report.rtt_ms).map(rounded);
+        let rtt_ms = media.reporter.rtt_ms().map(rounded);
         let mut outbound = media.outbound.take_stats();
         outbound.rtt_ms = rtt_ms;
         outbound.remote_loss_percent = remote.map(|report| rounded(report.loss_percent));
         outbound.remote_jitter_ms = remote.map(|report| rounded(report.jitter_ms));
-        let (srtp_failed, srtp_replayed) = self.srtp.refused();
-        let inbound = media.inbound.take_stats(now.since(media.started_at), rtt_ms);
-        Stats { inbound: InboundStats { srtp_failed, srtp_replayed, ..inbound }, outbound }
+        if let Some(there) = remote.and_then(|remote| media.heard_there(remote, rtt_ms)) {
+            outbound.mos = Some(hundredths(there.mos_cq));
+            outbound.mos_lq = Some(hundredths(there.mos_lq));
+            outbound.r_factor = Some(rounded(f64::from(there.r)));
+        }
+        outbound.remote_mos =
+            media.reporter.remote_metrics().and_then(|metrics| metrics.mos).map(|(_, cq)| rounded(cq));
+        let elapsed = now.since(media.started_at);
+        let echo = media.echo.measure();
+        let mut stats = Stats { inbound: media.inbound.take_stats(elapsed, rtt_ms), outbound };
+        (stats.inbound.srtp_failed, stats.inbound.srtp_replayed) = self.srtp.refused();
+        stats.inbound.echo_delay_ms = echo.map(|echo| rounded(echo.delay.as_secs_f64() * 1_000.0));
+        stats.inbound.echo_loss_db = echo.map(|echo| rounded(f64::from(echo.loss_db)));
+        stats.inbound.double_talk_percent =
+            rounded(media.double_talk.as_secs_f64() * 100.0 / elapsed.as_secs_f64().max(0.001));
+        media.newest.clone_from(&stats.inbound);
+        stats
     }
 
     pub(super) fn stats(&mut self, now: Instant) {
@@ -94,6 +154,7 @@ impl Pipeline {
             agent_connect: self.call.agent_connect(),
             agent_failed: self.call.agent_failed().is_some(),
             first_packet_after: media.first_packet_after,
+            ptimes_ms: (u32::from(media.agreed.ptime.ms()), u32::from(media.inbound.ptime().ms())),
         };
         for found in lint::check(&facts, &mut self.fired) {
             self.record(now, Body::Lint(found));
@@ -162,4 +223,8 @@ impl Pipeline {
         summary.stats = stats;
         summary
     }
+}
+
+fn hundredths(mos: Mos) -> f64 {
+    (f64::from(mos.0) * 100.0).round() / 100.0
 }

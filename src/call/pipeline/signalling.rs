@@ -3,15 +3,18 @@
 use super::{Media, Out, Pipeline, STATS_EVERY, SipAction, formats, placement::Placement};
 use crate::{
     call::Input as CallInput,
-    call::journal::{Body, Level, MediaChange, Note},
+    call::journal::{Body, InboundStats, Level, MediaChange, Note},
     clock::Instant,
     media::codec,
+    media::dsp::echo::EchoMeter,
+    media::dsp::vad::Kind,
     media::inbound,
     media::inbound::Inbound,
     media::outbound,
     media::outbound::Outbound,
     media::recorder::Recorder,
     media::rtp::report::Reporter,
+    media::rtp::xr,
     sip::sdp::Description,
     sip::sdp::crypto::Security,
     sip::sdp::negotiate,
@@ -20,6 +23,7 @@ use crate::{
     sip::sdp::negotiate::Offerable,
     unit::{SampleRate, Ssrc},
 };
+use std::time::Duration;
 
 impl Pipeline {
     pub(super) fn offerable(&self, security: Security) -> Offerable {
@@ -163,6 +167,7 @@ impl Pipeline {
         self.srtp.agreed(now, agreed.secured.as_ref());
         let ours = codec::by_name(&agreed.codec.0).unwrap_or(&codec::CODECS[0]);
         let expected = agreed.flow.receives();
+        let tuning = self.settings.tuning;
         self.expected_media |= expected;
         let settings_in = inbound::Settings {
             codecs: agreed
@@ -170,7 +175,11 @@ impl Pipeline {
                 .iter()
                 .filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?)))
                 .collect(),
-            events: agreed.events_in.iter().map(|(event, clock)| (*event, SampleRate(*clock))).collect(),
+            events: if tuning.dtmf.events() {
+                agreed.events_in.iter().map(|(event, clock)| (*event, SampleRate(*clock))).collect()
+            } else {
+                Vec::new()
+            },
             wanted: self.wanted(),
             described: Some(agreed.remote),
             expected,
@@ -180,7 +189,7 @@ impl Pipeline {
             rate: ours.rate_for(self.settings.agent_speaks),
             fmtp: agreed.fmtp.clone(),
             payload_type: agreed.codec.1,
-            event: agreed.event.map(|(event, clock)| (event, SampleRate(clock))),
+            event: agreed.event.filter(|_| tuning.dtmf.events()).map(|(event, clock)| (event, SampleRate(clock))),
             ptime: agreed.ptime,
             sending: agreed.flow.sends(),
         };
@@ -207,6 +216,10 @@ impl Pipeline {
         } else {
             #[expect(clippy::cast_possible_truncation, reason = "the low half of a random number")]
             let ssrc = Ssrc((self.settings.seed >> 7) as u32);
+            let mut inbound = Inbound::new(now, settings_in, agreed.ptime);
+            if tuning.vad != Kind::Energy {
+                inbound.set_vad(tuning.vad);
+            }
             if self.settings.record {
                 // Wideband is kept; all else would only be larger.
                 let rate = if ours.is_wideband() { SampleRate::HZ_16000 } else { SampleRate::HZ_8000 };
@@ -215,7 +228,7 @@ impl Pipeline {
             let mut outbound = Outbound::new(now, settings_out, ssrc, self.settings.seed.rotate_left(17));
             outbound.set_prebuffer(self.settings.prebuffer);
             self.media = Some(Media {
-                inbound: Inbound::new(now, settings_in, agreed.ptime),
+                inbound,
                 outbound,
                 reporter: Reporter::new(now, ssrc, format!("{:012x}", self.settings.seed >> 16)),
                 remote: agreed.remote,
@@ -224,10 +237,18 @@ impl Pipeline {
                 placement: Placement::default(),
                 first_packet_after: None,
                 source_changes: 0,
+                echo: EchoMeter::default(),
+                double_talk: Duration::ZERO,
+                newest: InboundStats::default(),
                 agreed,
             });
             self.next_stats_at = now + STATS_EVERY;
             self.begin_tones(now);
+        }
+        if let Some(media) = &mut self.media {
+            media.inbound.set_tones(tuning.dtmf.tones(!media.agreed.events_in.is_empty()));
+            media.outbound.set_tones(tuning.dtmf.tones(media.agreed.event.is_some()));
+            media.reporter.set_wanted(media.agreed.rtcp_xr.as_deref().map(xr::Wanted::parse).unwrap_or_default());
         }
         self.record(now, Body::Media(change));
     }

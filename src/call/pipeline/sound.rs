@@ -149,6 +149,7 @@ impl Pipeline {
         samples: &[i16],
     ) {
         let Some(media) = &mut self.media else { return };
+        media.echo.heard(at, rate.duration_of(samples.len()), samples);
         if let Some(recorder) = &mut self.recorder {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
             let place = media.place(at, position, rate, recorder.rate(), concealed);
@@ -224,6 +225,11 @@ impl Pipeline {
             let mut datagram = self.spare_datagrams.pop().unwrap_or_default();
             let ticked = media.outbound.tick(now, &mut datagram);
             if ticked.sent {
+                let length = media.agreed.ptime.duration();
+                media.echo.sent(now, length, media.outbound.played());
+                if ticked.voice && media.inbound.is_speaking() && is_voice(media.outbound.played()) {
+                    media.double_talk += length;
+                }
                 if self.settings.we_are_caller
                     && ticked.voice
                     && self.background.is_none()

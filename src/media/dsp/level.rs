@@ -8,7 +8,15 @@ pub struct LevelMeter {
     squares: f64,
     samples: u64,
     peak: u16,
+    /// Samples at full scale in a row, now.
+    full: u32,
+    clipped: u64,
 }
+
+/// At or above this a sample is at full scale: 0.98, which is the loudest code of G.711 and above.
+const FULL_SCALE: u16 = 32_112;
+/// So many in a row are clipped; a voice touches the edge for less.
+const CLIPPED_RUN: u32 = 3;
 
 impl LevelMeter {
     /// Takes in `samples`; gives their mean square.
@@ -21,6 +29,8 @@ impl LevelMeter {
         for sample in samples {
             squares += i64::from(i32::from(*sample) * i32::from(*sample));
             peak = peak.max(sample.unsigned_abs());
+            self.full = if sample.unsigned_abs() >= FULL_SCALE { self.full + 1 } else { 0 };
+            self.clipped += u64::from(self.full == CLIPPED_RUN);
         }
         self.squares += squares as f64;
         self.samples += samples.len() as u64;
@@ -40,6 +50,12 @@ impl LevelMeter {
         level
     }
 
+    /// Runs of at least three samples at full scale since the start.
+    #[must_use]
+    pub const fn clipped(&self) -> u64 {
+        self.clipped
+    }
+
     /// Loudest sample since the start.
     #[must_use]
     pub fn peak(&self) -> DbFs {
@@ -56,6 +72,11 @@ mod tests {
         let mut meter = LevelMeter::default();
         meter.add(&[i16::MIN; 160]);
         assert!(meter.take_level().0.abs() < 0.01);
+        assert_eq!(meter.clipped(), 1, "one run");
+        meter.add(&[0; 160]);
+        meter.add(&[32_767, 32_767, 0, -32_768]);
+        assert_eq!(meter.clipped(), 1, "two in a row are a loud voice");
+        meter.take_level();
         meter.add(&[0; 160]);
         assert_eq!(meter.take_level(), DbFs::SILENCE);
         assert!(meter.peak().0.abs() < 0.01);

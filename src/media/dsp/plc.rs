@@ -12,15 +12,17 @@ pub struct Concealer {
     history: Vec<i16>,
     /// Samples made up since the last good one.
     concealed: usize,
-    /// Pitch period found when the loss began.
-    period: usize,
+    /// One pitch period, found when the loss began; its end leads into its beginning.
+    cycle: Vec<i16>,
+    /// Step from the last good sample to the cycle; spread over the first 2.5 ms instead of clicking.
+    step: f32,
 }
 
 impl Concealer {
     /// A concealer for sound at `rate`.
     #[must_use]
     pub fn new(rate: SampleRate) -> Self {
-        Self { rate, history: Vec::new(), concealed: 0, period: 0 }
+        Self { rate, history: Vec::new(), concealed: 0, cycle: Vec::new(), step: 0.0 }
     }
 
     /// Takes in good samples; softens the seam if they follow made-up ones.
@@ -43,7 +45,7 @@ impl Concealer {
     /// Appends `count` made-up samples.
     pub fn conceal(&mut self, count: usize, samples: &mut Vec<i16>) {
         if self.concealed == 0 {
-            self.period = self.pitch_period();
+            self.make_cycle();
         }
         for _ in 0..count {
             let sample = self.next_sample();
@@ -51,18 +53,48 @@ impl Concealer {
         }
     }
 
+    /// Whether the next made-up sample would be silence: nothing was heard yet, or the fade is over.
+    #[must_use]
+    pub const fn is_spent(&self) -> bool {
+        self.history.is_empty() || self.concealed >= self.ms(60)
+    }
+
     fn next_sample(&mut self) -> i16 {
         let (full, end) = (self.ms(10), self.ms(60));
         let n = self.concealed;
         self.concealed += 1;
-        if n >= end || self.period == 0 {
+        if n >= end || self.cycle.is_empty() {
             return 0;
         }
         let gain = if n < full { 1.0 } else { 1.0 - (n - full) as f32 / (end - full) as f32 };
-        let at = self.history.len() - self.period + n % self.period;
-        #[expect(clippy::cast_possible_truncation, reason = "gain is at most 1")]
-        let sample = (f32::from(self.history[at]) * gain) as i16;
+        let seam = self.seam();
+        let step = if n < seam { self.step * (1.0 - n as f32 / seam as f32) } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let sample = ((f32::from(self.cycle[n % self.cycle.len()]) + step) * gain) as i16;
         sample
+    }
+
+    const fn seam(&self) -> usize {
+        self.ms(5) / 2
+    }
+
+    fn make_cycle(&mut self) {
+        let period = self.pitch_period();
+        let from = self.history.len() - period;
+        self.cycle.clear();
+        self.cycle.extend_from_slice(&self.history[from..]);
+        self.step = 0.0;
+        let Some(last) = self.history.last().copied().filter(|_| from > 0) else { return };
+        self.step = f32::from(last) - f32::from(self.history[from - 1]);
+        // The end of the period fades into what led to its beginning, so that repeating it has no seam.
+        let seam = self.seam().min(from).min(period);
+        for n in 0..seam {
+            let share = (n + 1) as f32 / seam as f32;
+            let (own, before) = (f32::from(self.cycle[period - seam + n]), f32::from(self.history[from - seam + n]));
+            #[expect(clippy::cast_possible_truncation, reason = "between two samples")]
+            let mixed = (own * (1.0 - share) + before * share) as i16;
+            self.cycle[period - seam + n] = mixed;
+        }
     }
 
     /// The lag from 2.5 to 15 ms at which the history looks most like itself.

@@ -1,9 +1,10 @@
-//! Speech or not, every 10 ms, from energy over an adaptive floor.
+//! Speech or not, every 10 ms, from energy over an adaptive floor, or from a network behind such a gate.
 //!
 //! Says when speech began and when it ended, on the clock of the packets that carried it. It decides turns of
 //! the offline agents and marks the ends of silence that latency is measured from; a provider's own detector
 //! decides its turns.
 
+use super::neural::Neural;
 use crate::{clock::Instant, unit::SampleRate};
 use std::time::Duration;
 
@@ -16,10 +17,28 @@ pub enum SpeechEdge {
     Ended(Instant),
 }
 
-/// One direction's detector.
-#[derive(Clone, Debug)]
+/// By what voice is told from noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Level over the noise floor: costs nothing, and takes every loud noise for a voice.
+    #[default]
+    Energy,
+    /// A neural network behind a lower gate: some 0.4 ms of CPU for a second of sound.
+    Neural,
+}
+
+impl Kind {
+    /// Its names in the configuration.
+    pub const NAMES: [(&str, Self); 2] = [("energy", Self::Energy), ("neural", Self::Neural)];
+}
+
+/// One direction's detector. It decides every 10 ms.
+#[derive(Debug)]
 pub struct Detector {
     rate: SampleRate,
+    neural: Option<Neural>,
+    /// What the network says of the newest 16 ms.
+    score: f32,
     /// Mean squares of up to 10 ms that is not complete yet.
     partial_squares: i64,
     partial_samples: usize,
@@ -44,12 +63,26 @@ impl Detector {
     const OVER_FLOOR_DB: f32 = 12.0;
     /// Nothing below this is voice.
     const GATE_DB: f32 = -52.0;
+    /// The same where a network decides: these only keep it from inventing voices in near silence.
+    const NEURAL_OVER_FLOOR_DB: f32 = 4.0;
+    const NEURAL_GATE_DB: f32 = -58.0;
+    /// Voice, and surely no voice (then the floor may be learnt).
+    const SCORE_VOICE: f32 = 0.5;
+    const SCORE_NOISE: f32 = 0.3;
+
+    /// A detector for sound at `rate`, by its level.
+    #[must_use]
+    pub fn new(rate: SampleRate) -> Self {
+        Self::of_kind(rate, Kind::Energy)
+    }
 
     /// A detector for sound at `rate`.
     #[must_use]
-    pub const fn new(rate: SampleRate) -> Self {
+    pub fn of_kind(rate: SampleRate, kind: Kind) -> Self {
         Self {
             rate,
+            neural: if kind == Kind::Neural { Neural::new(rate) } else { None },
+            score: 0.0,
             partial_squares: 0,
             partial_samples: 0,
             floor_db: -65.0,
@@ -63,8 +96,9 @@ impl Detector {
     }
 
     /// The sound goes on at another rate.
-    pub const fn set_rate(&mut self, rate: SampleRate) {
+    pub fn set_rate(&mut self, rate: SampleRate) {
         self.rate = rate;
+        self.neural = self.neural.take().and_then(|_| Neural::new(rate));
         self.partial_squares = 0;
         self.partial_samples = 0;
     }
@@ -73,6 +107,9 @@ impl Detector {
     pub fn add(&mut self, at: Instant, samples: &[i16]) -> Option<SpeechEdge> {
         let step_samples = (self.rate.0 / 100) as usize;
         let mut edge = None;
+        if let Some(neural) = &mut self.neural {
+            self.score = neural.add(samples);
+        }
         for sample in samples {
             self.partial_squares += i64::from(i32::from(*sample) * i32::from(*sample));
             self.partial_samples += 1;
@@ -111,10 +148,18 @@ impl Detector {
     }
 
     fn step(&mut self, at: Instant, level_db: f32) -> Option<SpeechEdge> {
-        let voiced = level_db > (self.floor_db + Self::OVER_FLOOR_DB).max(Self::GATE_DB);
+        let voiced = if self.neural.is_some() {
+            let gate = (self.floor_db + Self::NEURAL_OVER_FLOOR_DB).max(Self::NEURAL_GATE_DB);
+            self.score >= Self::SCORE_VOICE && level_db > gate
+        } else {
+            level_db > (self.floor_db + Self::OVER_FLOOR_DB).max(Self::GATE_DB)
+        };
+        let learns = self.neural.is_none() || self.score < Self::SCORE_NOISE;
         // The floor falls fast and rises slowly (3 dB a second), so that speech does not lift it much.
         self.floor_db = if level_db < self.floor_db {
             self.floor_db + (level_db - self.floor_db) * 0.2
+        } else if !learns {
+            self.floor_db
         } else {
             self.floor_db + 0.03_f32.min(level_db - self.floor_db)
         }

@@ -2,12 +2,16 @@
 //!
 //! Owns the report interval and the round-trip calculation. Every few seconds, so it may allocate.
 
-use super::stats::StreamStats;
+use super::{
+    stats::StreamStats,
+    xr::{self, VoipMetrics, Wanted},
+};
 use crate::{
     clock::{Instant, WallTime},
     unit::{SampleRate, Ssrc},
 };
 use rtcp::{
+    extended_report::ExtendedReport,
     goodbye::Goodbye,
     packet::Packet,
     receiver_report::ReceiverReport,
@@ -51,6 +55,13 @@ pub struct Reporter {
     /// Middle 32 bits of the last report's NTP time, and when it came.
     last_sender_report: Option<(u32, Instant)>,
     latest: Option<RemoteReport>,
+    /// What the far end wants of RFC 3611.
+    wanted: Wanted,
+    /// What it said last: its measure of us, its clock and when that came.
+    remote_metrics: Option<VoipMetrics>,
+    reference: Option<(u32, Instant)>,
+    /// Round trip by its answer to our receiver reference time, for those who send no sound.
+    xr_rtt_ms: Option<f64>,
     said_goodbye: bool,
 }
 
@@ -67,6 +78,10 @@ impl Reporter {
             next_at: now + interval / 2,
             last_sender_report: None,
             latest: None,
+            wanted: Wanted::default(),
+            remote_metrics: None,
+            reference: None,
+            xr_rtt_ms: None,
             said_goodbye: false,
         }
     }
@@ -75,6 +90,36 @@ impl Reporter {
     #[must_use]
     pub const fn timeout(&self) -> Instant {
         self.next_at
+    }
+
+    /// The far end's description asks for these extended reports.
+    pub const fn set_wanted(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+    }
+
+    /// What the far end measured of our stream, by RFC 3611.
+    #[must_use]
+    pub const fn remote_metrics(&self) -> Option<VoipMetrics> {
+        self.remote_metrics
+    }
+
+    /// The extended report that goes with [`Self::make`]'s, if the far end wants one.
+    #[must_use]
+    pub fn extended(&self, now: Instant, wall: WallTime, about: Ssrc, metrics: &VoipMetrics) -> Option<Vec<u8>> {
+        let heard = self.reference.map(|(stamp, at)| (stamp, delay_of(now, at)));
+        if self.wanted == Wanted::default() && heard.is_none() {
+            return None;
+        }
+        let metrics = self.wanted.voip_metrics.then_some(metrics);
+        let reference = self.wanted.round_trip.then(|| wall.ntp());
+        let report: Box<dyn Packet> = Box::new(xr::make(self.ssrc.0, about.0, metrics, reference, heard));
+        rtcp::packet::marshal(&[report]).map(|bytes| bytes.to_vec()).ok()
+    }
+
+    /// Round trip: by our sender reports, else by our receiver reference times.
+    #[must_use]
+    pub fn rtt_ms(&self) -> Option<f64> {
+        self.latest.and_then(|report| report.rtt_ms).or(self.xr_rtt_ms)
     }
 
     /// What the far end said last.
@@ -141,10 +186,8 @@ impl Reporter {
     }
 
     fn reception(&self, now: Instant, stats: &mut StreamStats, clock: SampleRate) -> ReceptionReport {
-        let (last_sender_report, delay) = self.last_sender_report.map_or((0, 0), |(stamp, at)| {
-            let delay = now.since(at).as_nanos() * 65_536 / 1_000_000_000;
-            (stamp, u32::try_from(delay).unwrap_or(u32::MAX))
-        });
+        let (last_sender_report, delay) =
+            self.last_sender_report.map_or((0, 0), |(stamp, at)| (stamp, delay_of(now, at)));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "jitter is small and positive")]
         let jitter = (stats.jitter_ms().0 * f64::from(clock.0) / 1_000.0) as u32;
         ReceptionReport {
@@ -170,6 +213,9 @@ impl Reporter {
                 &report.reports
             } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
                 &report.reports
+            } else if let Some(report) = any.downcast_ref::<ExtendedReport>() {
+                self.extended_said(now, wall, report);
+                continue;
             } else {
                 self.said_goodbye |= any.is::<Goodbye>();
                 continue;
@@ -180,22 +226,41 @@ impl Reporter {
         }
         true
     }
+
+    fn extended_said(&mut self, now: Instant, wall: WallTime, report: &ExtendedReport) {
+        let said = xr::read(report, self.ssrc.0);
+        self.remote_metrics = said.metrics.or(self.remote_metrics);
+        self.reference = said.reference.map(|stamp| (stamp, now)).or(self.reference);
+        if let Some((stamp, delay)) = said.answer {
+            self.xr_rtt_ms = round_trip_ms(wall, stamp, delay).or(self.xr_rtt_ms);
+        }
+    }
+}
+
+/// From `at` to `now` in 1/65,536 s.
+fn delay_of(now: Instant, at: Instant) -> u32 {
+    u32::try_from(now.since(at).as_nanos() * 65_536 / 1_000_000_000).unwrap_or(u32::MAX)
+}
+
+/// From our stamp that was answered `delay` after it had arrived; none if that was a minute ago or more.
+fn round_trip_ms(wall: WallTime, stamp: u32, delay: u32) -> Option<f64> {
+    #[expect(clippy::cast_possible_truncation, reason = "the middle 32 bits")]
+    let arrival = (wall.ntp() >> 16) as u32;
+    let span = arrival.wrapping_sub(stamp).wrapping_sub(delay);
+    // A negative span is a clock that was set back or rounding: no round trip is that fast.
+    let rtt_ms = if span > u32::MAX / 2 { 0.0 } else { f64::from(span) * 1_000.0 / 65_536.0 };
+    (rtt_ms < 60_000.0).then_some(rtt_ms)
 }
 
 fn read_report(wall: WallTime, report: &ReceptionReport, clock: SampleRate) -> RemoteReport {
-    let rtt_ms = (report.last_sender_report != 0).then(|| {
-        #[expect(clippy::cast_possible_truncation, reason = "the middle 32 bits")]
-        let arrival = (wall.ntp() >> 16) as u32;
-        let span = arrival.wrapping_sub(report.last_sender_report).wrapping_sub(report.delay);
-        // A negative span is a clock that was set back or rounding: no round trip is that fast.
-        if span > u32::MAX / 2 { 0.0 } else { f64::from(span) * 1_000.0 / 65_536.0 }
-    });
+    let stamp = Some(report.last_sender_report).filter(|stamp| *stamp != 0);
+    let rtt_ms = stamp.and_then(|stamp| round_trip_ms(wall, stamp, report.delay));
     let lost = if report.total_lost > 0x7f_ffff { 0 } else { report.total_lost };
     RemoteReport {
         loss_percent: f64::from(report.fraction_lost) * 100.0 / 256.0,
         lost,
         jitter_ms: f64::from(report.jitter) * 1_000.0 / f64::from(clock.0.max(1)),
-        rtt_ms: rtt_ms.filter(|rtt| *rtt < 60_000.0),
+        rtt_ms,
     }
 }
 
@@ -229,6 +294,29 @@ mod tests {
         let rtt = a.latest().and_then(|report| report.rtt_ms).unwrap();
         assert!((rtt - 60.0).abs() < 0.1, "{rtt}");
         assert!(a.handle(start, wall, &b.goodbye(), clock) && a.said_goodbye());
+    }
+
+    #[test]
+    fn one_who_only_listens_learns_the_round_trip_and_what_the_other_hears() {
+        let start = Instant::from_millis(1_000);
+        let wall = WallTime(1_700_000_000_000_000);
+        let ms = Duration::from_millis;
+        let mut a = Reporter::new(start, Ssrc(1), "a".into());
+        let mut b = Reporter::new(start, Ssrc(2), "b".into());
+        let metrics = VoipMetrics { lost: 0.25, r: Some(60.0), mos: Some((3.2, 3.1)), ..VoipMetrics::default() };
+        assert_eq!(a.extended(start, wall, Ssrc(2), &metrics), None, "nobody asked");
+        a.set_wanted(Wanted::parse("rcvr-rtt=all voip-metrics"));
+        let mut first = a.make(start, wall, None, None, SampleRate::HZ_8000);
+        first.extend(a.extended(start, wall, Ssrc(2), &metrics).unwrap());
+        assert!(b.handle(start + ms(25), wall.after(ms(25)), &first, SampleRate::HZ_8000));
+        assert_eq!(b.remote_metrics().map(|heard| (heard.lost, heard.mos)), Some((0.25, Some((3.2, 3.1)))));
+        // It did not ask for metrics, but whoever tells us its clock is answered.
+        let mut answer = b.make(start + ms(525), wall.after(ms(525)), None, None, SampleRate::HZ_8000);
+        answer.extend(b.extended(start + ms(525), wall.after(ms(525)), Ssrc(1), &metrics).unwrap());
+        assert!(a.handle(start + ms(550), wall.after(ms(550)), &answer, SampleRate::HZ_8000));
+        let rtt = a.rtt_ms().unwrap();
+        assert!((rtt - 50.0).abs() < 0.1, "{rtt}");
+        assert_eq!(a.remote_metrics(), None);
     }
 
     #[test]

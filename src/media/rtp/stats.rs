@@ -2,7 +2,7 @@
 //!
 //! Fed with every packet as it arrives, before any reordering, so that the figures are the network's.
 
-use super::packet::Packet;
+use super::{drift::DriftMeter, packet::Packet};
 use crate::{
     clock::Instant,
     unit::{SampleRate, Ssrc},
@@ -275,51 +275,6 @@ impl StreamStats {
         let expected = expected.saturating_sub(expected_before);
         let lost = expected.saturating_sub(self.received.saturating_sub(received_before));
         (lost * 256).checked_div(expected).map_or(0, |fraction| u8::try_from(fraction).unwrap_or(255))
-    }
-}
-
-/// Least squares of media time over arrival time, per second of arrivals' earliest packet.
-#[derive(Clone, Debug, Default)]
-struct DriftMeter {
-    origin: Option<(Instant, u64)>,
-    count: f64,
-    sum_x: f64,
-    sum_y: f64,
-    sum_xx: f64,
-    sum_xy: f64,
-    second: u64,
-    earliest: Option<(f64, f64)>,
-}
-
-impl DriftMeter {
-    fn add(&mut self, at: Instant, timestamp: u64, clock: SampleRate) {
-        let (origin, first) = *self.origin.get_or_insert((at, timestamp));
-        let arrival_s = at.signed_ms_since(origin) / 1_000.0;
-        let media_s = (timestamp as f64 - first as f64) / f64::from(clock.0.max(1));
-        // The packet with the least delay of a second says most about the clocks.
-        let second = at.since(origin).as_secs();
-        if second != self.second {
-            self.second = second;
-            if let Some((x, y)) = self.earliest.take() {
-                self.count += 1.0;
-                self.sum_x += x;
-                self.sum_y += y;
-                self.sum_xx += x * x;
-                self.sum_xy += x * y;
-            }
-        }
-        let lead = media_s - arrival_s;
-        if self.earliest.is_none_or(|(_, best)| lead > best) {
-            self.earliest = Some((arrival_s, lead));
-        }
-    }
-
-    fn ppm(&self) -> Option<f64> {
-        if self.count < 60.0 {
-            return None;
-        }
-        let spread = self.count * self.sum_xx - self.sum_x * self.sum_x;
-        (spread > 0.0).then(|| (self.count * self.sum_xy - self.sum_x * self.sum_y) / spread * 1e6)
     }
 }
 

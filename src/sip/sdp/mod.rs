@@ -106,6 +106,8 @@ pub struct Media {
     pub rtcp_mux: bool,
     /// Values of `a=crypto`, unread: they hold keys.
     pub crypto: Vec<String>,
+    /// `a=rtcp-xr` (RFC 3611 §5): what the describing side wants to be told.
+    pub rtcp_xr: Option<String>,
 }
 
 impl Description {
@@ -152,6 +154,7 @@ fn read_media(
         rtcp_port: None,
         rtcp_mux: false,
         crypto: Vec::new(),
+        rtcp_xr: None,
     };
     for attribute in &media.attributes {
         let value = attribute.value.as_deref().unwrap_or_default().trim();
@@ -165,6 +168,7 @@ fn read_media(
             "rtcp" => read.rtcp_port = value.split(' ').next().and_then(|port| port.parse().ok()),
             "rtcp-mux" => read.rtcp_mux = true,
             "crypto" => read.crypto.push(value.to_owned()),
+            "rtcp-xr" => read.rtcp_xr = Some(attribute.value.clone().unwrap_or_default()),
             key => read.flow = Flow::from_name(key).unwrap_or(read.flow),
         }
     }

@@ -88,6 +88,8 @@ pub struct Agreed {
     pub remote_rtcp: SocketAddr,
     /// RTCP comes and goes on the RTP port.
     pub rtcp_mux: bool,
+    /// Extended reports that the far end wants (RFC 3611 §5), as it wrote them.
+    pub rtcp_xr: Option<String>,
     /// Our direction.
     pub flow: Flow,
     /// Keys of SRTP; none is plain RTP.
@@ -97,6 +99,8 @@ pub struct Agreed {
 /// Payload types that we give telephone-event at 8 kHz, and at other clocks, in our offers.
 const EVENT: u8 = 101;
 const EVENTS_ELSEWHERE: std::ops::RangeInclusive<u8> = 102..=110;
+/// Extended reports that we read (RFC 3611 §5).
+const RTCP_XR: &str = "a=rtcp-xr:rcvr-rtt=all voip-metrics\r\n";
 
 /// Why there is no agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +176,7 @@ pub fn offer(can: &Offerable, local: &Local) -> String {
     }
     write_events(&mut text, &events);
     let flow = if local.hold { Flow::SendOnly } else { Flow::SendRecv };
-    let _ = write!(text, "a=ptime:{}\r\na=rtcp-mux\r\na={}\r\n", can.ptime.ms(), flow.name());
+    let _ = write!(text, "a=ptime:{}\r\na=rtcp-mux\r\n{RTCP_XR}a={}\r\n", can.ptime.ms(), flow.name());
     text
 }
 
@@ -269,6 +273,7 @@ fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refuse
         remote,
         remote_rtcp,
         rtcp_mux: media.rtcp_mux,
+        rtcp_xr: media.rtcp_xr.clone(),
         // §6.1: sendonly is answered with recvonly, and so on.
         flow: Flow::of(media.flow.receives(), media.flow.sends() && !local.hold),
         secured: None,
@@ -336,6 +341,9 @@ fn write_audio(text: &mut String, agreed: &Agreed, offered: &Media, can: &Offera
     let _ = write!(text, "a=ptime:{}\r\n", agreed.ptime.ms());
     if agreed.rtcp_mux {
         text.push_str("a=rtcp-mux\r\n");
+    }
+    if agreed.rtcp_xr.is_some() {
+        text.push_str(RTCP_XR);
     }
     let _ = write!(text, "a={}\r\n", agreed.flow.name());
 }
@@ -406,6 +414,16 @@ mod tests {
         let offer = description("m=audio 4000 RTP/AVP 120\r\na=rtpmap:120 PCMA/8000\r\n");
         assert_eq!(answer(&offer, &can(), &local()).unwrap().0.codec.1, PayloadType(120));
         assert_eq!(answer(&description(""), &can(), &local()).unwrap_err(), Refused::NoAudio);
+    }
+
+    #[test]
+    fn extended_reports_are_answered_when_they_are_asked_for() {
+        let asked = description("m=audio 4000 RTP/AVP 0\r\na=rtcp-xr:voip-metrics\r\n");
+        let (agreed, text) = answer(&asked, &can(), &local()).unwrap();
+        assert_eq!(agreed.rtcp_xr.as_deref(), Some("voip-metrics"));
+        assert!(text.contains(RTCP_XR));
+        let (agreed, text) = answer(&description("m=audio 4000 RTP/AVP 0\r\n"), &can(), &local()).unwrap();
+        assert!(agreed.rtcp_xr.is_none() && !text.contains("rtcp-xr"));
     }
 
     #[test]

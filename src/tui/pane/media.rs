@@ -84,7 +84,7 @@ fn table(view: &SessionView, model: &Model, width: usize) -> Vec<Line<'static>> 
         ("jitter", got(jitter), format!("remote says {}", with_unit(outbound.remote_jitter_ms, 1, " ms"))),
         ("buffer", got(format!("concealed {:.1}%", inbound.concealed_percent)), gave(queue)),
         ("level", got(level), gave(format!("{:.0} dBFS", outbound.level_dbfs))),
-        ("MOS-CQ est", with_unit(inbound.mos, 1, ""), unknown()),
+        ("MOS-CQ est", quality(inbound.mos, inbound.r_factor), quality(outbound.mos, outbound.r_factor)),
         ("rtt", unknown(), with_unit(outbound.rtt_ms, 0, " ms")),
         ("late/dup", got(late), gave(format!("late ticks {}", outbound.late_ticks))),
         ("talk", got(format!("{:.0}%", inbound.talk_percent)), gave(format!("{:.0}%", outbound.talk_percent))),
@@ -104,6 +104,11 @@ fn table(view: &SessionView, model: &Model, width: usize) -> Vec<Line<'static>> 
         ]));
     }
     lines
+}
+
+fn quality(mos: Option<f64>, r_factor: Option<f64>) -> String {
+    let r = r_factor.map_or_else(String::new, |r| format!("  R {r:.0}"));
+    format!("{}{r}", with_unit(mos, 1, ""))
 }
 
 fn or_unknown(text: &str) -> String {
