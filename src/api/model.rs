@@ -6,8 +6,8 @@
 pub use crate::call::latency::percentile;
 use crate::{
     call::journal::{
-        Body, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange, OutboundStats, Record,
-        RecordingState, SipMessage, Summary, Turn, Who,
+        Body, BridgeState, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange,
+        OutboundStats, Record, RecordingState, SipMessage, Summary, Turn, Who,
     },
     redact::Pii,
     unit::{CallId, TurnId},
@@ -176,6 +176,9 @@ pub struct SessionView {
     /// When it was answered.
     #[serde(default)]
     pub answered_at: Option<f64>,
+    /// The session of the leg that this one is bridged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridged_to: Option<CallId>,
     /// What media was agreed on.
     #[serde(default)]
     pub media: Option<MediaChange>,
@@ -301,6 +304,10 @@ impl SessionView {
                 if change.state != RecordingState::Tone {
                     self.recording_paused = change.state == RecordingState::Paused;
                 }
+                true
+            }
+            Body::Bridge(change) => {
+                self.bridged_to = change.peer.filter(|_| change.state != BridgeState::Failed);
                 true
             }
             Body::Sip(_) | Body::Agent(_) | Body::Note(_) => true,

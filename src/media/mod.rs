@@ -13,4 +13,5 @@ pub mod file;
 pub mod inbound;
 pub mod outbound;
 pub mod recorder;
+pub mod relay;
 pub mod rtp;

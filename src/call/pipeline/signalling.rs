@@ -230,5 +230,6 @@ impl Pipeline {
             self.begin_tones(now);
         }
         self.record(now, Body::Media(change));
+        self.hear_far();
     }
 }
