@@ -179,6 +179,7 @@ impl Plan {
             owner: Owner::Offline,
             prebuffer: Duration::ZERO,
             early: Early::Off,
+            codecs: None,
             what: What::Far,
         }
     }
