@@ -43,6 +43,7 @@ fn pipeline() -> Pipeline {
             max_duration: Duration::from_hours(2_000),
             ring_max: Duration::from_secs(30),
             early: call::Early::Off,
+            waits: false,
         },
         header: Header::default(),
         wall: WallTime(0),

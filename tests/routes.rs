@@ -71,8 +71,8 @@ fn the_winner_is_named_and_the_others_say_why_not() {
     for words in ["refused with 404", "nearest closed", "was Mon 09:00"] {
         assert!(monday.stdout.contains(words), "no {words:?} in\n{}", monday.stdout);
     }
-    let users = ask(&home, &["--to", "300"]).exits(4);
-    assert!(users.stdout.contains("refused with 501: bridging is not there yet"), "{}", users.stdout);
+    let users = ask(&home, &["--to", "300"]).exits(0);
+    assert!(users.stdout.contains("rule users: user alice"), "{}", users.stdout);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn mistakes_in_rules_are_found_before_any_call() {
     check("[[routes]]\nname = 'all'\nagent = 'echo'\n[[routes]]\nname = 'late'\nuser = 'bob'").exits(0).says(&[
         "warning: rule late: never reached",
         "rule all",
-        "bridging is not there yet",
+        "rule late: there is no user bob in [users]",
     ]);
     let shown = home.run(&["config", "show", "routes.2.name"]).exits(0).stdout;
     assert!(shown.contains("late") && shown.contains("voxgw.toml line 5"), "{shown}");
@@ -129,7 +129,7 @@ fn calls_go_where_the_rules_say() {
     let home = home();
     let gateway = home.serve("echo", &[]);
     let said = gateway.running.stderr();
-    for words in ["by rule: blocked, closed, desk", "--agent echo answers nothing", "bridging is not there yet"] {
+    for words in ["by rule: blocked, closed, desk", "--agent echo answers nothing", "there is no user alice"] {
         assert!(said.contains(words), "no {words:?} in\n{said}");
     }
     let target = |number: &str| format!("sip:{number}@127.0.0.1:{}", gateway.udp);
@@ -153,7 +153,7 @@ fn calls_go_where_the_rules_say() {
     refused("%31%30%30", "1301", 403, "rule blocked");
     // Which one is the nearest depends on the day: `closed` has a time.
     refused("555", "77", 404, "no rule matched; the nearest is ");
-    refused("301", "77", 501, "rule users: bridging is not there yet");
+    refused("301", "77", 480, "rule users: user alice has no telephone registered here");
     let shown = home.dial(&target("100"), &["--silence", "--from", "sip:1301@127.0.0.1"]).exits(4);
     assert!(format!("{}{}", shown.stdout, shown.stderr).contains("rule blocked"), "{shown:?}");
 

@@ -55,6 +55,8 @@ pub enum What {
     Remote(Arc<RemotePlan>),
     /// `dial --play` and `--silence`.
     Play(PlayPlan),
+    /// Nobody: the other leg of a bridge is heard.
+    Far,
 }
 
 /// Where a provider is and what it is told.
@@ -168,6 +170,20 @@ impl Plan {
         }
     }
 
+    /// The plan of a leg that is bridged to another, called `name` in its journal.
+    #[must_use]
+    pub fn far(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            barge_in: BargeIn::Off,
+            owner: Owner::Offline,
+            prebuffer: Duration::ZERO,
+            early: Early::Off,
+            codecs: None,
+            what: What::Far,
+        }
+    }
+
     /// An offline agent for one call; none if it is remote.
     #[must_use]
     pub fn local(&self) -> Option<Box<dyn LocalAgent>> {
@@ -178,7 +194,7 @@ impl Plan {
                 let player = Play::new(play.files.clone(), play.digits.clone(), play.start_after, play.hang_up_after);
                 Box::new(player.waiting(play.waits_to_begin, play.waits_to_end))
             }
-            What::Remote(_) => return None,
+            What::Remote(_) | What::Far => return None,
         })
     }
 
@@ -187,7 +203,7 @@ impl Plan {
     pub fn speaks(&self) -> SampleRate {
         match &self.what {
             What::Remote(remote) => remote.provider.speaks.unwrap_or_else(|| remote.hears()),
-            What::Echo { .. } | What::Scripted(_) | What::Play(_) => SampleRate::HZ_16000,
+            What::Echo { .. } | What::Scripted(_) | What::Play(_) | What::Far => SampleRate::HZ_16000,
         }
     }
 

@@ -6,8 +6,8 @@
 pub use crate::call::latency::percentile;
 use crate::{
     call::journal::{
-        Body, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange, OutboundStats, Record,
-        RecordingState, SipMessage, Summary, Turn, Who,
+        Body, BridgeState, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange,
+        OutboundStats, Record, RecordingState, SipMessage, Summary, Turn, Who,
     },
     redact::Pii,
     unit::{CallId, TurnId},
@@ -176,6 +176,9 @@ pub struct SessionView {
     /// When it was answered.
     #[serde(default)]
     pub answered_at: Option<f64>,
+    /// The session of the leg that this one is bridged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridged_to: Option<CallId>,
     /// What media was agreed on.
     #[serde(default)]
     pub media: Option<MediaChange>,
@@ -303,6 +306,10 @@ impl SessionView {
                 }
                 true
             }
+            Body::Bridge(change) => {
+                self.bridged_to = change.peer.filter(|_| change.state != BridgeState::Failed);
+                true
+            }
             Body::Sip(_) | Body::Agent(_) | Body::Note(_) => true,
             Body::Unknown => false,
         };
@@ -388,6 +395,7 @@ impl SessionView {
 /// One line of the event stream, `GET /v1/events`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are records")]
 pub enum StreamItem {
     /// Always first.
     Snapshot(Box<Snapshot>),

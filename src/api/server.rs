@@ -168,6 +168,7 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}/resume", post(resume))
         .route("/v1/sessions/{call}/transfer", post(transfer))
         .route("/v1/sessions/{call}/recording", post(recording))
+        .route("/v1/sessions/{call}/bridge", post(bridge))
         .route("/v1/calls", post(place))
         .route("/v1/messages", post(write))
         .route("/v1/join-tokens", post(mint))
@@ -393,6 +394,33 @@ async fn transfer(State(handle): State<Handle>, PathPart(call): PathPart<String>
     match call.parse::<CallId>() {
         Ok(id) if handle.transfer(id, to).await => StatusCode::ACCEPTED.into_response(),
         _ => unknown_call(&call),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutThrough {
+    to: String,
+    trunk: Option<String>,
+}
+
+/// Puts an agent's caller through to a person; the answer names the new leg's session.
+async fn bridge(State(handle): State<Handle>, PathPart(call): PathPart<String>, body: Arrived) -> Response {
+    let wish: PutThrough = match required(body, "{\"to\":\"alice\"}") {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    if whom(&wish.to).is_none_or(|to| !to.host.is_empty()) {
+        return problem(StatusCode::BAD_REQUEST, "to is a user of ours, or with trunk a number, like +4930123");
+    }
+    let Ok(id) = call.parse::<CallId>() else { return unknown_call(&call) };
+    match handle.bridge(id, &wish.to, wish.trunk.as_deref()).await {
+        Ok(leg) => (StatusCode::ACCEPTED, Json(serde_json::json!({"call": leg}))).into_response(),
+        Err(failed) if failed.kind() == Kind::Refused => match not_running(&handle, &call).await {
+            told if told.status() == StatusCode::NOT_FOUND => told,
+            _ => problem(StatusCode::CONFLICT, &failed.to_string()),
+        },
+        Err(failed) => failure(&failed),
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "the large one comes once a second and is handed on at once")]
 pub enum Body {
     /// First line of a journal: who, when, which version.
     Session(Header),
@@ -41,6 +42,8 @@ pub enum Body {
     Ice(IceChange),
     /// The agent's connection changed.
     Agent(AgentChange),
+    /// The call goes on to another leg, which has a session of its own.
+    Bridge(BridgeChange),
     /// Somebody began or ceased to speak.
     Speech(Speech),
     /// A digit, in or out.
@@ -319,6 +322,55 @@ pub struct AgentChange {
     /// What the provider said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+}
+
+/// What becomes of a bridge to another leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BridgeState {
+    /// The other leg is being called.
+    Calling,
+    /// Both hear each other.
+    Joined,
+    /// The other leg could not be had.
+    Failed,
+    /// They do not any more; how much has passed.
+    Left,
+}
+
+impl BridgeState {
+    /// The word in ladders.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calling => "calling",
+            Self::Joined => "joined",
+            Self::Failed => "failed",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// The call goes on to another leg.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BridgeChange {
+    /// The other leg's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<CallId>,
+    /// What becomes of it.
+    pub state: BridgeState,
+    /// `user alice`, or why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// With `left`: packets of the other leg that went to this far end as they came.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub passed: u64,
+    /// With `left`: packets that were encoded anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub transcoded: u64,
+    /// With `left`: packets dropped because too many waited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
 }
 
 /// Somebody began or ceased to speak.

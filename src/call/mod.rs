@@ -5,6 +5,7 @@
 //! carries out its [`Effect`]s. One rule: after each [`Call::handle`], drain [`Call::poll`] to the end.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod bridge;
 pub mod journal;
 pub mod latency;
 pub mod lint;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub ring_max: Duration,
     /// What a caller hears before the answer.
     pub early: Early,
+    /// Another leg answers for us: it says when to ring and to answer, and how long all may take.
+    pub waits: bool,
 }
 
 /// What happens to a call.
@@ -104,6 +107,21 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// The other leg rings: so do we.
+    Ring,
+    /// The other leg was answered: so are we.
+    Answer,
+    /// The other leg could not be had, and why: this one is about to be refused.
+    NotAnswered(String),
+    /// The other leg is over: so are we, with this `Reason`.
+    FarEnded {
+        /// Who ended it.
+        by: &'static str,
+        /// `Reason` header.
+        header: String,
+    },
+    /// The agent has handed the caller over to another leg; in words, to whom.
+    HandedOver(String),
     /// Time passed.
     Timeout,
 }
@@ -256,6 +274,26 @@ impl Call {
             }
             Input::Held(held) => self.held(held),
             Input::HangUp { by, reason } => self.hang_up(by, reason),
+            Input::Ring => {
+                if self.state == CallState::Offered {
+                    self.enter(CallState::Ringing, "", Some(180));
+                }
+                self.effects.push_back(Effect::Ring);
+            }
+            Input::Answer => self.answer_if_inbound(now),
+            Input::NotAnswered(reason) => {
+                self.hung_up = true;
+                self.ended_by = "callee";
+                self.reason = reason;
+            }
+            Input::FarEnded { by, header } => self.hang_up_with(by, header.clone(), header),
+            Input::HandedOver(to) => {
+                if self.agent_audible {
+                    self.effects.push_back(Effect::Cut { tell_agent: false });
+                }
+                let text = format!("the caller was put through to {to}");
+                self.record(Body::Agent(AgentChange { state: AgentState::Closed, text }));
+            }
             Input::Timeout => self.timed_out(now),
         }
     }
@@ -274,6 +312,7 @@ impl Call {
         let mut at = Instant::FAR_FUTURE;
         match (self.answered_at, self.settings.direction) {
             (Some(answered), _) => at = at.min(answered + self.settings.max_duration),
+            (None, _) if self.settings.waits => {}
             (None, Direction::In) => at = at.min(self.answer_at()),
             (None, Direction::Out) => at = at.min(self.origin + self.settings.ring_max),
         }
@@ -347,6 +386,9 @@ impl Call {
 
     fn begin(&mut self, now: Instant) {
         self.enter(CallState::Offered, "", None);
+        if self.settings.waits {
+            return;
+        }
         self.connect_started = Some(now);
         self.record(Body::Agent(AgentChange { state: AgentState::Connecting, text: String::new() }));
         self.effects.push_back(Effect::ConnectAgent);
@@ -496,16 +538,20 @@ impl Call {
     }
 
     fn hang_up(&mut self, by: &'static str, reason: String) {
-        if self.hung_up {
-            return;
-        }
-        self.hung_up = true;
-        self.ending = None;
         let header = if self.agent_failed.is_some() {
             "SIP;cause=503;text=\"agent unreachable\"".to_owned()
         } else {
             "Q.850;cause=16;text=\"normal call clearing\"".to_owned()
         };
+        self.hang_up_with(by, reason, header);
+    }
+
+    fn hang_up_with(&mut self, by: &'static str, reason: String, header: String) {
+        if self.hung_up {
+            return;
+        }
+        self.hung_up = true;
+        self.ending = None;
         self.ended_by = by;
         self.reason = reason;
         self.effects.push_back(Effect::HangUp(header));
@@ -592,6 +638,7 @@ impl Call {
             (Some(answered), _) if now >= answered + self.settings.max_duration => {
                 self.hang_up("us", format!("longer than {} s", self.settings.max_duration.as_secs()));
             }
+            (None, _) if self.settings.waits => {}
             (None, Direction::In) if now >= self.answer_at() => self.answer_if_inbound(now),
             (None, Direction::Out) if now >= self.origin + self.settings.ring_max => {
                 self.status = Some(408);
@@ -624,6 +671,7 @@ mod tests {
             max_duration: Duration::from_hours(1),
             ring_max: Duration::from_secs(30),
             early: Early::Off,
+            waits: false,
         };
         Call::new(Instant::ZERO, settings)
     }

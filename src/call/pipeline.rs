@@ -9,6 +9,7 @@ pub mod formats;
 
 mod background;
 mod early;
+mod far;
 mod figures;
 mod floor;
 mod hold;
@@ -17,6 +18,8 @@ pub mod recording;
 mod signalling;
 mod sound;
 pub mod srtp;
+
+pub use far::Bridged;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
@@ -35,6 +38,7 @@ use crate::{
         inbound::Inbound,
         outbound::Outbound,
         recorder::Recorder,
+        relay::Far,
         rtp::report::{RemoteReport, Reporter},
     },
     sip::sdp::negotiate::{self, Agreed},
@@ -147,6 +151,10 @@ pub enum Input<'a> {
     Ice(IceChange),
     /// What a browser reports of us, where RTCP is not ours.
     FarReport(RemoteReport),
+    /// What the other leg of a bridge does.
+    Bridged(Bridged),
+    /// What the other leg of a bridge says.
+    Far(Far<'a>),
     /// Time passed.
     Timeout,
 }
@@ -168,6 +176,8 @@ pub enum Output<'a> {
     },
     /// Signalling.
     Sip(SipAction),
+    /// For the other leg of the bridge.
+    Far(Far<'a>),
     /// Connect the remote agent.
     ConnectAgent,
     /// Tell the remote agent.
@@ -199,6 +209,8 @@ pub enum SipAction {
     Ring,
     /// 183 with this description: early media.
     RingWithMedia(String),
+    /// The far end holds, or is back: the other leg of the bridge hears of it.
+    Held(bool),
     /// 200 with this description.
     Answer(String),
     /// Change the session from our side.
@@ -226,6 +238,8 @@ enum Out {
     ConnectAgent,
     Tell(Told),
     Audio(Vec<i16>, Option<Instant>),
+    FarSound(&'static codec::Codec, SampleRate, Vec<u8>, Vec<i16>),
+    FarDigit(char, u32),
     Record(Box<Record>),
     Sound(Vec<i16>),
     Over,
@@ -266,6 +280,8 @@ pub enum Seat {
     Local(Box<dyn LocalAgent>),
     /// A provider; its socket is the driver's.
     Remote,
+    /// The other leg of a bridge.
+    Far,
 }
 
 /// Both directions of agreed media.
@@ -345,6 +361,7 @@ pub struct Pipeline {
     /// Digits come as RTP events: those in INFO are the same ones again.
     digits_in_rtp: bool,
     expected_media: bool,
+    bridge: far::Bridge,
     far_spoke: bool,
     /// When we are the caller: the last moment of our voice that nobody has answered yet.
     own_voice_at: Option<Instant>,
@@ -392,6 +409,7 @@ impl Pipeline {
             digits: String::new(),
             digits_in_rtp: false,
             expected_media: false,
+            bridge: far::Bridge::default(),
             far_spoke: false,
             own_voice_at: None,
             answer_gaps_ms: Vec::new(),
@@ -484,6 +502,8 @@ impl Pipeline {
             Input::SipEnded { by, status, reason } => {
                 self.call.handle(now, CallInput::SipEnded { by, status, reason });
             }
+            Input::Bridged(bridged) => self.bridged(now, bridged),
+            Input::Far(far) => self.far(now, far),
             Input::SipTrace(message) => self.record(now, Body::Sip(message)),
             Input::HangUp(reason) => self.call.handle(now, CallInput::HangUp { by: "us", reason }),
             Input::Press(digits) => self.press(now, digits),
@@ -515,6 +535,15 @@ impl Pipeline {
                 let command = Command::Audio { rate: self.uplink.rate, samples: &self.current_samples };
                 Output::Agent { command, voiced_since }
             }
+            Out::FarSound(codec, rate, payload, samples) => {
+                let used = std::mem::replace(&mut self.current_samples, samples);
+                self.spare_samples.push(used);
+                let used = std::mem::replace(&mut self.current_datagram, payload);
+                self.spare_datagrams.push(used);
+                let (payload, samples) = (&self.current_datagram, &self.current_samples);
+                Output::Far(Far::Sound { codec, rate, payload, samples })
+            }
+            Out::FarDigit(digit, duration_ms) => Output::Far(Far::Digit(digit, duration_ms)),
             Out::Rtcp { to, mux, bytes } => {
                 let bytes = self.srtp.protect(&bytes).unwrap_or_default().to_vec();
                 Output::Rtcp { to, mux, bytes }
@@ -628,7 +657,13 @@ impl Pipeline {
             }
             Effect::Apologise => self.apologise(now),
             Effect::Press(digits) => self.press(now, &digits),
-            Effect::TellHeld(held) => self.tell(now, Told::Held(held)),
+            Effect::TellHeld(held) => {
+                // Whom we hold ourselves is no hold of theirs.
+                if matches!(self.seat, Seat::Far) && !self.hold.on {
+                    self.push(Out::Sip(SipAction::Held(held)));
+                }
+                self.tell(now, Told::Held(held));
+            }
             Effect::Record(body) => {
                 if let Body::Turn(turn) = &body {
                     if self.settings.we_are_caller {
@@ -681,6 +716,7 @@ impl Pipeline {
         match &mut self.seat {
             Seat::Local(agent) => agent.handle(now, told.command()),
             Seat::Remote => self.push(Out::Tell(told)),
+            Seat::Far => {}
         }
     }
 

@@ -63,8 +63,8 @@ impl<'a> Answer<'a> {
             None => ("none", "refused with 404: no rule matches".to_owned(), Some(404)),
             Some(target @ Target::Agent(_)) => ("agent", target.to_string(), None),
             Some(target @ Target::Refuse { status, .. }) => ("refuse", target.to_string(), Some(*status)),
-            Some(target @ Target::User(_)) => ("user", not_yet(target), Some(501)),
-            Some(target @ Target::Trunk(_)) => ("trunk", not_yet(target), Some(501)),
+            Some(target @ Target::User(_)) => ("user", target.to_string(), None),
+            Some(target @ Target::Trunk(_)) => ("trunk", target.to_string(), None),
         };
         let exit_code = status.map_or(0, |_| Kind::Refused.exit_code());
         Self { decision, kind, target, status, exit_code }
@@ -143,8 +143,4 @@ impl<'a> Answer<'a> {
             "exit_code": self.exit_code,
         })
     }
-}
-
-fn not_yet(target: &Target) -> String {
-    format!("{target}, refused with 501: bridging is not there yet")
 }

@@ -72,6 +72,18 @@ pub struct Trunk {
     pub srtp: Option<crate::sip::sdp::crypto::Policy>,
     /// Codecs of calls by it in their order; none is the gateway's.
     pub codecs: Option<Vec<&'static Codec>>,
+    /// As whom callers who go on through it are shown.
+    pub identity: Identity,
+}
+
+/// Who calls through a trunk, as its far end sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// Our own name there: what most carriers insist on.
+    #[default]
+    Trunk,
+    /// The caller's number, in From and P-Asserted-Identity.
+    Caller,
 }
 
 /// Fields that are never shown.
@@ -255,6 +267,13 @@ impl Reader<'_> {
             ping: span("ping", Duration::from_secs(30))?,
             srtp: self.optional(&key("srtp"), str::parse)?,
             codecs: self.codecs_of(&key("codecs"))?,
+            identity: self
+                .optional(&key("identity"), |text| match text {
+                    "trunk" => Ok(Identity::Trunk),
+                    "caller" => Ok(Identity::Caller),
+                    _ => Err("must be trunk or caller".to_owned()),
+                })?
+                .unwrap_or_default(),
         })
     }
 }

@@ -76,6 +76,7 @@ pub static KEYS: &[Key] = &[
     key("trunks.*.ping", "", "OPTIONS this often; 30s if not given, 0s never."),
     key("trunks.*.srtp", "", "Instead of media.srtp for calls from and to this trunk: off, optional, required."),
     key("trunks.*.codecs", "", "Codecs that calls by it may use, in the order of our offers, instead of media.codecs."),
+    key("trunks.*.identity", "", "Who calls through it when a call goes on: trunk (our name there, the default) or caller (the caller's number)."),
     key("media.rtp_ports", "\"10000-20000\"", "Ports for RTP (even) and RTCP (odd)."),
     key("media.codecs", "[\"g722\", \"opus\", \"pcmu\", \"pcma\"]", "Codecs that may be used, in the order of our offers: pcmu, pcma, g722, opus, l16, l16-8k, l16-24k."),
     key("media.ptime", "\"20ms\"", "Sound in one packet when the far end does not say: 10ms to 60ms."),
@@ -161,8 +162,10 @@ pub static KEYS: &[Key] = &[
     key("routes.*.rewrite_from.prefix", "", "What is then put before the calling number."),
     key("routes.*.refuse", "", "Target: refuse with this status, 300 to 699."),
     key("routes.*.reason", "", "Why it is refused, told to the caller in Warning."),
-    key("routes.*.user", "", "Target: a registered user. Not there yet: the call is refused with 501."),
-    key("routes.*.trunk_out", "", "Target: leave by this trunk. Not there yet: the call is refused with 501."),
+    key("routes.*.user", "", "Target: a registered user; all of the user's telephones ring, by preference."),
+    key("routes.*.trunk_out", "", "Target: leave by this trunk."),
+    key("routes.*.ring", "", "For how long a user or trunk_out may ring; 30s if not given."),
+    key("routes.*.ringback", "", "true: meanwhile the caller hears a ring tone of ours (183), not the own telephone's."),
 ];
 
 /// Keys that people look for and that say so.
@@ -221,12 +224,14 @@ fn sample(key: &Key) -> &'static str {
         | "agents.*.early_media"
         | "agents.*.speaks_early"
         | "routes.*.registered"
-        | "trunks.*.register" => "false",
+        | "trunks.*.register"
+        | "routes.*.ringback" => "false",
         "users.*.password" => "\"wonderland\"",
         "trunks.*.server" => "\"sip:sip.example.org\"",
         "trunks.*.srtp" => "\"required\"",
         "trunks.*.expires" => "\"10m\"",
-        "trunks.*.ping" => "\"30s\"",
+        "trunks.*.ping" | "routes.*.ring" => "\"30s\"",
+        "trunks.*.identity" => "\"trunk\"",
         "trunks.*.codecs" => "[\"pcma\", \"pcmu\"]",
         "agents.*.temperature" => "0.8",
         "agents.*.api_version" => "\"v1beta\"",

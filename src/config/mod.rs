@@ -12,7 +12,7 @@ mod layers;
 mod routes;
 mod web;
 
-pub use accounts::{Signalling, Trunk, is_secret};
+pub use accounts::{Identity, Signalling, Trunk, is_secret};
 pub use agents::{AgentProfile, agent_kinds};
 pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     route::{HeaderIs, Registered, Rewrite, Rule, Target},
     sip::endpoint::Authenticate,
+    unit::parse_duration,
 };
 use jiff::tz::{Offset, TimeZone};
 use std::str::FromStr;
@@ -55,6 +56,12 @@ impl OneRule<'_> {
             Some([word]) if word == "true" || word == "false" => Some(Registered::Is(word == "true")),
             Some(_) => Some(Registered::As(self.all("registered", patterns)?)),
         };
+        rule.ring = self.reader.optional(&self.key("ring"), parse_duration)?;
+        let flag = |text: &str| text.parse().map_err(|_| "must be true or false".to_owned());
+        rule.ringback = self.reader.optional(&self.key("ringback"), flag)?.unwrap_or(false);
+        if rule.ring.is_some() && !matches!(rule.target, Target::User(_) | Target::Trunk(_)) {
+            return Err(self.reader.wrong(&self.key("ring"), &format!("rule {name} has no user and no trunk_out")));
+        }
         rule.rewrite_to = self.rewrite("rewrite_to")?;
         rule.rewrite_from = self.rewrite("rewrite_from")?;
         Ok(rule)
@@ -201,6 +208,23 @@ pub(super) fn check_agents(config: &Config, reader: &Reader<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A bridge to nobody, or one that strangers may spend money with.
+fn bridge_warning(rule: &Rule, signalling: &Signalling) -> Option<String> {
+    let name = &rule.name;
+    match &rule.target {
+        Target::User(user) if !signalling.users.iter().any(|known| known.name == *user) => {
+            Some(format!("rule {name}: there is no user {user} in [users]; its calls are refused with 480"))
+        }
+        Target::Trunk(trunk) if !signalling.trunks.iter().any(|known| known.name == *trunk) => {
+            Some(format!("rule {name}: there is no trunk {trunk} in [trunks]; its calls are refused with 500"))
+        }
+        Target::Trunk(_) if rule.trunk.is_empty() && rule.source.is_empty() && rule.registered.is_none() => {
+            Some(format!("rule {name}: anybody who reaches this gateway may call out; add registered, source or trunk"))
+        }
+        _ => None,
+    }
+}
+
 /// Rules that will not do what they seem to.
 pub(super) fn warnings(rules: &[Rule], signalling: &Signalling) -> Vec<String> {
     let mut told = Vec::new();
@@ -212,12 +236,7 @@ pub(super) fn warnings(rules: &[Rule], signalling: &Signalling) -> Vec<String> {
                 rule.name, first.name
             ));
         }
-        if !rule.target.is_there() {
-            told.push(format!(
-                "rule {}: bridging is not there yet; calls to {} are refused with 501",
-                rule.name, rule.target
-            ));
-        }
+        told.extend(bridge_warning(rule, signalling));
         let matches = |trunk: &Trunk| rule.trunk.iter().any(|pattern| pattern.matches(&trunk.name));
         if !rule.trunk.is_empty() && !signalling.trunks.iter().any(matches) {
             told.push(format!("rule {}: no trunk in the config has that name; this rule never matches", rule.name));
@@ -288,6 +307,7 @@ mod tests {
             ("[[routes]]\nagent = 'echo'", &["routes.2", "no name", "line 6"]),
             ("[[routes]]\nname = 'two'", &["routes.2", "two", "no target", "line 6"]),
             ("[[routes]]\nname = 'two'\nagent = 'echo'\nrefuse = 403", &["routes.2.refuse", "line 8", "has agent"]),
+            ("[[routes]]\nname = 'two'\nagent = 'echo'\nring = '5s'", &["routes.2.ring", "no trunk_out"]),
             ("[[routes]]\nname = 'two'\nrefuse = 200", &["routes.2.refuse = 200", "300 to 699"]),
             ("[[routes]]\nname = 'two'\nagent = 'echo'\nreason = 'x'", &["routes.2.reason", "does not refuse"]),
             ("[[routes]]\nname = 'a\"b'\nagent = 'echo'", &["routes.2.name", "quotes"]),
@@ -316,7 +336,11 @@ mod tests {
         let all = "[[routes]]\nname = 'all'\nto = '*'\nagent = 'echo'\n";
         assert!(warnings(all).is_empty());
         assert!(warnings(&format!("{all}[[routes]]\nname = 'late'\nagent = 'echo'")).contains("late: never reached"));
-        assert!(warnings("[[routes]]\nname = 'u'\nuser = 'bob'").contains("bridging is not there yet"));
+        assert!(warnings("[[routes]]\nname = 'u'\nuser = 'bob'").contains("no user bob"));
+        assert!(warnings("[[routes]]\nname = 'u'\ntrunk_out = 'bob'").contains("no trunk bob"));
+        let carrier = "[trunks.carrier]\nserver = 'sip:h'\n[[routes]]\nname = 'u'\ntrunk_out = 'carrier'\n";
+        assert!(warnings(carrier).contains("anybody"));
+        assert!(warnings(&format!("{carrier}source = '10.0.0.0/8'")).is_empty());
         assert!(warnings("[[routes]]\nname = 'r'\nregistered = true\nagent = 'echo'").contains("sip.authenticate"));
         let known = "[sip]\nauthenticate = 'all'\n[trunks.carrier]\nserver = 'sip:h'\n[[routes]]\nname = 'r'\n";
         assert!(warnings(&format!("{known}registered = true\nagent = 'echo'")).is_empty());

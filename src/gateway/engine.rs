@@ -3,6 +3,7 @@
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
 mod answers;
+mod bridge;
 mod encryption;
 mod handle;
 mod join;
@@ -21,7 +22,7 @@ use handle::Request;
 use super::{
     bindings,
     hub::Sink,
-    router::{Denied, Router},
+    router::{Denied, Router, Seated},
     session::{Begin, Captured, In, Start},
     trunks::{Errand, Trunks},
     worker::Workers,
@@ -93,6 +94,10 @@ struct Known {
     to: mpsc::Sender<In>,
     /// Its far end may send us elsewhere with REFER.
     may_refer: bool,
+    /// Number of its far end.
+    far_end: String,
+    /// The media worker that it lives on.
+    worker: usize,
 }
 
 /// The engine.
@@ -143,6 +148,8 @@ pub struct Engine {
     refusals: refused::Refusals,
     /// Calls whose far end is being replaced: the leg that is to take its place, and whether we know whose it is.
     replacing: HashMap<CallId, (LegId, bool)>,
+    /// Calls that go on to somebody else.
+    bridges: bridge::Bridges,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }
@@ -261,6 +268,7 @@ impl Engine {
             next_ask: 1,
             asked: HashMap::new(),
             requests_to: to.downgrade(),
+            bridges: bridge::Bridges::default(),
             moves: HashMap::new(),
             replacing: HashMap::new(),
             refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
@@ -316,6 +324,7 @@ impl Engine {
                 },
                 () = tokio::time::sleep_until(SystemClock::deadline(next_at)), if !next_at.is_far_future() => {
                     self.endpoint.handle_timeout(SystemClock::now());
+                    self.bridges_due();
                 }
                 () = tokio::time::sleep_until(drain_at.unwrap_or_else(tokio::time::Instant::now)), if drain_at.is_some() => {
                     self.drain_deadline();
@@ -327,6 +336,7 @@ impl Engine {
                 self.keep_bindings();
             }
             next_at = self.settle().min(self.trunks.timeout());
+            next_at = next_at.min(self.bridges.timeout());
             next_at = next_at.min(self.bindings_due.unwrap_or(crate::clock::Instant::FAR_FUTURE));
             self.finish_drain();
             next_at = self.leaving_until.map_or(next_at, |until| next_at.min(until));
@@ -432,6 +442,8 @@ impl Engine {
             Event::Invite(leg, offered) => self.offered(leg, *offered),
             Event::Acknowledged(leg, sdp) => self.tell(leg, In::Acknowledged(sdp)),
             Event::Reinvite(leg, sdp) => self.tell(leg, In::Reinvite(sdp)),
+            Event::Progress(leg, status, sdp) if self.bridge_progress(leg, status, sdp.as_deref()) => {}
+            Event::Progress(_, 100, _) => {}
             Event::Progress(leg, status, sdp) => match (self.moves.get(&leg), sdp) {
                 (Some(moving), _) => {
                     self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status));
@@ -440,8 +452,11 @@ impl Engine {
                 (None, None) => self.tell(leg, In::Progress(status)),
             },
             Event::Answered(leg, sdp) => {
-                self.talking.insert(leg, SystemClock::now());
                 self.arrived(endpoint::Attempt::Leg(leg));
+                if self.bridge_answered(leg, sdp.as_deref()) {
+                    return;
+                }
+                self.talking.insert(leg, SystemClock::now());
                 match self.moves.remove(&leg) {
                     Some(moving) => self.moved(leg, &moving, sdp),
                     None => self.tell(leg, In::Answered(sdp)),
@@ -498,14 +513,19 @@ impl Engine {
             self.router.route(&offered, trunk.clone(), SystemClock::wall())
         };
         let admitted = routed.and_then(|routed| {
+            let onward = self.onward(&offered, &routed)?;
             let pair = self.ports.bind(offered.path.local.ip());
-            Ok((routed, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
+            Ok((routed, onward, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
         });
-        let (routed, ports) = match admitted {
+        let (routed, onward, ports) = match admitted {
             Ok(admitted) => admitted,
             Err(denied) => return self.deny(leg, &offered, denied),
         };
-        let plan = routed.plan;
+        let ringback = matches!(routed.seat, Seated::Bridge(.., true));
+        let plan = match routed.seat {
+            Seated::Agent(plan) => plan,
+            Seated::Bridge(target, ..) => Arc::new(Plan::far(&target.to_string())),
+        };
         self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
         let call = new_call_id();
         let header = Header {
@@ -526,10 +546,18 @@ impl Engine {
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
         let srtp = self.encryption(&offered.path, "");
         let rtp = SocketAddr::new(ip, rtp_port);
-        let settings = self.settings(header, &plan, trunk.as_deref(), rtp, srtp, None);
+        let mut settings = self.settings(header, &plan, trunk.as_deref(), rtp, srtp, None);
+        settings.call.waits = onward.is_some();
+        if ringback {
+            settings.call.early = call::Early::Ring;
+        }
+        let worker = self.workers.least_busy();
         let known = trunk.is_some() || offered.user.is_some();
-        self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports);
+        self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports, worker);
         self.may_refer(leg, known);
+        if let Some(onward) = onward {
+            self.go_onward(leg, call, onward);
+        }
     }
 
     fn settings(
@@ -553,6 +581,7 @@ impl Engine {
                 max_duration: originate.and_then(|o| o.max_duration).unwrap_or(self.config.max_duration),
                 ring_max: originate.map_or(Duration::from_secs(30), |o| o.ring),
                 early: plan.early,
+                waits: false,
             },
             header,
             wall,
@@ -576,6 +605,7 @@ impl Engine {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a call and where it lives")]
     fn spawn(
         &mut self,
         leg: LegId,
@@ -584,16 +614,22 @@ impl Engine {
         settings: Settings,
         plan: Arc<Plan>,
         ports: crate::net::ports::PortPair,
+        worker: usize,
     ) {
         let (to, from) = mpsc::channel(512);
         if let Some(writer) = &self.sink.writer {
             writer.send(super::writer::In::Open(call, super::writer::folder_name(settings.wall, call)));
         }
-        self.sessions.insert(leg, Known { call, to, may_refer: self.config.transfers == Transfers::All });
+        let far_end = match settings.header.direction {
+            Direction::In => settings.header.from.0.clone(),
+            Direction::Out => settings.header.to.0.clone(),
+        };
+        let may_refer = self.config.transfers == Transfers::All;
+        self.sessions.insert(leg, Known { call, to, may_refer, far_end, worker });
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
         }
-        self.workers.spawn(Start {
+        let start = Start {
             call,
             leg,
             begin,
@@ -605,7 +641,8 @@ impl Engine {
             sink: self.sink.clone(),
             pcap: self.config.recording.pcap,
             agent_frames: self.config.recording.agent_frames,
-        });
+        };
+        self.workers.spawn(worker, start);
     }
 
     fn session_says(&mut self, message: ToEngine) {
@@ -615,6 +652,7 @@ impl Engine {
                 self.give_up_replacing(call);
                 if let Some(leg) = self.leg_of(call) {
                     self.sessions.remove(&leg);
+                    self.session_of_bridge_over(leg);
                     self.give_up_moves_of(leg);
                     // Nothing if it is over there too.
                     self.endpoint.command(now, Command::HangUp(leg, None));
@@ -631,6 +669,7 @@ impl Engine {
                     SipAction::Reinvite(sdp) => Command::Reinvite(leg, sdp),
                     SipAction::Ring => Command::Ring(leg, None),
                     SipAction::RingWithMedia(sdp) => Command::Ring(leg, Some(sdp)),
+                    SipAction::Held(held) => return self.bridge_held(leg, held),
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
                     SipAction::Refuse(status, why) => {
                         self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -664,7 +703,10 @@ impl Engine {
         if self.trace_refused(&trace) {
             return;
         }
-        let Some(known) = trace.leg.and_then(|leg| self.sessions.get(&leg)) else {
+        let known = trace
+            .leg
+            .and_then(|leg| self.sessions.get(&leg).or_else(|| self.sessions.get(&self.bridges.session_leg(leg)?)));
+        let Some(known) = known else {
             // An INVITE's own trace comes just before the event that makes its session.
             self.waiting_trace = Some(trace);
             return;
@@ -732,6 +774,10 @@ impl Engine {
             }
             Request::Errand(errand, found) => self.errand(*errand, found),
             Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
+            Request::Onward(id, found) => self.ways_found(id, found).await,
+            Request::Bridge(call, target, number, reply) => {
+                let _ = reply.send(self.put_through(call, target, number));
+            }
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));
             }
@@ -816,7 +862,8 @@ impl Engine {
         let settings = self.settings(header, &plan, originate.trunk.as_deref(), rtp, srtp, Some(&originate));
         let leg = self.endpoint.new_leg();
         let (reply, sdp) = oneshot::channel();
-        self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports);
+        let worker = self.workers.least_busy();
+        self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports, worker);
         self.may_refer(leg, true);
         let sdp = sdp.await.map_err(|_| Error::new(Kind::Bug, "the session ended before it began"))?;
         let mut to = originate.to;

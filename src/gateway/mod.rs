@@ -11,6 +11,7 @@
 pub mod bindings;
 pub mod engine;
 pub mod hub;
+pub mod line;
 mod mend;
 pub mod priority;
 pub mod router;

@@ -1,4 +1,4 @@
-//! Who answers an incoming call: the rules' decision, turned into a seated agent or a refusal that names its rule.
+//! Who takes an incoming call: the rules' decision, turned into a seated agent, a bridge, or a refusal that names its rule.
 //!
 //! The decision itself is `route::decide`, which knows neither SIP nor agents. The engine calls this, once a call.
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use jiff::tz::TimeZone;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// The rules, and every agent that they name, ready. Without rules one agent answers everything, or nobody does.
 #[derive(Debug, Default)]
@@ -31,10 +31,18 @@ impl From<Option<Arc<Plan>>> for Router {
     }
 }
 
-/// A call that an agent answers.
+/// Who takes a call.
+#[derive(Debug)]
+pub(super) enum Seated {
+    Agent(Arc<Plan>),
+    /// A user or a trunk, for how long it may ring, and whether the caller hears a tone of ours meanwhile.
+    Bridge(Target, Option<Duration>, bool),
+}
+
+/// A call that is taken.
 #[derive(Debug)]
 pub(super) struct Routed {
-    pub(super) plan: Arc<Plan>,
+    pub(super) seat: Seated,
     /// Empty without rules.
     pub(super) rule: String,
     pub(super) to: String,
@@ -91,7 +99,7 @@ impl Router {
             let plan = self.default.clone();
             let plan = plan.ok_or_else(|| Denied::by_key(480, "call.agent", "no agent answers calls here"))?;
             let (to, from) = (offered.to.number().to_owned(), offered.from.number().to_owned());
-            return Ok(Routed { plan, rule: String::new(), to, from });
+            return Ok(Routed { seat: Seated::Agent(plan), rule: String::new(), to, from });
         }
         let decision = decide(&self.rules, &self.facts(offered, trunk, wall));
         let Some(rule) = decision.rule else {
@@ -114,13 +122,21 @@ impl Router {
         };
         match &rule.target {
             Target::Agent(name) => match self.plans.get(name) {
-                Some(plan) => {
-                    Ok(Routed { plan: Arc::clone(plan), rule: rule.name.clone(), to: decision.to, from: decision.from })
-                }
+                Some(plan) => Ok(Routed {
+                    seat: Seated::Agent(Arc::clone(plan)),
+                    rule: rule.name.clone(),
+                    to: decision.to,
+                    from: decision.from,
+                }),
                 None => Err(denied(480, "its agent is not there")),
             },
             Target::Refuse { status, reason } => Err(denied(*status, reason.as_deref().unwrap_or("refused"))),
-            Target::User(_) | Target::Trunk(_) => Err(denied(501, "bridging is not there yet")),
+            target @ (Target::User(_) | Target::Trunk(_)) => Ok(Routed {
+                seat: Seated::Bridge(target.clone(), rule.ring, rule.ringback),
+                rule: rule.name.clone(),
+                to: decision.to,
+                from: decision.from,
+            }),
         }
     }
 

@@ -2,7 +2,12 @@
 
 pub mod web;
 
-use super::{engine::ToEngine, hub::Sink, writer};
+use super::{
+    engine::ToEngine,
+    hub::Sink,
+    line::{End, LineId, Lines},
+    writer,
+};
 use crate::{
     agent::{
         event::{About, Command, Event as AgentEvent},
@@ -11,8 +16,9 @@ use crate::{
         wire::Facts,
     },
     call::{
+        bridge::Side,
         journal::{AgentState, Direction, Level, RecordingState, SipMessage},
-        pipeline::{Input, Output, Pipeline, Seat, Settings, SipAction},
+        pipeline::{Bridged, Input, Output, Pipeline, Seat, Settings, SipAction},
     },
     clock::{Instant, SystemClock},
     config::Pcap,
@@ -67,6 +73,10 @@ pub enum In {
     Moved(LegId, Option<Vec<u8>>),
     /// It has not, with the reason; everything stays as it was.
     NotMoved(String),
+    /// What the other leg of a bridge does.
+    Bridged(Bridged),
+    /// From now on the two legs hear each other over this line; the other's session, and who it is.
+    Join(LineId, Side, CallId, String),
 }
 
 /// How the call begins.
@@ -107,8 +117,8 @@ pub struct Start {
     pub agent_frames: bool,
 }
 
-/// Runs a call to its end.
-pub async fn run(start: Start) {
+/// Runs a call to its end; `lines` are those of its worker.
+pub async fn run(start: Start, lines: Lines) {
     let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames } = start;
     let PortPair { rtp, rtcp, lease: _lease } = ports;
     let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
@@ -117,10 +127,14 @@ pub async fn run(start: Start) {
     let outgoing = settings.header.direction == Direction::Out;
     let wall_ns = settings.wall.0 * 1_000;
     let about = About::of(&settings.header);
-    let seat = plan.local().map_or(Seat::Remote, |mut agent| {
-        agent.about(&about);
-        Seat::Local(agent)
-    });
+    let seat = match (&plan.what, plan.local()) {
+        (What::Far, _) => Seat::Far,
+        (_, None) => Seat::Remote,
+        (_, Some(mut agent)) => {
+            agent.about(&about);
+            Seat::Local(agent)
+        }
+    };
     let codecs: Vec<&str> = settings.codecs.iter().map(|codec| codec.name).collect();
     let mut session = Session {
         call,
@@ -143,6 +157,8 @@ pub async fn run(start: Start) {
         events: None,
         messages: Vec::new(),
         web: None,
+        lines,
+        line: None,
         over: false,
         unsent: 0,
     };
@@ -186,6 +202,9 @@ struct Session {
     messages: Vec<String>,
     /// The far end is a browser.
     web: Option<Box<web::Link>>,
+    lines: Lines,
+    /// The way to the other leg of a bridge.
+    line: Option<End>,
     over: bool,
     unsent: u64,
 }
@@ -210,6 +229,7 @@ impl Session {
                 },
                 () = &mut timer => {
                     self.web_due().await;
+                    self.hear_line().await;
                     self.input(Input::Timeout).await;
                 }
                 message = web::page(&mut self.web) => self.page_says(message).await,
@@ -282,9 +302,26 @@ impl Session {
                 self.leg = leg;
                 self.input(Input::Changed(sdp.as_deref())).await;
             }
+            In::Bridged(bridged) => self.input(Input::Bridged(bridged)).await,
+            In::Join(line, side, peer, name) => {
+                self.line = Some(self.lines.end(line, side));
+                self.input(Input::Bridged(Bridged::Join(peer, name))).await;
+            }
             In::NotMoved(text) => {
                 self.pipeline.withdraw_offer();
                 self.input(Input::Note(Level::Warn, text)).await;
+            }
+        }
+    }
+
+    /// What the other leg has said since our last packet.
+    async fn hear_line(&mut self) {
+        while let Some(held) = self.line.as_ref().and_then(End::take) {
+            if let Some(far) = held.far() {
+                self.input(Input::Far(far)).await;
+            }
+            if let Some(line) = &self.line {
+                line.give_back(held);
             }
         }
     }
@@ -339,6 +376,11 @@ impl Session {
                         link.sip(now, action);
                     } else {
                         let _ = self.engine.send(ToEngine::Sip(self.call, action)).await;
+                    }
+                }
+                Output::Far(far) => {
+                    if let Some(line) = &self.line {
+                        line.push(far);
                     }
                 }
                 Output::ConnectAgent => self.connect_agent(),
@@ -472,6 +514,10 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Recording(change) => {
             tracing::info!(target: "recording", event = "recording.state", %call, state = change.state.name());
         }
+        Body::Bridge(change) => tracing::info!(
+            target: "call", event = "call.bridge", %call, state = change.state.name(),
+            peer = change.peer.map(|peer| peer.to_string()), text = %crate::redact::printable(&change.text)
+        ),
         Body::Note(note) if note.level == Level::Error => {
             tracing::error!(target: "call", event = "call.note", %call, "{}", crate::redact::printable(&note.text));
         }

@@ -149,6 +149,12 @@ impl Trunks {
         self.all.get(trunk).map(|kept| kept.upstream.name.as_str())
     }
 
+    /// The server that a trunk uses now, by its place in the config.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<usize> {
+        self.all.iter().find(|kept| kept.upstream.name == name).map(|kept| kept.machine.server())
+    }
+
     /// Takes all registrations back.
     pub fn leave(&mut self, now: Instant) {
         for kept in &mut self.all {

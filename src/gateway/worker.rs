@@ -2,6 +2,7 @@
 
 use super::{
     engine::ToEngine,
+    line::Lines,
     priority::{self, Granted},
     session::{self, Start},
 };
@@ -39,9 +40,16 @@ impl Workers {
         Ok(Self { all })
     }
 
-    /// Gives a call to the worker with the fewest.
-    pub fn spawn(&self, start: Start) {
-        if let Some(worker) = self.all.iter().min_by_key(|worker| worker.calls.load(Ordering::Relaxed)) {
+    /// The worker with the fewest calls.
+    #[must_use]
+    pub fn least_busy(&self) -> usize {
+        let calls = |number: &usize| self.all[*number].calls.load(Ordering::Relaxed);
+        (0..self.all.len()).min_by_key(calls).unwrap_or(0)
+    }
+
+    /// Gives a call to a worker, by its number.
+    pub fn spawn(&self, worker: usize, start: Start) {
+        if let Some(worker) = self.all.get(worker) {
             worker.calls.fetch_add(1, Ordering::Relaxed);
             let _ = worker.to.send(start);
         }
@@ -66,16 +74,17 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
             let granted = urgent.then(priority::raise);
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
+                let lines = Lines::default();
                 let mut unsaid = granted.filter(|_| number == 0);
                 while let Some(start) = from.recv().await {
                     if let Some(granted) = unsaid.take() {
                         say(granted);
                     }
-                    let counted = Arc::clone(&counted);
+                    let (counted, lines) = (Arc::clone(&counted), lines.clone());
                     tokio::task::spawn_local(async move {
                         let (call, engine) = (start.call, start.engine.clone());
                         // A panic ends this call only: its task is its own.
-                        let outcome = tokio::task::spawn_local(session::run(start)).await;
+                        let outcome = tokio::task::spawn_local(session::run(start, lines)).await;
                         if let Err(panic) = outcome {
                             tracing::error!(target: "call", event = "call.panicked", %call, "{panic}");
                             let reason = SipAction::HangUp("SIP;cause=500".into());

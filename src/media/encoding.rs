@@ -148,6 +148,20 @@ impl Encoding {
         self.encoder.encode(&self.played, &mut self.payload);
     }
 
+    /// A packet of another leg's sound: its payload as it came, or, if that is empty, its samples.
+    /// A beep that is on its way is mixed in.
+    pub fn pass(&mut self, payload: &[u8], samples: &[i16], beep: &mut Beep) {
+        self.payload.clear();
+        self.played.clear();
+        self.played.extend_from_slice(samples);
+        if payload.is_empty() || beep.is_on() {
+            beep.mix(self.rate, &mut self.played);
+            self.encoder.encode(&self.played, &mut self.payload);
+        } else {
+            self.payload.extend_from_slice(payload);
+        }
+    }
+
     /// A packet without sound of ours goes out in this one's place.
     pub fn skip(&mut self, count: usize) {
         self.played.clear();

@@ -137,6 +137,16 @@ pub struct Inbound {
     frames_concealed: u64,
     out: VecDeque<(Out, Vec<i16>)>,
     spare: Vec<Vec<i16>>,
+    /// The frames' payloads as they came, for another leg in the same codec; empty where the sound was made up.
+    packets: Option<Packets>,
+}
+
+/// Payloads beside the frames that wait in `out`.
+#[derive(Debug, Default)]
+struct Packets {
+    waiting: VecDeque<Vec<u8>>,
+    current: Vec<u8>,
+    spare: Vec<Vec<u8>>,
 }
 
 /// Figures of sources that are gone.
@@ -189,6 +199,7 @@ impl Inbound {
             frames_concealed: 0,
             out: VecDeque::new(),
             spare: Vec::new(),
+            packets: None,
             settings,
         }
     }
@@ -292,8 +303,25 @@ impl Inbound {
         if matches!(out, Out::Frame { .. }) {
             std::mem::swap(samples, &mut own);
             self.spare.push(own);
+            if let Some(packets) = &mut self.packets
+                && let Some(next) = packets.waiting.pop_front()
+            {
+                packets.spare.push(std::mem::replace(&mut packets.current, next));
+            }
         }
         Some(out)
+    }
+
+    /// Keeps payloads from now on: another leg may take them as they are.
+    pub fn keep_payloads(&mut self) {
+        let frames = self.out.iter().filter(|(out, _)| matches!(out, Out::Frame { .. })).count();
+        self.packets.get_or_insert_default().waiting.resize(frames, Vec::new());
+    }
+
+    /// The payload of the frame that [`Self::poll`] gave last; empty if its sound was made up, or payloads are not kept.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.packets.as_ref().map_or(&[], |packets| &packets.current)
     }
 
     /// Rate of the samples that come out.
@@ -548,7 +576,7 @@ impl Inbound {
             self.frames_concealed += missing as u64;
             let mut samples = self.buffer();
             self.decoding.conceal(missing, self.order.next(), &mut samples);
-            self.frame(now, samples, true);
+            self.frame(now, samples, &[]);
         }
         self.expected_timestamp = Some(until);
         self.filled = 0;
@@ -613,7 +641,7 @@ impl Inbound {
         if heard_ms >= 10 {
             self.ptime = Ptime::nearest(heard_ms);
         }
-        self.frame(at, samples, false);
+        self.frame(at, samples, payload);
     }
 
     /// The sender may change among the agreed codecs with any packet (RFC 3264 §5.1); what depends on the rate
@@ -638,7 +666,7 @@ impl Inbound {
     fn pause(&mut self, at: Instant, count: usize) {
         let mut samples = self.buffer();
         self.decoding.pause(count, &mut samples);
-        self.frame(at, samples, true);
+        self.frame(at, samples, &[]);
     }
 
     fn buffer(&mut self) -> Vec<i16> {
@@ -648,7 +676,14 @@ impl Inbound {
     }
 
     /// 6 and 7: on its way to the call.
-    fn frame(&mut self, at: Instant, samples: Vec<i16>, concealed: bool) {
+    fn frame(&mut self, at: Instant, samples: Vec<i16>, payload: &[u8]) {
+        if let Some(packets) = &mut self.packets {
+            let mut kept = packets.spare.pop().unwrap_or_default();
+            kept.clear();
+            kept.extend_from_slice(payload);
+            packets.waiting.push_back(kept);
+        }
+        let concealed = payload.is_empty();
         self.frames_total += samples.len() as u64;
         let mean_square = self.level.add(&samples);
         if let Some(tone) = self.tones.as_mut().and_then(|tones| tones.add(&samples)) {

@@ -13,6 +13,7 @@ pub mod file;
 pub mod inbound;
 pub mod outbound;
 pub mod recorder;
+pub mod relay;
 pub mod rtp;
 
 /// How this side listens, whatever was agreed on.

@@ -13,6 +13,7 @@ use super::{
     codec::Codec,
     dsp::{beep::Beep, digits, level::LevelMeter, resample::Resampler},
     encoding::Encoding,
+    relay::{Far, Relay},
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
 use crate::{
@@ -102,6 +103,8 @@ pub struct Outbound {
     /// The next packet of sound begins a talk spurt.
     marked: bool,
     in_spurt: bool,
+    /// Another leg's sound goes out instead of an agent's.
+    relay: Option<Relay>,
     // 10
     resampler: Option<(SampleRate, Resampler)>,
     resampled: Vec<i16>,
@@ -143,6 +146,7 @@ impl Outbound {
             gathering: true,
             marked: true,
             in_spurt: false,
+            relay: None,
             resampler: None,
             resampled: Vec::new(),
             speaker: Speaker::default(),
@@ -179,7 +183,33 @@ impl Outbound {
                 left -= segment.waiting;
             }
         }
+        if let Some(relay) = &mut self.relay {
+            relay.change(settings.codec, settings.rate, settings.ptime);
+        }
         self.settings = settings;
+    }
+
+    /// Another leg is heard from now on, instead of an agent.
+    pub fn join(&mut self) {
+        self.relay.get_or_insert_with(|| Relay::new(self.settings.codec, self.settings.rate, self.settings.ptime));
+    }
+
+    /// The way of another leg's sound, if one is heard.
+    #[must_use]
+    pub const fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+
+    /// What another leg gave; false if the far end cannot be given it (a digit that it does not take).
+    pub fn relayed(&mut self, far: Far<'_>) -> bool {
+        match (far, &mut self.relay) {
+            (Far::Sound { codec, rate, payload, samples }, Some(relay)) => {
+                relay.push(codec, rate, payload, samples);
+                true
+            }
+            (Far::Sound { .. }, None) => false,
+            (Far::Digit(digit, _), _) => self.press(digit),
+        }
     }
 
     /// Whether packets may go out: not before the answer, not while held.
@@ -332,6 +362,8 @@ impl Outbound {
         self.timestamp = timestamp.wrapping_add(step);
         let mut ticked = Ticked { position: self.position, ..Ticked::default() };
         self.position += ptime;
+        // Taken in any case: what the other leg says while we hold, or send a digit, is not said later.
+        let relayed = self.relay.as_mut().is_some_and(Relay::take);
         if !self.settings.sending {
             self.lead = Duration::ZERO;
             return ticked;
@@ -364,12 +396,19 @@ impl Outbound {
             return ticked;
         }
         let was_in_spurt = self.in_spurt;
-        ticked.voice = self.take_voice(count, &mut ticked);
-        if !ticked.voice {
-            self.lead = Duration::ZERO;
-            self.encoding.begin_silence();
+        // What is said here, music on hold, goes before what the other leg says.
+        if let Some(relay) = self.relay.as_ref().filter(|_| relayed && self.encoding.is_empty()) {
+            let (payload, samples) = relay.taken();
+            self.encoding.pass(payload, samples, &mut self.beep);
+            (ticked.voice, self.in_spurt) = (true, true);
+        } else {
+            ticked.voice = self.take_voice(count, &mut ticked);
+            if !ticked.voice {
+                self.lead = Duration::ZERO;
+                self.encoding.begin_silence();
+            }
+            self.encoding.finish(count, &mut self.beep);
         }
-        self.encoding.finish(count, &mut self.beep);
         self.level.add(self.encoding.played());
         self.marked |= ticked.voice && !was_in_spurt;
         self.voice_packets += u64::from(ticked.voice);
@@ -416,10 +455,13 @@ impl Outbound {
     pub fn take_stats(&mut self) -> OutboundStats {
         OutboundStats {
             packets: self.packets,
-            queue_ms: ms_of(self.settings.rate, self.encoding.len()),
+            queue_ms: self.relay.as_ref().map_or_else(
+                || ms_of(self.settings.rate, self.encoding.len()),
+                |relay| u32::try_from(relay.queued().as_millis()).unwrap_or(u32::MAX),
+            ),
             level_dbfs: rounded(f64::from(self.level.take_level().0)),
             talk_percent: rounded(self.voice_packets as f64 * 100.0 / self.packets.max(1) as f64),
-            underruns: self.underruns,
+            underruns: self.underruns + self.relay.as_ref().map_or(0, |relay| relay.counters().underruns),
             late_ticks: self.late_ticks,
             remote_loss_percent: None,
             remote_jitter_ms: None,

@@ -354,7 +354,7 @@ impl Run<'_> {
                 Output::Sip(SipAction::Refuse(status, reason)) => {
                     Some(Input::SipEnded { by: "us", status: Some(status), reason })
                 }
-                Output::Sip(_) | Output::Rtcp { .. } => None,
+                Output::Sip(_) | Output::Far(_) | Output::Rtcp { .. } => None,
                 Output::Rtp(_, bytes) => {
                     self.conversation.sent.push((now, bytes.to_vec()));
                     None
@@ -449,6 +449,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
             max_duration: Duration::from_hours(24),
             ring_max: Duration::from_secs(30),
             early: call::Early::Off,
+            waits: false,
         },
         header: Header {
             schema: SCHEMA.to_owned(),

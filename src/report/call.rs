@@ -120,6 +120,7 @@ pub fn line(record: &Record) -> Option<String> {
         }
         Body::Ice(change) => ("ice", format!("{} {}", change.state, change.remote)),
         Body::Agent(agent) => ("agent", format!("{} {}", agent.state.name(), agent.text)),
+        Body::Bridge(bridge) => ("bridge", format!("{} {}", bridge.state.name(), bridge.text)),
         Body::Dtmf(digit) => ("dtmf", format!("{} {}", digit.direction.name(), digit.digit)),
         Body::Transcript(said) => (said.who.name(), said.text.0.trim().to_owned()),
         Body::Speech(speech) if speech.who == Who::Caller => {

@@ -14,7 +14,7 @@ pub use hours::{Hours, Moment};
 pub use pattern::{HeaderIs, Pattern, Registered};
 pub use rewrite::Rewrite;
 
-use std::{cmp::Reverse, fmt, net::IpAddr};
+use std::{cmp::Reverse, fmt, net::IpAddr, time::Duration};
 
 /// One rule. It matches when every condition that it gives holds; of a list, one item is enough.
 #[derive(Clone, Debug)]
@@ -37,6 +37,10 @@ pub struct Rule {
     pub registered: Option<Registered>,
     /// What happens.
     pub target: Target,
+    /// A user or a trunk rings for so long; none is 30 s.
+    pub ring: Option<Duration>,
+    /// The caller hears a ring tone of ours meanwhile, not the own telephone's.
+    pub ringback: bool,
     /// Changes the called number.
     pub rewrite_to: Rewrite,
     /// Changes the calling number.
@@ -59,14 +63,6 @@ pub enum Target {
     User(String),
     /// The call leaves by a trunk.
     Trunk(String),
-}
-
-impl Target {
-    /// Users and trunks need bridging, which is not there yet.
-    #[must_use]
-    pub const fn is_there(&self) -> bool {
-        matches!(self, Self::Agent(_) | Self::Refuse { .. })
-    }
 }
 
 impl fmt::Display for Target {
@@ -233,6 +229,8 @@ impl Rule {
             time: Vec::new(),
             registered: None,
             target,
+            ring: None,
+            ringback: false,
             rewrite_to: Rewrite::default(),
             rewrite_from: Rewrite::default(),
         }

@@ -216,7 +216,8 @@ pub enum Event {
     Acknowledged(LegId, Option<Vec<u8>>),
     /// The far end wants to change the session.
     Reinvite(LegId, Option<Vec<u8>>),
-    /// Our call rings; with a description when a branch of it has early media, or other media than before.
+    /// Our call is on its way (100) or rings; with a description when a branch of it has early media, or other media than
+    /// before.
     Progress(LegId, u16, Option<Vec<u8>>),
     /// Our call was answered: with the description that counts, if the branch gave one before or now.
     Answered(LegId, Option<Vec<u8>>),
@@ -390,6 +391,12 @@ impl Endpoint {
     #[must_use]
     pub fn alive(&self) -> (usize, usize, usize) {
         (self.transactions.len(), self.dialogs.len(), self.legs.len())
+    }
+
+    /// Whether a Call-ID is one of a call of ours that has not ended.
+    #[must_use]
+    pub fn is_own_call(&self, call_id: &str) -> bool {
+        self.legs.values().any(|leg| leg.role == Role::Client && leg.call_id == call_id)
     }
 
     /// What was turned away since the start.

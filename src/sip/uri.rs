@@ -242,6 +242,21 @@ pub fn unescaped(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
+/// What may not stand in a user part as it is becomes `%XX` (RFC 3261 §25.1, `user`).
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut user = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,/".contains(&byte) {
+            user.push(char::from(byte));
+        } else {
+            user.push('%');
+            user.extend([byte >> 4, byte & 15].map(|half| char::from(b"0123456789ABCDEF"[usize::from(half)])));
+        }
+    }
+    user
+}
+
 /// Splits `host:port`, with IPv6 in brackets.
 ///
 /// # Errors

@@ -229,6 +229,11 @@ impl Call {
         self.records.iter().filter(move |record| record["kind"] == kind)
     }
 
+    /// The first line: who called whom.
+    pub fn header(&self) -> &Value {
+        self.of_kind("session").next().expect("a journal begins with it")
+    }
+
     /// The last line, once there is one.
     pub fn summary(&self) -> Option<&Value> {
         self.of_kind("summary").last()

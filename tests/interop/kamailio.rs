@@ -15,14 +15,14 @@ use tempfile::TempDir;
 const PASSWORD: &str = "a-plain-password";
 
 /// A running Kamailio.
-struct Kamailio {
+pub struct Kamailio {
     running: Running,
     _folder: TempDir,
 }
 
 impl Kamailio {
     /// On a port, before a gateway.
-    fn start(port: u16, gateway: u16) -> Self {
+    pub fn start(port: u16, gateway: u16) -> Self {
         let folder = TempDir::with_prefix("voxgw-kamailio-").expect("a temporary folder");
         let text = text_of(&own("kamailio/upstream.cfg"))
             .replace("@SIP@", &port.to_string())

@@ -20,6 +20,7 @@ mod audio;
 mod baresip;
 mod baresip_registered;
 mod baresip_srtp;
+mod bridge;
 mod browser;
 mod capture;
 #[path = "../support/dns.rs"]

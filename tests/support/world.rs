@@ -646,6 +646,7 @@ impl Setup {
                 max_duration: Duration::from_mins(70),
                 ring_max: Duration::from_secs(30),
                 early: self.early,
+                waits: false,
             },
             header: Header {
                 schema: SCHEMA.to_owned(),
@@ -751,7 +752,7 @@ impl Given {
     fn of(output: Output<'_>) -> Self {
         match output {
             Output::Rtp(to, bytes) => Self::Rtp(to, bytes.to_vec()),
-            Output::Rtcp { .. } => Self::Rtcp,
+            Output::Rtcp { .. } | Output::Far(_) => Self::Rtcp,
             Output::Sip(action) => Self::Sip(action),
             Output::ConnectAgent => Self::ConnectAgent,
             Output::Agent { command: Command::Audio { samples, .. }, .. } => Self::Heard(samples.to_vec()),

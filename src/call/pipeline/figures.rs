@@ -172,6 +172,7 @@ impl Pipeline {
             }
         }
         self.tell(now, Told::Close);
+        self.leave(now);
         let stats = self.take_stats(now);
         self.lints(now, &stats);
         let summary = self.summary(now, stats);

@@ -27,11 +27,15 @@ pub(super) struct Hold {
     /// It is sent again then.
     pub(super) again_at: Instant,
     tries: u32,
+    /// It is the other leg of a bridge that holds: its sound is what the far end hears, and music is its business.
+    passed_on: bool,
+    /// What the other leg wants by now, while our re-INVITE waits for its answer.
+    wanted: Option<bool>,
 }
 
 impl Default for Hold {
     fn default() -> Self {
-        Self { on: false, asked: None, again_at: Instant::FAR_FUTURE, tries: 0 }
+        Self { on: false, asked: None, again_at: Instant::FAR_FUTURE, tries: 0, passed_on: false, wanted: None }
     }
 }
 
@@ -55,14 +59,28 @@ impl Pipeline {
         if hold {
             self.pause(now);
         }
-        self.hold = Hold { on: hold, asked: Some(hold), again_at: Instant::FAR_FUTURE, tries: 1 };
+        self.hold = Hold { on: hold, asked: Some(hold), tries: 1, ..Hold::default() };
+        self.ask(now);
+    }
+
+    /// The other leg of a bridge holds, or is back: so does our far end hear. An operator's hold stays as it is.
+    pub(super) fn pass_hold(&mut self, now: Instant, hold: bool) {
+        let busy = self.call.answered_at().is_none() || self.call.is_ending() || self.media.is_none();
+        if self.hold.asked.is_some() {
+            self.hold.wanted = Some(hold);
+            return;
+        }
+        if busy || self.hold.on == hold {
+            return;
+        }
+        self.hold = Hold { on: hold, asked: Some(hold), tries: 1, passed_on: true, ..Hold::default() };
         self.ask(now);
     }
 
     fn ask(&mut self, now: Instant) {
         let mut text = self.offer();
         // Without music there is nothing to send either (RFC 3264 §8.4).
-        if self.hold.on && matches!(self.settings.hold_music, Music::Off) {
+        if self.hold.on && !self.hold.passed_on && matches!(self.settings.hold_music, Music::Off) {
             text = text.replace("a=sendonly\r\n", "a=inactive\r\n");
         }
         let what = if self.hold.on { "hold" } else { "take off hold" };
@@ -90,6 +108,9 @@ impl Pipeline {
             self.play(None);
         }
         self.take_answer(now, sdp);
+        if let Some(wanted) = self.hold.wanted.take().filter(|_| self.hold.asked.is_none()) {
+            self.pass_hold(now, wanted);
+        }
     }
 
     /// It has refused: at once again later if both asked at the same time, else everything is as before.

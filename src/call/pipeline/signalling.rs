@@ -251,5 +251,6 @@ impl Pipeline {
             media.reporter.set_wanted(media.agreed.rtcp_xr.as_deref().map(xr::Wanted::parse).unwrap_or_default());
         }
         self.record(now, Body::Media(change));
+        self.hear_far();
     }
 }

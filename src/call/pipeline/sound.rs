@@ -93,6 +93,9 @@ impl Pipeline {
         self.record(now, Body::Dtmf(Digit { direction: Direction::In, digit, duration_ms }));
         self.call.handle(now, CallInput::Digit(digit));
         self.tell(now, Told::Digit(digit));
+        if matches!(self.seat, Seat::Far) {
+            self.push(Out::FarDigit(digit, duration_ms));
+        }
     }
 
     /// We are the caller and the far end began to speak: the silence that we heard is its gap.
@@ -158,6 +161,10 @@ impl Pipeline {
         if self.is_unanswered_call_of_ours() || self.hold.on {
             return;
         }
+        if matches!(self.seat, Seat::Far) {
+            self.pass_on(rate, samples);
+            return;
+        }
         let samples = self.recording.heard_by_agent(rate, samples);
         if let Seat::Local(agent) = &mut self.seat {
             agent.handle(at, Command::Audio { rate, samples });
@@ -190,6 +197,10 @@ impl Pipeline {
     // Media out
 
     pub(super) fn agent(&mut self, now: Instant, event: AgentEvent, received_at: Instant) {
+        if matches!(self.seat, Seat::Far) {
+            // It has handed the caller over: its last words are nobody's.
+            return;
+        }
         let (rate, samples) = match event {
             AgentEvent::Audio { rate, samples } => (rate, samples),
             AgentEvent::Mark(mark) => return self.mark(now, mark),

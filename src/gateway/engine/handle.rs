@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Kind, Result},
     gateway::{hub::HubHandle, worker::Workers, writer::WriterHandle},
     net::resolve::{Found, Resolver},
+    route::Target,
     sip::{
         auth::Credentials,
         endpoint::{LegId, Reply},
@@ -66,6 +67,10 @@ pub(super) enum Request {
     Deliver(Box<super::answers::Parcel>, Result<Found>),
     /// Whom a 3xx names: found, or not.
     Redirected(LegId, Uri, Result<Found>),
+    /// The names of a trunk's servers were looked up, for this bridge.
+    Onward(u64, Vec<(Uri, Result<Found>)>),
+    /// A caller is to be put through to a user or a trunk's number.
+    Bridge(CallId, Target, String, oneshot::Sender<Result<CallId>>),
     Drain(Duration, oneshot::Sender<()>),
     HangUpAll(String),
     Alive(oneshot::Sender<(usize, usize, usize)>),
@@ -182,6 +187,18 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Hold(call, hold, reply)).await;
         answer.await.unwrap_or(false)
+    }
+
+    /// Puts a caller through: to a user who is registered here, or to a number through a trunk. The agent stays until
+    /// somebody answers, and goes on if nobody does. Gives the new leg's session.
+    ///
+    /// # Errors
+    /// There is no such call, user or trunk; limits say no; the gateway is draining.
+    pub async fn bridge(&self, call: CallId, to: &str, trunk: Option<&str>) -> Result<CallId> {
+        let target = trunk.map_or_else(|| Target::User(to.to_owned()), |trunk| Target::Trunk(trunk.to_owned()));
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Bridge(call, target, to.to_owned(), reply)).await;
+        answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 
     /// Sends a text; gives the status that says whether it arrived.

@@ -10,7 +10,7 @@ use crate::{
     config::read_secret,
     error::{Error, Result},
     gateway::{
-        router::Denied,
+        router::{Denied, Seated},
         session::{
             Begin,
             web::{Joining, Refused},
@@ -81,10 +81,15 @@ impl Engine {
             self.router.route(&offered, None, SystemClock::wall())
         };
         let admitted = routed.and_then(|routed| {
+            let Seated::Agent(plan) = routed.seat else {
+                let what = "a browser's call cannot go on to a user or a trunk yet";
+                return Err(Denied::by_key(501, &routed.rule, format!("rule {}: {what}", routed.rule)));
+            };
+            let routed = (plan, routed.rule, routed.from, routed.to);
             let pair = self.ports.bind(bind);
             Ok((routed, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
         });
-        let (routed, ports) = match admitted {
+        let ((plan, rule, from, to), ports) = match admitted {
             Ok(admitted) => admitted,
             Err(denied) => {
                 tracing::warn!(
@@ -104,22 +109,23 @@ impl Engine {
             call,
             gateway: self.config.name.clone(),
             direction: Direction::In,
-            from: Pii(unescaped(&routed.from)),
-            to: Pii(unescaped(&routed.to)),
-            agent: routed.plan.name.clone(),
+            from: Pii(unescaped(&from)),
+            to: Pii(unescaped(&to)),
+            agent: plan.name.clone(),
             started: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: String::new(),
-            rule: routed.rule,
+            rule,
             headers: Vec::new(),
         };
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
         // The peer encrypts, with keys of its own handshake.
         let plain = srtp::Settings::default();
-        let settings = self.settings(header, &routed.plan, None, SocketAddr::new(tell, port), plain, None);
+        let settings = self.settings(header, &plan, None, SocketAddr::new(tell, port), plain, None);
         // A leg's number without a leg: what SIP is told of it goes nowhere.
         let leg = self.endpoint.new_leg();
-        self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, routed.plan, ports);
+        let worker = self.workers.least_busy();
+        self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, plan, ports, worker);
     }
 }
 

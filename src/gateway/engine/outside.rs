@@ -201,7 +201,7 @@ impl Engine {
 
 /// Where a binding's telephone, or the first proxy before it, takes requests. The port that a REGISTER came from need
 /// not be that place: a source tells of NAT by its address (RFC 3261 §18.2.1), and only behind NAT it is the better one.
-fn way_to(binding: &Binding) -> Path {
+pub(super) fn way_to(binding: &Binding) -> Path {
     let proxy = binding.path.first().and_then(|first| NameAddr::parse(first).ok()).map(|first| first.uri);
     let hop = proxy.as_ref().unwrap_or(&binding.contact);
     let mut path = binding.flow;

@@ -55,6 +55,7 @@ impl Engine {
         let Some(session) = self.sessions.remove(&old) else { return };
         self.give_up_moves_of(old);
         self.sessions.insert(new, session);
+        self.bridges.moved(old, new);
         self.may_refer(new, known);
         self.endpoint.command(now, Command::Answer(new, sdp));
         self.endpoint.command(now, Command::HangUp(old, Some("SIP;cause=200;text=\"replaced\"".into())));

@@ -122,6 +122,7 @@ impl Engine {
         }
         if let (Some(target), Attempt::Leg(leg)) = (&trail.current, attempt) {
             let leg = self.moves.get(&leg).map_or(leg, |moving| moving.from);
+            let leg = self.bridges.session_leg(leg).unwrap_or(leg);
             self.tell(leg, In::Note(Level::Warn, printable(&format!("{failed}; trying {target}")).into_owned()));
         }
         tracing::info!(target: "sip", event = "sip.next_target", failed = %printable(&failed), found = path.is_ok());

@@ -104,6 +104,7 @@ impl Engine {
             return;
         }
         self.sessions.insert(new, known);
+        self.bridges.moved(moving.from, new);
         self.endpoint.command(now, Command::HangUp(moving.from, Some("SIP;cause=200;text=\"transferred\"".into())));
     }
 
@@ -137,7 +138,8 @@ impl Engine {
             moving.ended = Some(ended);
             return;
         }
-        self.tell(leg, In::Ended(ended));
+        self.tell(leg, In::Ended(ended.clone()));
+        self.bridge_ended(leg, &ended);
     }
 
     /// How our own REFER gets on. Only a call that was answered lets the old one go.

@@ -127,19 +127,21 @@ impl EchoMeter {
 /// Correlation of the loudness of `first` with that of `then` `lag` steps later (square roots, so that one bang does not
 /// decide).
 fn likeness(first: &Track, then: &Track, steps: Range<u64>, lag: u64) -> f32 {
-    let (mut n, mut x, mut y, mut xx, mut yy, mut xy) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
+    let (mut count, mut sums, mut squares, mut product) = (0.0_f32, (0.0_f32, 0.0_f32), (0.0_f32, 0.0_f32), 0.0_f32);
     for step in steps.start + lag..steps.end {
-        let (a, b) = (first.at(step - lag).sqrt(), then.at(step).sqrt());
-        n += 1.0;
-        x += a;
-        y += b;
-        xx += a * a;
-        yy += b * b;
-        xy += a * b;
+        let (one, other) = (first.at(step - lag).sqrt(), then.at(step).sqrt());
+        count += 1.0;
+        sums = (sums.0 + one, sums.1 + other);
+        squares = (squares.0 + one * one, squares.1 + other * other);
+        product += one * other;
     }
-    let (vx, vy) = (n * xx - x * x, n * yy - y * y);
+    let spread = (count * squares.0 - sums.0 * sums.0, count * squares.1 - sums.1 * sums.1);
     // A far end that is steady has no echo: nothing there to compare.
-    if vx <= 0.0 || vy <= n * n { 0.0 } else { (n * xy - x * y) / (vx * vy).sqrt() }
+    if spread.0 <= 0.0 || spread.1 <= count * count {
+        0.0
+    } else {
+        (count * product - sums.0 * sums.1) / (spread.0 * spread.1).sqrt()
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How losses lie together: bursts and gaps (RFC 3611 §4.7.2, Gmin 16), and the mean run of losses (G.107's BurstR).
+//! How losses lie together: bursts and gaps (RFC 3611 §4.7.2, Gmin 16), and the mean run of losses (`BurstR` of G.107).
 //!
 //! A burst begins and ends with a loss and holds no 16 good packets in a row; everything else is gap, isolated losses
 //! included. Fed by `inbound` with packets in order, each either played or not (lost, or too late to be played).
@@ -8,6 +8,7 @@ pub const GMIN: u64 = 16;
 
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the words of RFC 3611")]
 pub struct Bursts {
     total: u64,
     lost: u64,

@@ -198,7 +198,7 @@ impl Playout {
         self.figures.frames += 1;
         let mut samples = self.spare.pop().unwrap_or_default();
         samples.clear();
-        samples.extend_from_slice(&frame[past.unsigned_abs() as usize..]);
+        samples.extend_from_slice(&frame[usize::try_from(past).unwrap_or(0)..]);
         let place = self.slots.partition_point(|slot| slot.start < start);
         self.slots.insert(place, Slot { start: start + past, origin: start, samples });
         self.bound();
@@ -229,7 +229,7 @@ impl Playout {
                 let left = start - next - covered;
                 self.next = Some(next + covered);
                 if left > 0 {
-                    let take = want.min(left.unsigned_abs() as usize);
+                    let take = want.min(usize::try_from(left).unwrap_or(want));
                     self.make_up(take, samples);
                     self.next = Some(next + covered + take.cast_signed() as i64);
                     made_up = true;

@@ -48,7 +48,9 @@ impl Endpoint {
         headers.push("To", NameAddr::of(outgoing.to.clone()).to_string());
         headers.push("Call-ID", leg.call_id.clone());
         headers.push("CSeq", CSeq { number: cseq, method: Method::Invite }.to_string());
-        headers.push("Max-Forwards", "70");
+        if !outgoing.headers.iter().any(|(name, _)| name == "Max-Forwards") {
+            headers.push("Max-Forwards", "70");
+        }
         headers.push("Contact", self.contact(path, &outgoing.to.to_string()));
         headers.push("Allow", super::allow());
         headers.push("Supported", SUPPORTED_BY_CALLS);
@@ -127,7 +129,7 @@ impl Endpoint {
             return;
         }
         match response.status {
-            100 => {}
+            100 => self.event(Event::Progress(id, 100, None)),
             101..=199 => {
                 if let Some(reliable) = self.early(now, id, &request, response)
                     && self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early)
@@ -504,6 +506,10 @@ impl Endpoint {
         }
         headers.push("CSeq", CSeq { number: number_of(&invite.headers), method: Method::Cancel }.to_string());
         headers.push("Max-Forwards", "70");
+        // RFC 3326 §2: a telephone whose call was answered elsewhere shows no missed call.
+        if let Some(reason) = leg.and_then(|id| self.legs.get(&id)).and_then(|leg| leg.reason.clone()) {
+            headers.push("Reason", reason);
+        }
         let cancel = Request { method: Method::Cancel, uri: invite.uri.clone(), headers, body: Vec::new() };
         let Some(branch) = cancel.headers.via().ok().and_then(|via| via.branch().map(str::to_owned)) else { return };
         let path = tx.path;

@@ -7,7 +7,7 @@
 use super::{nothing, paint, rule, take_bottom, take_top};
 use crate::{
     api::model::{Event, SessionView},
-    call::journal::{AgentState, Body, CallState, Direction, SipMessage},
+    call::journal::{AgentState, Body, BridgeState, CallState, Direction, SipMessage},
     tui::{
         model::{Model, TimeStyle},
         text, theme,
@@ -79,6 +79,7 @@ pub fn entries(view: &SessionView) -> Vec<usize> {
         | Body::Media(_)
         | Body::Ice(_)
         | Body::Agent(_)
+        | Body::Bridge(_)
         | Body::Dtmf(_)
         | Body::Lint(_)
         | Body::Recording(_)
@@ -172,6 +173,12 @@ fn shape(event: &Event, model: &Model) -> (Shape, Style) {
             };
             let label = if change.text.is_empty() { name.to_owned() } else { format!("{name} {}", change.text) };
             (Shape::Agent { label: text::clean(&label), inward }, style)
+        }
+        Body::Bridge(change) => {
+            let peer = change.peer.map(|peer| format!(" ({peer})")).unwrap_or_default();
+            let label = text::clean(&format!("{} {}{peer}", change.state.name(), change.text));
+            let style = if change.state == BridgeState::Failed { theme.bad } else { theme.agent };
+            (Shape::Agent { label, inward: change.state != BridgeState::Calling }, style)
         }
         Body::Media(media) => {
             let label = format!("RTP {} {} ms {}", media.codec, media.ptime_ms, media.source);

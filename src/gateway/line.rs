@@ -1,0 +1,174 @@
+//! The line between the two legs of a bridge: sound and digits from one session to the other, within one media worker.
+//!
+//! Both sessions live on one thread, so the line is plain memory without locks, and nobody is woken: a session looks in
+//! when its next packet is due. Buffers are used again. Called by `gateway::session`; who is bridged with whom is the
+//! engine's business.
+
+use crate::{
+    call::bridge::Side,
+    media::{codec::Codec, relay::Far},
+    unit::SampleRate,
+};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::{Rc, Weak},
+};
+
+/// Names a line within the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LineId(pub u64);
+
+/// What may wait in one direction: the other session takes it every packet, so more is from before a standstill.
+const WAITING_MAX: usize = 32;
+
+/// One thing that waits; the buffers are used again.
+#[derive(Debug, Default)]
+pub struct Held {
+    what: What,
+    payload: Vec<u8>,
+    samples: Vec<i16>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum What {
+    #[default]
+    Nothing,
+    Sound(&'static Codec, SampleRate),
+    Digit(char, u32),
+}
+
+impl Held {
+    /// As a pipeline takes it.
+    #[must_use]
+    pub fn far(&self) -> Option<Far<'_>> {
+        match self.what {
+            What::Nothing => None,
+            What::Sound(codec, rate) => {
+                Some(Far::Sound { codec, rate, payload: &self.payload, samples: &self.samples })
+            }
+            What::Digit(digit, duration_ms) => Some(Far::Digit(digit, duration_ms)),
+        }
+    }
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Way {
+    waiting: VecDeque<Held>,
+    spare: Vec<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    to_caller: Way,
+    to_callee: Way,
+}
+
+/// The lines of one media worker. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Lines(Rc<RefCell<HashMap<LineId, Weak<RefCell<Line>>>>>);
+
+impl Lines {
+    /// One end of a line; whoever comes first makes it, and it goes with the last.
+    #[must_use]
+    pub fn end(&self, id: LineId, side: Side) -> End {
+        let mut lines = self.0.borrow_mut();
+        lines.retain(|_, line| line.strong_count() > 0);
+        let line = lines.get(&id).and_then(Weak::upgrade).unwrap_or_default();
+        lines.insert(id, Rc::downgrade(&line));
+        End { line, side }
+    }
+}
+
+/// One session's end of a line.
+#[derive(Debug)]
+pub struct End {
+    line: Rc<RefCell<Line>>,
+    side: Side,
+}
+
+impl End {
+    /// Gives the other end something; the oldest goes when nobody takes it.
+    pub fn push(&self, far: Far<'_>) {
+        let mut line = self.line.borrow_mut();
+        let way = match self.side {
+            Side::Caller => &mut line.to_callee,
+            Side::Callee => &mut line.to_caller,
+        };
+        let spare = if way.waiting.len() < WAITING_MAX { way.spare.pop() } else { way.waiting.pop_front() };
+        let mut held = spare.unwrap_or_default();
+        match far {
+            Far::Sound { codec, rate, payload, samples } => {
+                held.what = What::Sound(codec, rate);
+                held.payload.clear();
+                held.payload.extend_from_slice(payload);
+                held.samples.clear();
+                held.samples.extend_from_slice(samples);
+            }
+            Far::Digit(digit, duration_ms) => held.what = What::Digit(digit, duration_ms),
+        }
+        way.waiting.push_back(held);
+    }
+
+    /// The next thing that the other end gave; [`Self::give_back`] it.
+    #[must_use]
+    pub fn take(&self) -> Option<Held> {
+        let mut line = self.line.borrow_mut();
+        match self.side {
+            Side::Caller => line.to_caller.waiting.pop_front(),
+            Side::Callee => line.to_callee.waiting.pop_front(),
+        }
+    }
+
+    /// The buffers of what was taken.
+    pub fn give_back(&self, held: Held) {
+        let mut line = self.line.borrow_mut();
+        match self.side {
+            Side::Caller => line.to_caller.spare.push(held),
+            Side::Callee => line.to_callee.spare.push(held),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::codec::CODECS;
+
+    #[test]
+    fn each_end_hears_the_other_and_buffers_are_used_again() {
+        let lines = Lines::default();
+        let (caller, callee) = (lines.end(LineId(1), Side::Caller), lines.end(LineId(1), Side::Callee));
+        for n in 0..3 {
+            caller.push(Far::Sound {
+                codec: &CODECS[0],
+                rate: SampleRate::HZ_8000,
+                payload: &[n; 160],
+                samples: &[0; 160],
+            });
+            assert!(caller.take().is_none(), "nobody hears himself");
+            let held = callee.take().expect("it is there");
+            assert!(matches!(held.far(), Some(Far::Sound { payload, .. }) if payload == [n; 160]));
+            callee.give_back(held);
+        }
+        assert_eq!(caller.line.borrow().to_callee.spare.len(), 1);
+        callee.push(Far::Digit('5', 100));
+        assert_eq!(caller.take().and_then(|held| held.far().map(|far| far == Far::Digit('5', 100))), Some(true));
+        drop((caller, callee));
+        let _ = lines.end(LineId(2), Side::Caller);
+        assert_eq!(lines.0.borrow().len(), 1, "a line goes with its ends");
+    }
+
+    #[test]
+    fn a_standstill_does_not_fill_the_memory() {
+        let lines = Lines::default();
+        let (caller, callee) = (lines.end(LineId(1), Side::Caller), lines.end(LineId(1), Side::Callee));
+        for n in 0..1_000 {
+            caller.push(Far::Digit('1', n));
+        }
+        let held: Vec<Held> = std::iter::from_fn(|| callee.take()).collect();
+        assert_eq!(held.len(), WAITING_MAX);
+        assert!(matches!(held.last().and_then(Held::far), Some(Far::Digit('1', 999))));
+    }
+}

@@ -1,0 +1,270 @@
+//! Calls that go on: telephone to telephone, to a trunk, through Kamailio, and from an agent to a person.
+
+use crate::{
+    audio::{Law, assert_heard, voice},
+    baresip::Baresip,
+    gateway::{Call, Gateway, Settings},
+    kamailio::Kamailio,
+    process::{free_ports, wait_until},
+    sipp::Sipp,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const ALICE: &str = "rabbit-hole";
+const BOB: &str = "looking-glass";
+
+/// Alice and bob may register; calls to `echo` go on as `rule` says.
+fn settings(rule: &str, more: &str) -> Settings {
+    Settings::of_alice(&format!(
+        "[users.bob]\npassword = '{BOB}'\n{more}\n[[routes]]\nname = 'on'\nto = 'echo'\n{rule}\n"
+    ))
+}
+
+fn wait_for_bob(gateway: &Gateway, phones: usize) {
+    let there = wait_until(Duration::from_secs(10), || gateway.api().contacts("bob").len() >= phones);
+    assert!(there, "bob has not {phones} phones\n{}", gateway.report());
+}
+
+/// Both sessions of a bridge: the caller's and the callee's, each with the other's name.
+fn both(gateway: &Gateway) -> (Call, Call) {
+    let calls = gateway.calls(2);
+    let mut calls: Vec<Call> = calls.into_iter().collect();
+    calls.sort_by_key(|call| call.header()["direction"] == "out");
+    let callee = calls.pop().expect("two");
+    let caller = calls.pop().expect("two");
+    for (one, other) in [(&caller, &callee), (&callee, &caller)] {
+        let peer = one.of_kind("bridge").next().expect("a bridge")["peer"].clone();
+        assert_eq!(peer, other.header()["call"], "linked");
+    }
+    (caller, callee)
+}
+
+fn left(call: &Call) -> Value {
+    call.of_kind("bridge").find(|change| change["state"] == "left").cloned().expect("it was joined")
+}
+
+/// Alice calls bob: both hear each other, and the caller's recording has both.
+fn telephone_to_telephone(hers: Law, his: Law) -> (Value, Value) {
+    let (here, there) = (voice(6, 31), voice(6, 32));
+    let settings = settings("user = 'bob'", "");
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let mut bob = Baresip::registered(gateway.sip, "bob", BOB, &there, his);
+    wait_for_bob(&gateway, 1);
+    let mut alice = Baresip::registered_calling(gateway.sip, "alice", ALICE, &here, hers, 10);
+    alice.wait(Duration::from_secs(25));
+    let (caller, callee) = both(&gateway);
+    bob.stop();
+    gateway.stop();
+    assert_heard("sound at alice", &there, &alice.heard());
+    assert_heard("sound at bob", &here, &bob.heard());
+    let (left_channel, right_channel) = caller.voices();
+    assert_heard("the caller in call.wav", &here, &left_channel);
+    assert_heard("the callee in call.wav", &there, &right_channel);
+    caller.assert_ended_well(hers.name());
+    let summary = callee.summary().expect("it is over");
+    assert_eq!((&summary["ended_by"], &summary["q850"]), (&json!("caller"), &json!(16)), "{summary}");
+    assert_eq!(callee.header()["from"], "alice", "bob sees who calls");
+    (left(&caller), left(&callee))
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn two_telephones_hear_each_other_and_nothing_is_decoded() {
+    for change in <[Value; 2]>::from(telephone_to_telephone(Law::Mu, Law::Mu)) {
+        let (passed, transcoded) = (change["passed"].as_u64().unwrap_or(0), change["transcoded"].as_u64().unwrap_or(0));
+        assert!(passed > 200 && transcoded * 10 < passed, "{change}");
+    }
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn two_telephones_with_different_codecs_hear_each_other() {
+    for change in <[Value; 2]>::from(telephone_to_telephone(Law::A, Law::Mu)) {
+        assert!(change["transcoded"].as_u64().unwrap_or(0) > 200, "{change}");
+    }
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn all_telephones_of_a_user_ring_and_one_wins() {
+    let settings = settings("user = 'bob'", "");
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let mut silent = Sipp::called("uas_silent").listen();
+    let mut bob = Baresip::registered(gateway.sip, "bob", BOB, &voice(5, 33), Law::Mu);
+    register(&gateway, "bob", BOB, silent.port);
+    wait_for_bob(&gateway, 2);
+    let mut alice = Baresip::registered_calling(gateway.sip, "alice", ALICE, &voice(5, 34), Law::Mu, 6);
+    alice.wait(Duration::from_secs(20));
+    // it rang there too, and was told that somebody else has taken the call
+    silent.assert_succeeds();
+    assert!(silent.messages().contains("Call completed elsewhere"), "{}", silent.report());
+    both(&gateway);
+    bob.stop();
+    gateway.stop();
+}
+
+/// Registers a user at a port by hand.
+fn register(gateway: &Gateway, user: &str, password: &str, port: u16) {
+    Sipp::caller("register", &gateway.target())
+        .key("contact", &format!("<sip:{user}@127.0.0.1:{port}>"))
+        .key("expires", "60")
+        .credentials(user, password)
+        .run();
+}
+
+/// A sipp that calls `echo`, which goes to a trunk at another sipp.
+fn through_trunk(scenario: &str, callee: Sipp, rule: &str, seconds: u32) -> (Gateway, Sipp, Sipp) {
+    let mut callee = callee.listen();
+    let trunk = format!(
+        "[trunks.carrier]\nserver = 'sip:127.0.0.1:{}'\nuser = '4930'\ndomain = 'carrier.example'\nping = '0s'\n",
+        callee.port
+    );
+    let settings = settings(&format!("trunk_out = 'carrier'\nrewrite_to.prefix = '+49'\n{rule}"), &trunk);
+    let gateway = Gateway::start_configured("echo:live", &settings.path());
+    let mut caller = Sipp::caller(scenario, &gateway.target()).talking_for(seconds).start();
+    caller.assert_succeeds();
+    callee.assert_succeeds();
+    (gateway, caller, callee)
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_call_leaves_by_a_trunk_with_its_number_and_our_name() {
+    let callee = Sipp::called("uas_echo").with(&["-rtp_echo"]).key("law", "PCMU").key("type", "0");
+    let (mut gateway, _, callee) = through_trunk("uac_call", callee, "", 2);
+    let messages = callee.messages();
+    for words in ["INVITE sip:+49echo@127.0.0.1", "<sip:4930@carrier.example>", "Max-Forwards: 69", "cause=16"] {
+        assert!(messages.contains(words), "no {words:?}\n{}", callee.report());
+    }
+    assert!(!messages.contains("P-Asserted-Identity"), "{messages}");
+    let (caller, callee) = both(&gateway);
+    assert_eq!((&caller.header()["to"], &callee.header()["to"]), (&json!("+49echo"), &json!("+49echo")));
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_callee_that_hangs_up_ends_the_caller() {
+    let (mut gateway, ..) = through_trunk("uac_ended", Sipp::called("uas_hangup").talking_for(1), "", 1);
+    let (caller, callee) = both(&gateway);
+    for call in [caller, callee] {
+        assert_eq!(call.summary().expect("it is over")["ended_by"], "callee");
+    }
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_busy_callee_is_busy_for_the_caller() {
+    let (mut gateway, caller, _) = through_trunk("uac_refused", Sipp::called("uas_busy"), "", 1);
+    assert_eq!(caller.received("SIP/2.0 486", "1 INVITE"), 1, "{}", caller.report());
+    assert!(caller.messages().contains("Reason: Q.850;cause=17"), "{}", caller.report());
+    let (caller, callee) = both(&gateway);
+    for call in [&caller, &callee] {
+        assert_eq!(call.states().last(), Some(&"failed"), "{:?}", call.states());
+    }
+    assert_eq!(caller.summary().expect("it is over")["status"], 486);
+    assert_eq!(caller.summary().expect("it is over")["ended_by"], "callee");
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_callee_who_does_not_answer_is_given_up_after_the_ring_time() {
+    let (mut gateway, caller, callee) = through_trunk("uac_refused", Sipp::called("uas_silent"), "ring = '2s'", 1);
+    assert_eq!(caller.received("SIP/2.0 180", "1 INVITE"), 1, "{}", caller.report());
+    assert_eq!(caller.received("SIP/2.0 480", "1 INVITE"), 1, "{}", caller.report());
+    assert!(callee.messages().contains("Reason: Q.850;cause=19"), "{}", callee.report());
+    both(&gateway);
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_caller_who_gives_up_cancels_the_callee() {
+    let (mut gateway, ..) = through_trunk("cancel", Sipp::called("uas_silent"), "", 1);
+    let (caller, callee) = both(&gateway);
+    for call in [&caller, &callee] {
+        assert_eq!(call.summary().expect("it is over")["ended_by"], "caller");
+    }
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp, baresip"]
+fn a_hold_is_passed_on() {
+    let settings = settings("user = 'bob'", "");
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let mut bob = Baresip::registered(gateway.sip, "bob", BOB, &voice(5, 35), Law::Mu);
+    wait_for_bob(&gateway, 1);
+    Sipp::caller("hold", &gateway.target()).run();
+    let (caller, callee) = both(&gateway);
+    assert!(caller.states().contains(&"held"), "{:?}", caller.states());
+    let invites: Vec<&str> = callee
+        .of_kind("sip")
+        .filter(|sip| sip["direction"] == "out" && sip["label"] == "INVITE")
+        .filter_map(|sip| sip["text"].as_str())
+        .collect();
+    let directions: Vec<bool> = invites.iter().map(|text| text.contains("a=sendonly")).collect();
+    assert_eq!(directions, [false, true, false], "called, held, back");
+    bob.stop();
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs kamailio, baresip"]
+fn a_call_goes_out_through_kamailio() {
+    let (here, there) = (voice(5, 36), voice(5, 37));
+    let upstream = free_ports(2);
+    let mut far = Gateway::start("echo:live");
+    let _kamailio = Kamailio::start(upstream, far.sip);
+    let trunk = format!("[trunks.carrier]\nserver = 'sip:127.0.0.1:{upstream}'\nuser = '4930'\nping = '0s'\n");
+    let settings = settings("trunk_out = 'carrier'", &trunk);
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let mut alice = Baresip::registered_calling(gateway.sip, "alice", ALICE, &here, Law::Mu, 9);
+    alice.wait(Duration::from_secs(20));
+    let (_, callee) = both(&gateway);
+    let text = callee.of_kind("sip").filter_map(|sip| sip["text"].as_str()).collect::<String>();
+    assert!(text.contains("Record-Route:"), "Kamailio stays in the way");
+    // the far end is an echo: alice hears herself over two gateways
+    assert_heard("sound at alice", &here, &alice.heard());
+    assert_eq!(far.only_call().summary().expect("it is over")["ended_by"], "caller");
+    drop(there);
+    gateway.stop();
+    far.stop();
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn an_agent_s_caller_is_put_through_to_a_person() {
+    let (here, there) = (voice(9, 38), voice(9, 39));
+    let settings = settings("agent = 'echo:live'", "");
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let api = gateway.api();
+    let mut alice = Baresip::registered_calling(gateway.sip, "alice", ALICE, &here, Law::Mu, 12);
+    let call = api.wait_for_call("up");
+    // nobody is there yet: the agent goes on
+    let (status, document) = api.post(&format!("/v1/sessions/{call}/bridge"), &json!({"to": "bob"}));
+    assert_eq!(status, 202, "{document}");
+    let told = || api.get(&format!("/v1/sessions/{call}")).to_string().contains("not put through");
+    assert!(wait_until(Duration::from_secs(5), told), "{}", gateway.report());
+    let mut bob = Baresip::registered(gateway.sip, "bob", BOB, &there, Law::Mu);
+    wait_for_bob(&gateway, 1);
+    let (status, document) = api.post(&format!("/v1/sessions/{call}/bridge"), &json!({"to": "bob"}));
+    assert_eq!(status, 202, "{document}");
+    let joined = || api.get(&format!("/v1/sessions/{call}"))["bridged_to"] == document["call"];
+    assert!(wait_until(Duration::from_secs(5), joined), "{}", gateway.report());
+    alice.wait(Duration::from_secs(25));
+    let calls = gateway.calls(2);
+    bob.stop();
+    gateway.stop();
+    let caller = calls.iter().find(|call| call.header()["direction"] == "in").expect("alice's");
+    let agent: Vec<&str> = caller.of_kind("agent").filter_map(|change| change["state"].as_str()).collect();
+    assert_eq!(agent, ["connecting", "ready", "closed"]);
+    let states: Vec<&str> = caller.of_kind("bridge").filter_map(|change| change["state"].as_str()).collect();
+    assert_eq!(states, ["calling", "failed", "calling", "joined", "left"]);
+    assert_eq!(caller.summary().expect("it is over")["agent"], "pass");
+    assert_heard("the end of bob at alice", &there[..4 * 8_000], &alice.heard());
+    assert!(bob.heard().len() > 3 * 8_000, "bob heard alice");
+}
