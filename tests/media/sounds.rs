@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Chance that is the same each time (SplitMix64).
+/// Chance that is the same each time (`SplitMix64`).
 pub struct Chance(pub u64);
 
 impl Chance {

@@ -493,7 +493,7 @@ mod tests {
             resampler.flush(&mut output);
             let tail = &output[before..];
             assert!(tail.iter().any(|sample| sample.abs() > 3_000), "{from}→{to}: the last of it");
-            assert!(tail.len() as u32 <= to / 100, "{from}→{to}: {} samples", tail.len());
+            assert!(tail.len() <= (to / 100) as usize, "{from}→{to}: {} samples", tail.len());
             let mut after = Vec::new();
             resampler.process(&vec![0; from as usize / 50], &mut after);
             assert!(after.iter().all(|sample| sample.abs() <= 1), "{from}→{to}: then silence");

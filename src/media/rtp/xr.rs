@@ -1,4 +1,4 @@
-//! Extended reports (RFC 3611) over the `rtcp` crate: VoIP metrics, and the round trip of those who only listen.
+//! Extended reports (RFC 3611) over the `rtcp` crate: `VoIP` metrics, and the round trip of those who only listen.
 //!
 //! Owns what the blocks hold. `report` sends them when the far end's description asks for them (`a=rtcp-xr`, §5) and
 //! reads them always. Figures that nobody knows are 127 (§4.7).
@@ -52,6 +52,9 @@ pub struct VoipMetrics {
     pub mos: Option<(f64, f64)>,
 }
 
+/// A sine at full scale is +3.14 dBm0 in µ-law (G.711).
+#[expect(clippy::approx_constant, reason = "decibels")]
+const DBM0_OF_FULL_SCALE: f64 = 3.14;
 const UNKNOWN: u8 = 127;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the field")]
@@ -67,7 +70,9 @@ fn word(value: f64) -> u16 {
 impl VoipMetrics {
     fn block(&self, about: u32) -> VoIPMetricsReportBlock {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a signed byte of dBm0")]
-        let level = self.level_dbfs.map_or(UNKNOWN, |level| (level + 3.14).round().clamp(-127.0, 126.0) as i8 as u8);
+        let level = self
+            .level_dbfs
+            .map_or(UNKNOWN, |level| (level + DBM0_OF_FULL_SCALE).round().clamp(-127.0, 126.0) as i8 as u8);
         VoIPMetricsReportBlock {
             ssrc: about,
             loss_rate: byte(self.lost * 256.0),
@@ -81,7 +86,7 @@ impl VoipMetrics {
             signal_level: level,
             noise_level: UNKNOWN,
             rerl: UNKNOWN,
-            gmin: GMIN as u8,
+            gmin: u8::try_from(GMIN).unwrap_or(u8::MAX),
             rfactor: self.r.map_or(UNKNOWN, |r| byte(r.min(100.0))),
             ext_rfactor: UNKNOWN,
             mos_lq: self.mos.map_or(UNKNOWN, |(listening, _)| byte(listening * 10.0)),
@@ -112,7 +117,8 @@ impl VoipMetrics {
             ptime_ms: 1.0,
             round_trip_ms: (block.round_trip_delay > 0).then_some(f64::from(block.round_trip_delay)),
             end_system_ms: f64::from(block.end_system_delay),
-            level_dbfs: known(block.signal_level).map(|_| f64::from(block.signal_level.cast_signed()) - 3.14),
+            level_dbfs: known(block.signal_level)
+                .map(|_| f64::from(block.signal_level.cast_signed()) - DBM0_OF_FULL_SCALE),
             r: known(block.rfactor),
             mos: mos.map(|(listening, conversation)| (listening / 10.0, conversation / 10.0)),
         }
