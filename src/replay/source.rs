@@ -217,7 +217,8 @@ fn looks_like_audio(packet: &Packet<'_>, options: &Options) -> bool {
         101 => length == 4,
         13 => length <= 32,
         // 72 to 76 would be RTCP.
-        96..=127 => options.codec.is_some() && (40..=1_600).contains(&length),
+        // Opus may be as short as it likes.
+        96..=127 => options.codec.is_some() && (1..=1_600).contains(&length),
         _ => false,
     }
 }

@@ -26,7 +26,7 @@ pub(super) const OPUS: Codec = Codec {
         Err(_) => Box::new(Mute),
     },
     encoder: |wanted| match encoder(wanted) {
-        Some(encoder) => Box::new(Packer(encoder)),
+        Some(encoder) => Box::new(Packer { encoder, still: 0, quiet: Vec::new() }),
         None => Box::new(Mute),
     },
 };
@@ -37,6 +37,11 @@ const BITRATE: i32 = 32_000;
 const COMPLEXITY: i32 = 5;
 /// Longest packet that we make: a second at the highest rate of a mono stream is never near it.
 const PACKET_MAX: usize = 1_275;
+/// After so many packets of digital silence the last one is sent again and nothing is encoded: both ends have settled,
+/// and silence costs as much to encode as a voice.
+const SETTLED: u32 = 10;
+/// With DTX one packet of that many is sent all the same, so that the far end knows we are here.
+const SIGN_OF_LIFE: u32 = 20;
 /// A packet of two bytes or less holds nothing (DTX): it need not be sent (RFC 7587 §3.1.3).
 const NOTHING: usize = 2;
 
@@ -97,20 +102,39 @@ fn encoder(wanted: &Wanted<'_>) -> Option<OpusEncoder> {
 }
 
 #[derive(Debug)]
-struct Packer(OpusEncoder);
+struct Packer {
+    encoder: OpusEncoder,
+    /// Packets of digital silence in a row.
+    still: u32,
+    /// The newest of them.
+    quiet: Vec<u8>,
+}
 
 impl Encode for Packer {
     fn encode(&mut self, samples: &[i16], payload: &mut Vec<u8>) {
+        self.still = if samples.iter().all(|sample| *sample == 0) { self.still.saturating_add(1) } else { 0 };
+        if self.still > SETTLED && !self.quiet.is_empty() {
+            if !self.encoder.use_dtx || self.still.is_multiple_of(SIGN_OF_LIFE) {
+                payload.extend_from_slice(&self.quiet);
+            }
+            return;
+        }
         let start = payload.len();
         payload.resize(start + PACKET_MAX, 0);
-        let length = self.0.encode_s16(samples, samples.len(), &mut payload[start..]).unwrap_or(0);
+        let length = self.encoder.encode_s16(samples, samples.len(), &mut payload[start..]).unwrap_or(0);
         payload.truncate(start + if length <= NOTHING { 0 } else { length });
+        if self.still == 0 {
+            self.quiet.clear();
+        } else if payload.len() > start {
+            self.quiet.clear();
+            self.quiet.extend_from_slice(&payload[start..]);
+        }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "clamped")]
     fn expect_loss(&mut self, percent: f32) {
-        if self.0.use_inband_fec {
-            self.0.packet_loss_perc = percent.clamp(0.0, 50.0).ceil() as i32;
+        if self.encoder.use_inband_fec {
+            self.encoder.packet_loss_perc = percent.clamp(0.0, 50.0).ceil() as i32;
         }
     }
 }
@@ -158,4 +182,61 @@ impl Decode for Mute {
 
 impl Encode for Mute {
     fn encode(&mut self, _samples: &[i16], _payload: &mut Vec<u8>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::dsp::tone;
+
+    #[test]
+    fn what_the_far_end_says_of_itself_is_kept_to() {
+        let said = "maxplaybackrate=16000; maxaveragebitrate=20000;UseInbandFEC=1; usedtx=1;cbr=0";
+        let wanted = Wanted { rate: SampleRate::HZ_24000, fmtp: said };
+        let encoder = encoder(&wanted).unwrap();
+        assert_eq!((encoder.bitrate_bps, encoder.max_bandwidth), (20_000, Bandwidth::Wideband));
+        assert!(encoder.use_inband_fec && encoder.use_dtx && encoder.packet_loss_perc == 0);
+        let nothing = Parameters::parse("minptime=10;stereo;x=;=1;maxaveragebitrate=much");
+        assert_eq!(nothing, Parameters::parse(""));
+        for fmtp in ["maxaveragebitrate=-5", "maxaveragebitrate=999999999", "maxplaybackrate=0"] {
+            let mut packets = OPUS.encoder(&Wanted { rate: SampleRate::HZ_16000, fmtp });
+            let mut payload = Vec::new();
+            packets.encode(&[50; 320], &mut payload);
+            assert!(payload.len() > NOTHING && payload.len() < 200, "{fmtp}: {}", payload.len());
+        }
+    }
+
+    #[test]
+    fn settled_silence_is_silent_and_the_word_behind_it_whole() {
+        let rate = SampleRate::HZ_16000;
+        let mut word = Vec::new();
+        tone::sine(513.0, 12_000.0, rate, 0, 8_000, &mut word);
+        let mut encoder = OPUS.encoder(&Wanted { rate, fmtp: "" });
+        let mut decoder = OPUS.decoder(rate);
+        let (mut heard, mut payload) = (Vec::new(), Vec::new());
+        for frame in [&word[..], &[0; 32_000], &word].concat().chunks_exact(320) {
+            payload.clear();
+            encoder.encode(frame, &mut payload);
+            assert!(!payload.is_empty(), "without DTX every packet is sent");
+            decoder.decode(&payload, &mut heard);
+        }
+        let pause = &heard[12_000..39_000];
+        assert!(pause.iter().all(|sample| sample.abs() < 20), "{:?}", pause.iter().max());
+        let behind = super::super::tests::snr_db(&word, &heard[40_000..], 400);
+        let before = super::super::tests::snr_db(&word, &heard, 400);
+        assert!(behind > before - 3.0 && behind > 12.0, "{before:.1} dB before, {behind:.1} dB behind");
+    }
+
+    #[test]
+    fn with_dtx_settled_silence_gives_signs_of_life_only() {
+        let mut encoder = OPUS.encoder(&Wanted { rate: SampleRate::HZ_16000, fmtp: "usedtx=1" });
+        let mut payload = Vec::new();
+        let mut sent = 0;
+        for n in 0..500_u32 {
+            payload.clear();
+            encoder.encode(&[0; 320], &mut payload);
+            sent += u32::from(n >= 100 && !payload.is_empty());
+        }
+        assert_eq!(sent, 20, "one each 400 ms");
+    }
 }

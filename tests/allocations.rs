@@ -1,0 +1,202 @@
+//! What the packet path takes from the allocator once it runs: nothing. Opus alone does, inside its crate: some for a
+//! packet that it encodes, some for a lost one that it reads from the next.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "figures and helpers of tests")]
+#![expect(unsafe_code, reason = "an allocator can only be counted by being one")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    net::SocketAddr,
+    time::Duration,
+};
+use voxgw::{
+    clock::Instant,
+    media::{
+        codec::{CODECS, Codec, Wanted},
+        dsp::{resample::Resampler, tone},
+        inbound::{self, Inbound},
+        outbound::{self, Outbound},
+        recorder::{Recorder, Side},
+        rtp::packet::Packet,
+    },
+    unit::{PayloadType, Ptime, SampleRate, Ssrc, TurnId},
+};
+
+/// The system's allocator, counted per thread.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is handed to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of this thread within `work`.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = COUNT.with(Cell::get);
+    work();
+    COUNT.with(Cell::get) - before
+}
+
+const WARM: u32 = 300;
+const COUNTED: u32 = 500;
+
+fn caller() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4_000))
+}
+
+/// A second of sound at a rate, again and again, encoded.
+fn packets(codec: &'static Codec, rate: SampleRate) -> Vec<Vec<u8>> {
+    let mut encoder = codec.encoder(&Wanted { rate, fmtp: "useinbandfec=1" });
+    let mut samples = Vec::new();
+    tone::sine(440.0, 9_000.0, rate, 0, rate.0 as usize, &mut samples);
+    let packet = |frame: &[i16]| {
+        let mut payload = Vec::new();
+        encoder.encode(frame, &mut payload);
+        payload
+    };
+    samples.chunks_exact(rate.0 as usize / 50).map(packet).collect()
+}
+
+/// RTP in → frames → 16 kHz → recording; one packet in ten is lost.
+fn inbound(codec: &'static Codec) -> u64 {
+    let rate = codec.rate_for(SampleRate::HZ_16000);
+    let payloads = packets(codec, rate);
+    let settings = inbound::Settings {
+        codecs: vec![(codec.payload_type, codec)],
+        events: Vec::new(),
+        wanted: SampleRate::HZ_16000,
+        described: Some(caller()),
+        expected: true,
+    };
+    let mut path = Inbound::new(Instant::ZERO, settings, Ptime::MS_20);
+    let mut resampler = Resampler::new(rate, SampleRate::HZ_16000).unwrap();
+    let (mut datagram, mut samples, mut wide) = (Vec::new(), Vec::new(), Vec::new());
+    let step = codec.ticks_of(rate.0 as usize / 50, rate);
+    let mut run = |from: u32, to: u32| {
+        for n in from..to {
+            let now = Instant::from_millis(u64::from(n) * 20);
+            while path.timeout() <= now {
+                path.handle_timeout(path.timeout());
+            }
+            if n % 10 != 7 {
+                let packet = Packet {
+                    marker: false,
+                    payload_type: codec.payload_type,
+                    sequence: n as u16,
+                    timestamp: n * step,
+                    ssrc: Ssrc(1),
+                    payload: &payloads[n as usize % payloads.len()],
+                };
+                packet.write(&mut datagram);
+                path.handle_rtp(now, caller(), &datagram);
+            }
+            while let Some(out) = path.poll(&mut samples) {
+                if matches!(out, inbound::Out::Frame { .. }) {
+                    wide.clear();
+                    resampler.process(&samples, &mut wide);
+                }
+            }
+        }
+    };
+    run(0, WARM);
+    allocations(|| run(WARM, WARM + COUNTED))
+}
+
+/// Sound at 24 kHz → queue → RTP out, and silence.
+fn outbound(codec: &'static Codec) -> u64 {
+    let settings = outbound::Settings {
+        codec,
+        rate: codec.rate_for(SampleRate::HZ_24000),
+        fmtp: String::new(),
+        payload_type: codec.payload_type,
+        event: Some((PayloadType(101), SampleRate::HZ_8000)),
+        ptime: Ptime::MS_20,
+        sending: true,
+    };
+    let mut path = Outbound::new(Instant::ZERO, settings, Ssrc(1), 7);
+    let mut samples = Vec::new();
+    tone::sine(440.0, 9_000.0, SampleRate::HZ_24000, 0, 480, &mut samples);
+    let mut datagram = Vec::new();
+    let mut run = |from: u32, to: u32| {
+        for n in from..to {
+            let now = Instant::from_millis(u64::from(n) * 20);
+            // Two seconds of voice, one of silence.
+            if n % 150 < 100 {
+                path.enqueue(now, TurnId(1 + n / 150), SampleRate::HZ_24000, &samples);
+            } else if n % 150 == 100 {
+                path.complete(TurnId(1 + n / 150));
+            }
+            while path.timeout() <= now {
+                path.tick(path.timeout(), &mut datagram);
+            }
+        }
+    };
+    run(0, WARM);
+    allocations(|| run(WARM, WARM + COUNTED))
+}
+
+#[test]
+fn packets_in_take_nothing_from_the_allocator() {
+    let found: Vec<(&str, u64)> = CODECS.iter().map(|codec| (codec.name, inbound(codec))).collect();
+    println!("allocations of {COUNTED} packets in, one in ten lost: {found:?}");
+    for (name, count) in found {
+        // One packet in ten is lost; for those the crate reads the frames of the packet behind.
+        let most = if name == "opus" { u64::from(COUNTED) / 10 * 4 } else { 0 };
+        assert!(count <= most, "{name}: {count}");
+    }
+}
+
+#[test]
+fn packets_out_take_nothing_from_the_allocator() {
+    let found: Vec<(&str, u64)> = CODECS.iter().map(|codec| (codec.name, outbound(codec))).collect();
+    println!("allocations of {COUNTED} packets out: {found:?}");
+    for (name, count) in found {
+        let most = if name == "opus" { u64::from(COUNTED) * 10 } else { 0 };
+        assert!(count <= most, "{name}: {count}");
+    }
+}
+
+/// Pieces of the recording are handed over whole: one allocation for an eighth of a second.
+#[test]
+fn a_recording_takes_one_buffer_for_each_piece() {
+    for (rate, own) in [(SampleRate::HZ_8000, SampleRate::HZ_8000), (SampleRate::HZ_24000, SampleRate::HZ_16000)] {
+        let mut recorder = Recorder::new(own);
+        let frame = vec![100; rate.samples_in(Duration::from_millis(20))];
+        let mut run = |from: u64, to: u64| {
+            let mut pieces = 0;
+            for n in from..to {
+                for side in [Side::Caller, Side::Agent] {
+                    recorder.add(side, n * u64::from(own.0) / 50, rate, &frame);
+                }
+                pieces += u64::from(recorder.take_piece().is_some());
+            }
+            pieces
+        };
+        run(0, 200);
+        let mut pieces = 0;
+        let count = allocations(|| pieces = run(200, 1_000));
+        assert!(pieces > 100 && count <= pieces, "{count} allocations, {pieces} pieces");
+    }
+}
