@@ -217,7 +217,7 @@ fn dropped_opus_packets_come_back_from_the_next_ones() {
             let (a, b) = (f64::from(whole[n]), f64::from(lossy[n]));
             (product, one, other) = (product + a * b, one + a * a, other + b * b);
         }
-        product / (one * other as f64).sqrt()
+        product / (one * other).sqrt()
     };
     let all = likeness(&mut (0..whole.len().min(lossy.len())));
     let made_up = likeness(&mut gaps.iter().cloned().flatten());

@@ -214,7 +214,7 @@ mod tests {
         let mut encoder = OPUS.encoder(&Wanted { rate, fmtp: "" });
         let mut decoder = OPUS.decoder(rate);
         let (mut heard, mut payload) = (Vec::new(), Vec::new());
-        for frame in [&word[..], &[0; 32_000], &word].concat().chunks_exact(320) {
+        for frame in [&word[..], &vec![0; 32_000], &word].concat().chunks_exact(320) {
             payload.clear();
             encoder.encode(frame, &mut payload);
             assert!(!payload.is_empty(), "without DTX every packet is sent");
