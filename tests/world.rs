@@ -11,6 +11,8 @@
     reason = "figures and helpers of tests"
 )]
 
+#[path = "world/dtmf.rs"]
+mod dtmf;
 #[path = "world/recording.rs"]
 mod recording;
 #[path = "world/srtp.rs"]

@@ -309,6 +309,10 @@ pub struct Phone {
     seals: Option<srtp::Outbound>,
     opens: Option<srtp::Inbound>,
     heard_key: Option<voxgw::sip::sdp::crypto::Key>,
+    /// Its key packets carry no marker.
+    pub unmarked: bool,
+    /// It never says that a key was let go.
+    pub endless: bool,
     /// Packets that it could not open.
     pub unopened: u64,
 }
@@ -332,6 +336,8 @@ impl Phone {
             seals: None,
             opens: None,
             heard_key: None,
+            unmarked: false,
+            endless: false,
             unopened: 0,
         }
     }
@@ -450,8 +456,9 @@ impl Phone {
         pressing.packets += 1;
         let [high, low] = (pressing.packets.min(5) * TICK_SAMPLES as u16).to_be_bytes();
         let flags = if pressing.packets > 5 { 0x8a } else { 0x0a };
-        let made = (pressing.timestamp, [pressing.code, flags, high, low], pressing.packets == 1);
-        if pressing.packets == 8 {
+        let marker = pressing.packets == 1 && !self.unmarked;
+        let made = (pressing.timestamp, [pressing.code, flags, high, low], marker);
+        if pressing.packets == if self.endless { 5 } else { 8 } {
             self.pressing = None;
             self.pause = 3;
         }

@@ -154,7 +154,7 @@ fn a_flood_of_forged_packets_is_counted_and_changes_nothing() {
     assert!(share > 0.95, "the agent hears the caller: {share}");
     assert!(toned(&world.phone.heard, 1_400.0).len() > 190, "and the caller the agent");
     assert!(media(&world).iter().all(|change| change.source == "sdp"), "nobody was latched");
-    assert_eq!(world.summary().lints, ["srtp-failures"]);
+    assert!(world.summary().lints.iter().any(|name| name == "srtp-failures"), "{:?}", world.summary().lints);
 }
 
 #[test]
