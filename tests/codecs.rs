@@ -23,6 +23,7 @@ use voxgw::{
     },
     clock::{Instant, WallTime},
     media::{
+        Tuning,
         codec::{self, CODECS, Codec, Decode, Encode, Wanted},
         dsp::tone::{share_at, sine},
         rtp::packet::Packet,
@@ -110,6 +111,7 @@ impl Call {
             wall: WallTime(0),
             codecs: CODECS.iter().collect(),
             ptime: Ptime::MS_20,
+            tuning: Tuning::default(),
             rtp: SocketAddr::from(([192, 0, 2, 2], 10_000)),
             seed: 7,
             agent_rate: remote.then_some(SampleRate::HZ_16000),

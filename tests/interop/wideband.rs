@@ -65,32 +65,50 @@ fn bright_voice(seed: u64, rate: u32) -> Said {
     Said { seed, rate, samples }
 }
 
-/// Likeness of the whole reference at that place.
-fn likeness(reference: &[f32], recording: &[f32], shift: i64) -> f64 {
-    let (mut product, mut own, mut other) = (0.0, 0.0, 0.0);
-    for (n, sample) in reference.iter().enumerate() {
-        let there = usize::try_from(n as i64 + shift).ok().and_then(|at| recording.get(at)).copied().unwrap_or(0.0);
-        let (sample, there) = (f64::from(*sample), f64::from(there));
-        (product, own, other) = (product + sample * there, own + sample * sample, other + there * there);
+/// Likeness of two pieces, 1 for the same wave.
+fn likeness(one: &[f32], other: &[f32]) -> f64 {
+    let (mut product, mut own, mut there) = (0.0, 0.0, 0.0);
+    for (a, b) in one.iter().zip(other) {
+        let (a, b) = (f64::from(*a), f64::from(*b));
+        (product, own, there) = (product + a * b, own + a * a, there + b * b);
     }
-    product / (own * other).sqrt().max(f64::MIN_POSITIVE)
+    product / (own * there).sqrt().max(f64::MIN_POSITIVE)
+}
+
+/// Median of the likeness of pieces of 250 ms, each where it fits best: the way may last a part of a sample, which at
+/// 3 kHz is half a wave, and a recording follows the sender's clock a sample at a time.
+fn typical_likeness(seed: u64, recording: &[f32], delay_ms: f64) -> f64 {
+    const PIECE: usize = 2_000;
+    let parts: Vec<Vec<f32>> = [0.0, 0.25, 0.5, 0.75].iter().map(|part| voice_later(SECONDS, seed, *part)).collect();
+    let shift = (delay_ms * 8.0).round() as i64;
+    let best = |start: usize| {
+        let places = (shift - 8..=shift + 8).filter_map(|shift| {
+            let at = usize::try_from(start as i64 + shift).ok()?;
+            recording.get(at..at + PIECE)
+        });
+        places
+            .flat_map(|there| parts.iter().map(move |part| likeness(&part[start..start + PIECE], there)))
+            .fold(0.0, f64::max)
+    };
+    let mut found: Vec<f64> = (2_000..SECONDS as usize * 8_000 - PIECE).step_by(4_000).map(best).collect();
+    found.sort_by(f64::total_cmp);
+    found[found.len() / 2]
+}
+
+/// Median share of the bright tone in pieces of 50 ms.
+fn brightness(samples: &[f32], rate: u32) -> f64 {
+    let pieces = sounding_at(samples, rate).chunks_exact(rate as usize / 20);
+    let mut shares: Vec<f64> = pieces.map(|piece| tone_share_at(piece, rate, BRIGHT)).collect();
+    shares.sort_by(f64::total_cmp);
+    shares.get(shares.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Fails unless the voice is there below 3.4 kHz and the tone above 4 kHz.
 fn assert_wide(what: &str, said: &Said, heard: &[f32], rate: u32, wide: &Wide) {
     let narrow = narrowed(heard, rate);
     let found = find(&voice(SECONDS, said.seed), &narrow).unwrap_or_else(|| panic!("{what}: nothing to look in"));
-    // The way may last a part of a sample, which at 3 kHz is half a wave.
-    let shift = (found.delay_ms * 8.0).round() as i64;
-    let best = [0.0, 0.25, 0.5, 0.75]
-        .iter()
-        .flat_map(|part| {
-            let reference = voice_later(SECONDS, said.seed, *part);
-            [shift - 1, shift].map(|shift| likeness(&reference, &narrow, shift))
-        })
-        .fold(0.0, f64::max);
-    let own = tone_share_at(&said.samples, said.rate, BRIGHT);
-    let share = tone_share_at(sounding_at(heard, rate), rate, BRIGHT);
+    let best = typical_likeness(said.seed, &narrow, found.delay_ms);
+    let (own, share) = (brightness(&said.samples, said.rate), brightness(heard, rate));
     eprintln!("{what}: {found:?}, likeness {best:.4}, bright {share:.4} of {own:.4}");
     assert!(best > wide.likeness && found.slip_ms <= 60.0, "{what}: {best:.4}, {found:?}");
     assert!((0.6..1.1).contains(&found.gain), "{what}: level changed: {found:?}");
