@@ -103,6 +103,7 @@ impl Call {
                 patience: Duration::from_secs(3),
                 max_duration: Duration::from_hours(1),
                 ring_max: Duration::from_secs(30),
+                waits: false,
                 early: Early::Off,
             },
             header: Header { direction, ..Header::default() },
