@@ -120,6 +120,7 @@ impl Call {
             record: true,
             tone: call::pipeline::recording::Tone::default(),
             srtp: call::pipeline::srtp::Settings::default(),
+            tuning: voxgw::media::Tuning::default(),
             we_are_caller: calls_out,
             media_timeout: Duration::ZERO,
             hang_up_after_silence: None,
