@@ -165,7 +165,7 @@ impl Call {
                     self.recording.1.extend(samples);
                 }
                 Output::Sip(SipAction::Answer(text) | SipAction::AnswerReinvite(text) | SipAction::Reinvite(text)) => {
-                    self.descriptions.push(text)
+                    self.descriptions.push(text);
                 }
                 _ => {}
             }

@@ -232,7 +232,7 @@ mod tests {
             InboundStats { peak_dbfs: 0.0, level_dbfs: -5.0, clipped: 400, ..good_in.clone() },
             InboundStats { peak_dbfs: -70.0, level_dbfs: -80.0, speech_dbfs: Some(-48.0), ..good_in.clone() },
             InboundStats { echo_loss_db: Some(9.0), double_talk_percent: 40.0, ..good_in.clone() },
-            InboundStats { unexpected: 300, comfort_noise: 30, ..good_in.clone() },
+            InboundStats { unexpected: 300, comfort_noise: 30, srtp_failed: 500, ..good_in.clone() },
         ];
         let good_out = OutboundStats { packets: 500, ..Default::default() };
         let bad_out = OutboundStats { packets: 500, remote_loss_percent: Some(100.0), ..Default::default() };
