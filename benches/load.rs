@@ -113,6 +113,8 @@ fn main() {
             "50/s",
             "-o",
             "json",
+            "--codec",
+            "pcmu",
         ])
         .args(["--repeat", &options.calls.to_string(), "--concurrency", &options.calls.to_string()])
         .args(["--max", &format!("{}ms", stay.as_millis()), "--hangup-after", "10m", "--delay", "500ms"])
