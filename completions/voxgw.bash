@@ -546,7 +546,7 @@ _voxgw() {
                     return 0
                     ;;
                 --codec)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "pcmu pcma g722 opus l16 l16-8k l16-24k" -- "${cur}"))
                     return 0
                     ;;
                 --ptime)
@@ -910,7 +910,7 @@ _voxgw() {
                     return 0
                     ;;
                 --codec)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "pcmu pcma g722 opus l16 l16-8k l16-24k" -- "${cur}"))
                     return 0
                     ;;
                 --ssrc)

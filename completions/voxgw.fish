@@ -89,7 +89,13 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l user -d 'User name 
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l password-file -d 'File with the password' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l proxy -d 'Send the call through this proxy' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s H -l header -d 'Extra header; repeatable' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l codec -d 'Codecs in the order of the offer' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l codec -d 'Codecs in the order of the offer' -r -f -a "pcmu\t''
+pcma\t''
+g722\t''
+opus\t''
+l16\t''
+l16-8k\t''
+l16-24k\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ptime -d 'Sound in one packet: 10ms to 60ms' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l srtp -d 'Encrypt the sound: off, optional (if the far end can), required; keys travel over TLS only' -r -f -a "off\t''
 optional\t''
@@ -119,7 +125,13 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s h -l help -d 'Print
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s V -l version -d 'Print version'
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l agent -d 'none, echo, echo:live, scripted, gemini, recorded (the folder\'s agent.jsonl), or a profile' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l speed -d 'max, real, or a factor like 2x [default: max for offline agents, real for gemini]' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l codec -d 'Codec of streams that no SIP describes, and of what a WAV is sent with' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l codec -d 'Codec of streams that no SIP describes, and of what a WAV is sent with' -r -f -a "pcmu\t''
+pcma\t''
+g722\t''
+opus\t''
+l16\t''
+l16-8k\t''
+l16-24k\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l ssrc -d 'Only this stream of a capture, like 0x3f21a9c4' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l leg -d 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)' -r -f -a "caller\t''
 agent\t''

@@ -64,7 +64,7 @@ fn unknown_names_are_answered_with_the_nearest() {
     wrong(&["man", "seve"], &["seve", "hint: did you mean serve?"]);
     wrong(&["dial", "127.0.0.1", "--silence", "--hangup-after", "laughter:3s"], &["laughter", "hint: "]);
     wrong(&["dial", "127.0.0.1", "--dtmf", "12x"], &["12x", "hint: "]);
-    wrong(&["dial", "127.0.0.1", "--silence", "--codec", "pcmuu"], &["pcmuu", "hint: "]);
+    wrong(&["dial", "127.0.0.1", "--silence", "--codec", "pcmuu"], &["pcmuu", "similar value exists: 'pcmu'"]);
     wrong(&["dial", "tel:+4930123456"], &["tel:+4930123456", "hint: write sip:"]);
 }
 

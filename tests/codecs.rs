@@ -9,6 +9,10 @@
     reason = "figures and helpers of tests"
 )]
 
+#[path = "support/program.rs"]
+mod program;
+
+use program::{Home, finished_journals};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use voxgw::{
     agent::{
@@ -635,4 +639,29 @@ fn a_decoder_of_each_row_starts_from_silence() {
         assert!(samples.iter().all(|sample| *sample == 0), "{}", row.name);
         assert_eq!(made, row.name == "opus", "{}: only Opus conceals by itself", row.name);
     }
+}
+
+/// The program with a config: what trunk and agent allow, over real sockets.
+#[test]
+fn trunk_and_agent_have_their_say() {
+    let home = Home::new();
+    home.file(
+        "voxgw.toml",
+        "[agents.desk]\nkind = 'echo'\ncodecs = ['opus', 'g722', 'pcma']\n\
+         [trunks.here]\nserver = 'sip:127.0.0.1:9'\nping = '0s'\ncodecs = ['pcmu', 'pcma', 'g722']\n",
+    );
+    let gateway = home.serve("desk", &[]);
+    let flags = |codecs: &'static str| ["--silence", "--hangup-after", "300ms", "--codec", codecs];
+    // The trunk forbids Opus, the agent µ-law; among the rest the caller's order decides.
+    home.dial(&gateway.target(), &flags("opus,pcmu,pcma,g722")).exits(0);
+    home.dial(&gateway.target(), &flags("opus,g722")).exits(0);
+    let refused = home.dial(&gateway.target(), &flags("pcmu,opus"));
+    assert_ne!(refused.code, Some(0), "neither is allowed by both: {refused:?}");
+    let journals = finished_journals(&gateway.recordings, 3);
+    let mut codecs: Vec<String> =
+        journals.iter().map(|journal| journal.summary()["codec"].as_str().unwrap_or_default().to_owned()).collect();
+    codecs.sort();
+    assert_eq!(codecs, ["", "g722", "pcma"]);
+    assert!(journals.iter().any(|journal| journal.summary()["status"] == 488), "{codecs:?}");
+    gateway.stop().exits(0);
 }

@@ -260,7 +260,7 @@ fn wrong_flags_name_the_right_ones() {
         all.extend(arguments);
         home.run(&all).exits(2).says(words);
     };
-    wrong(&["--codec", "pcmuu"], &["did you mean pcmu?"]);
+    wrong(&["--codec", "pcmuu"], &["similar value exists: 'pcmu'"]);
     wrong(&["--agent", "scriptd"], &["did you mean scripted?"]);
     wrong(&["--ssrc", "hello"], &["0x3f21a9c4"]);
     wrong(&["--speed", "fast", "--agent", "echo"], &["max, real or 2x"]);

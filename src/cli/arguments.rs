@@ -1,9 +1,15 @@
 //! The arguments: names, meanings, checks. Help, man pages and completions are made from these definitions.
 
+use crate::media::codec::CODECS;
 use crate::unit::{CallId, parse_duration, parse_rate};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use jiff::civil::DateTime;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+/// The codec table, for help and completions.
+fn codec_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(CODECS.iter().map(|codec| codec.name))
+}
 
 /// The gateway between the phone network and speech AI.
 #[derive(Debug, Parser)]
@@ -287,7 +293,7 @@ pub struct Dial {
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,
     /// Codecs in the order of the offer
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = codec_names(), ignore_case = true)]
     pub codec: Vec<String>,
     /// Sound in one packet: 10ms to 60ms
     #[arg(long, value_name = "TIME")]
@@ -328,7 +334,7 @@ pub struct Replay {
     #[arg(long, value_name = "SPEED")]
     pub speed: Option<String>,
     /// Codec of streams that no SIP describes, and of what a WAV is sent with
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = codec_names(), ignore_case = true)]
     pub codec: Option<String>,
     /// Only this stream of a capture, like 0x3f21a9c4
     #[arg(long, value_name = "SSRC")]

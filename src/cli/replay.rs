@@ -13,7 +13,7 @@ use crate::{
     call::{journal::Body, pipeline::Seat},
     clock::Instant,
     config::Config,
-    error::{Error, Kind, Result, nearest},
+    error::{Error, Kind, Result},
     media::{
         codec,
         file::{pcap, wav},
@@ -114,20 +114,8 @@ fn would_overwrite(folder: &Path, input: &Path) -> bool {
 }
 
 fn options(arguments: &Replay) -> Result<Options> {
-    let codec = arguments
-        .codec
-        .as_deref()
-        .map(|name| {
-            codec::by_name(name).ok_or_else(|| {
-                let names: Vec<&str> = codec::CODECS.iter().map(|codec| codec.name).collect();
-                let error = Error::usage(format!("--codec {name}: not known"));
-                match nearest(name, names.iter().copied()) {
-                    Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => error.hint(format!("codecs are {}", names.join(", "))),
-                }
-            })
-        })
-        .transpose()?;
+    // The parser knows the names.
+    let codec = arguments.codec.as_deref().and_then(codec::by_name);
     let ssrc = arguments
         .ssrc
         .as_deref()

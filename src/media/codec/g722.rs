@@ -19,7 +19,7 @@ pub(super) const G722: Codec = Codec {
     channels: 1,
     lengths_ms: super::TENS,
     silence: None,
-    impairment: (0.0, 10.0),
+    impairment: (13.0, 4.9),
     fmtp: |_| String::new(),
     decoder: |_| Box::new(Subbands(G722Decoder::new())),
     encoder: |_| Box::new(Coder(G722Encoder::new())),

@@ -14,7 +14,7 @@ pub(super) const L16: Codec = Codec {
     channels: 1,
     lengths_ms: &[10, 20, 30, 40],
     silence: None,
-    impairment: (0.0, 25.1),
+    impairment: (0.0, 4.9),
     fmtp: |_| String::new(),
     decoder: |_| Box::new(Octets),
     encoder: |_| Box::new(Octets),
@@ -23,6 +23,7 @@ pub(super) const L16: Codec = Codec {
 pub(super) const L16_8K: Codec = Codec {
     name: "l16-8k",
     payload_type: PayloadType(115),
+    impairment: (0.0, 25.1),
     rates: &[SampleRate::HZ_8000],
     clock: SampleRate::HZ_8000,
     lengths_ms: super::TENS,

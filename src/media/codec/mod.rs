@@ -67,7 +67,8 @@ pub struct Codec {
     /// A byte that decodes to one sample of silence, where one byte is one sample and needs none of its neighbours:
     /// such sound may wait encoded.
     pub silence: Option<u8>,
-    /// Equipment impairment and packet-loss robustness with concealment (G.113 Appendix I), on the narrowband scale.
+    /// Equipment impairment and packet-loss robustness with concealment: of G.113 Appendix I, or of Appendix IV on the
+    /// wideband scale of G.107.1 if it is wideband.
     pub impairment: (f32, f32),
     /// What we say about ourselves in `a=fmtp`, for sound that we want at this rate.
     pub fmtp: fn(SampleRate) -> String,
@@ -261,6 +262,23 @@ mod tests {
                 decoder.decode(&bytes, &mut samples);
                 assert!(samples.len() <= 5_760, "{codec:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_docs_have_this_table() {
+        let page = include_str!("../../../docs/MEDIA.md");
+        for codec in CODECS {
+            let list = |numbers: Vec<String>| numbers.join(" ");
+            let rates = list(codec.rates.iter().map(|rate| (rate.0 / 1_000).to_string()).collect());
+            let lengths = list(codec.lengths_ms.iter().map(ToString::to_string).collect());
+            let row = format!(
+                "| `{}` | `{}` | {} | {rates} kHz | {lengths} |",
+                codec.name,
+                codec.rtpmap(),
+                codec.payload_type.0
+            );
+            assert!(page.contains(&row), "docs/MEDIA.md lacks {row}");
         }
     }
 }

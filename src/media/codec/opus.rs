@@ -19,7 +19,8 @@ pub(super) const OPUS: Codec = Codec {
     // 30 and 50 ms are no lengths of an Opus packet (RFC 6716 §2.1.4).
     lengths_ms: &[10, 20, 40, 60],
     silence: None,
-    impairment: (0.0, 15.0),
+    // Not in G.113: near AMR-WB at the same rate, whose concealment is of the same kind.
+    impairment: (5.0, 12.0),
     fmtp: |rate| format!("maxplaybackrate={};stereo=0;sprop-stereo=0;useinbandfec=1", rate.0),
     decoder: |rate| match OpusDecoder::new(signed(rate), 1) {
         Ok(decoder) => Box::new(Unpacker { decoder, rate }),
