@@ -407,9 +407,8 @@ impl Inbound {
                 delay_ms: delay_ms as f32,
                 loss_percent: loss_percent as f32,
                 burst_ratio: burst.ratio as f32,
-                // The rows of all codecs are on the narrowband scale: figures of calls compare.
                 impairment: self.codec().impairment,
-                wideband: false,
+                wideband: self.codec().is_wideband(),
             })
         });
         let hundredths = |mos: crate::unit::Mos| (f64::from(mos.0) * 100.0).round() / 100.0;

@@ -46,7 +46,7 @@ impl Media {
             loss_percent,
             burst_ratio: 1.0,
             impairment: codec.impairment,
-            wideband: false,
+            wideband: codec.is_wideband(),
         }))
     }
 }
