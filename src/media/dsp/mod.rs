@@ -4,6 +4,7 @@ pub mod beep;
 pub mod digits;
 pub mod echo;
 pub mod level;
+pub mod mix;
 pub mod neural;
 pub mod noise;
 pub mod plc;
