@@ -4,9 +4,11 @@
 
 mod answers;
 mod bridge;
+mod draining;
 mod encryption;
 mod handle;
 mod join;
+mod ladder;
 mod outside;
 mod policy;
 mod refused;
@@ -16,6 +18,7 @@ mod transfer;
 
 pub use handle::{Handle, Originate, Writing};
 pub use join::Join;
+pub(super) use ladder::sdp_words;
 
 use handle::Request;
 
@@ -23,7 +26,7 @@ use super::{
     bindings,
     hub::Sink,
     router::{Denied, Router, Seated},
-    session::{Begin, Captured, In, Start},
+    session::{Begin, In, Start},
     trunks::{Errand, Trunks},
     worker::Workers,
 };
@@ -31,7 +34,7 @@ use crate::{
     agent::{prompts, seat::Plan},
     call::{
         self,
-        journal::{Direction, Header, SCHEMA, SipMessage},
+        journal::{Direction, Header, SCHEMA},
         pipeline::{Music, Settings, SipAction, srtp},
     },
     clock::SystemClock,
@@ -45,11 +48,10 @@ use crate::{
         stream::{self, Door},
         tcp, tls, udp,
     },
-    redact::{Pii, printable, sip_text},
+    redact::{Pii, printable},
     route::tolls::Tolls,
     sip::{
-        endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace, label_of},
-        message::Message,
+        endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace},
         trunk::Wish,
         tx::{Path, Transport},
         uri::{Uri, unescaped},
@@ -698,52 +700,6 @@ impl Engine {
         self.sessions.iter().find(|(_, known)| known.call == call).map(|(leg, _)| *leg)
     }
 
-    /// A message for its call's ladder.
-    fn trace(&mut self, trace: Trace) {
-        if self.trace_refused(&trace) {
-            return;
-        }
-        let known = trace
-            .leg
-            .and_then(|leg| self.sessions.get(&leg).or_else(|| self.sessions.get(&self.bridges.session_leg(leg)?)));
-        let Some(known) = known else {
-            // An INVITE's own trace comes just before the event that makes its session.
-            self.waiting_trace = Some(trace);
-            return;
-        };
-        let (message, packet) = self.describe(&trace);
-        let _ = known.to.try_send(In::Trace(Box::new(message), packet));
-    }
-
-    fn describe(&self, trace: &Trace) -> (SipMessage, Option<Captured>) {
-        let (label, method, status, cseq) = Message::parse(&trace.bytes)
-            .map_or_else(|_| ("?".into(), String::new(), None, 0), |message| label_of(&message));
-        let text = String::from_utf8_lossy(&trace.bytes);
-        let message = SipMessage {
-            direction: if trace.sent { Direction::Out } else { Direction::In },
-            peer: trace.path.remote.to_string(),
-            local: trace.path.local.to_string(),
-            transport: trace.path.transport.lower_name().to_owned(),
-            label,
-            method,
-            status,
-            cseq,
-            sdp: sdp_words(&text),
-            retransmission: trace.retransmission,
-            text: sip_text(&text),
-        };
-        let packet =
-            (self.config.recording.pcap != crate::config::Pcap::Off && self.sink.writer.is_some()).then(|| {
-                let (source, destination) = if trace.sent {
-                    (trace.path.local, trace.path.remote)
-                } else {
-                    (trace.path.remote, trace.path.local)
-                };
-                (SystemClock::wall().0 * 1_000, source, destination, message.text.clone().into_bytes())
-            });
-        (message, packet)
-    }
-
     // Requests
 
     async fn request(&mut self, request: Request) {
@@ -905,42 +861,6 @@ impl Engine {
         let local = SocketAddr::new(crate::net::local_ip_towards(remote.ip()), bound.port());
         Ok(Path { transport, remote, local, connection: None })
     }
-
-    // Draining
-
-    fn drain_deadline(&mut self) {
-        for known in self.sessions.values() {
-            let _ = known.to.try_send(In::HangUp("the gateway shuts down".into()));
-        }
-        // BYEs are answered within moments, or not at all: the second time nobody is waited for.
-        if std::mem::replace(&mut self.deadline_passed, true) {
-            self.sessions.clear();
-        } else if let Some((at, _)) = &mut self.draining {
-            *at = tokio::time::Instant::now() + Duration::from_secs(2);
-        }
-    }
-
-    fn finish_drain(&mut self) {
-        let now = SystemClock::now();
-        if self.leaving_until.is_some_and(|until| now >= until || !self.trunks.is_leaving(now)) {
-            self.leaving_until = None;
-        }
-        if self.draining.is_some()
-            && self.sessions.is_empty()
-            && self.leaving_until.is_none()
-            && let Some((_, reply)) = self.draining.take()
-        {
-            if self.bindings_due.take().is_some()
-                && let Some(path) = &self.config.signalling.bindings_file
-            {
-                bindings::keep(path, self.endpoint.registrar().save(SystemClock::now()));
-            }
-            let _ = reply.send(());
-            // Still refusing new calls until the program ends.
-            let (never, _) = oneshot::channel();
-            self.draining = Some((tokio::time::Instant::now() + Duration::from_hours(24), never));
-        }
-    }
 }
 
 /// Addresses of a trunk that are written as numbers: their requests are not challenged.
@@ -950,31 +870,4 @@ fn addresses_of(trunk: &crate::config::Trunk) -> Vec<IpAddr> {
 
 fn new_call_id() -> CallId {
     CallId(rand::rng().next_u32())
-}
-
-/// What an SDP in a message offers, for the ladder.
-pub(super) fn sdp_words(text: &str) -> String {
-    let Some(line) = text.lines().find(|line| line.starts_with("m=audio")) else { return String::new() };
-    let names: Vec<String> = line
-        .split_whitespace()
-        .skip(3)
-        .take(6)
-        .map(|format| {
-            let prefix = format!("a=rtpmap:{format} ");
-            text.lines()
-                .find_map(|line| line.strip_prefix(&prefix))
-                .and_then(|map| map.split('/').next())
-                .map_or_else(|| static_name(format), str::to_ascii_lowercase)
-        })
-        .filter(|name| name != "telephone-event")
-        .collect();
-    names.join(",")
-}
-
-fn static_name(format: &str) -> String {
-    match format {
-        "0" => "pcmu".into(),
-        "8" => "pcma".into(),
-        other => other.to_owned(),
-    }
 }
