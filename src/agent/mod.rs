@@ -1,7 +1,7 @@
 //! The speech AIs: what passes between a call and its agent, the agents themselves, and their sockets.
 //!
 //! [`event`], [`wire`] and [`local`] are pure. [`socket`] is the one WebSocket client. The table of kinds is
-//! [`crate::config::AGENT_KINDS`].
+//! [`wire::PROVIDERS`].
 
 pub mod event;
 pub mod local;

@@ -3,7 +3,7 @@
 //! Owns packets of exactly the length that this leg sends. Sound that comes in the same codec and length passes as it is;
 //! all other is resampled, cut to length and encoded when it goes out. A person listens, so the queue stays short: it gathers 40 ms before it
 //! begins, and what lies beyond 120 ms is dropped, oldest first. How much to gather and drop is decided in [`Relay::take`]
-//! and [`Relay::trim`] alone; the rest does not care. Called by `media::outbound`.
+//! and `Relay::trim` alone; the rest does not care. Called by `media::outbound`.
 
 use super::{codec::Codec, dsp::resample::Resampler};
 use crate::unit::{Ptime, SampleRate};
