@@ -8,11 +8,12 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             codec::CODECS,
             inbound::{Inbound, Settings},
         },
-        unit::{PayloadType, Ptime},
+        unit::{PayloadType, Ptime, SampleRate},
     };
     let settings = Settings {
-        codecs: vec![(PayloadType(0), &CODECS[0]), (PayloadType(8), &CODECS[1])],
-        event: Some(PayloadType(101)),
+        codecs: CODECS.iter().map(|codec| (codec.payload_type, codec)).collect(),
+        events: vec![(PayloadType(101), SampleRate::HZ_8000)],
+        wanted: SampleRate::HZ_16000,
         described: None,
         expected: true,
     };
