@@ -27,6 +27,7 @@ mod capture;
 mod dns;
 mod gateway;
 mod kamailio;
+mod pesq;
 mod pipecat;
 mod process;
 mod sipp;
