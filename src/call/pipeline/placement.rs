@@ -15,6 +15,8 @@ const SOONER: f64 = 8.0;
 /// known; the first spans count more.
 const CORRECTED: f64 = 0.2;
 const LEARNED: f64 = 0.02;
+/// The sound stays where it is for less than this share of `far`: 5 ms.
+const HELD: f64 = 1.0 / 10.0;
 /// No clock runs wronger: 1000 ppm of 160 samples.
 const RATE_MAX: f64 = 0.16;
 
@@ -27,6 +29,8 @@ pub(super) struct Placement {
     rate: f64,
     /// What is still to be corrected, a sample per frame at most.
     error: f64,
+    /// Where it was when the sound was last moved, a whole sample.
+    held: f64,
     misplaced: u32,
     /// Smallest delay of this span beyond what was expected, and its frames.
     least: f64,
@@ -47,7 +51,7 @@ impl Placement {
     pub(super) fn place(&mut self, arrival: i64, position: i64, far: i64, made_up: bool) -> u64 {
         let (arrival, position) = (arrival as f64, position as f64);
         if made_up {
-            return self.anchor.map_or(arrival, |anchor| (anchor + position).round()) as u64;
+            return self.anchor.map_or(arrival, |_| self.held + position) as u64;
         }
         let known = self.anchor.filter(|_| self.misplaced <= MISPLACED_MAX);
         let mut anchor = known.unwrap_or_else(|| {
@@ -85,7 +89,11 @@ impl Placement {
             anchor += step;
         }
         self.anchor = Some(anchor);
-        (anchor + position).round() as u64
+        // Each move puts a step into the sound, so few are made.
+        if known.is_none() || (anchor - self.held).abs() > far as f64 * HELD {
+            self.held = anchor.round();
+        }
+        (self.held + position) as u64
     }
 }
 
@@ -123,12 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_with_a_wrong_clock_jitter_and_loss_stays_within_a_millisecond() {
+    fn an_hour_with_a_wrong_clock_jitter_and_loss_stays_within_six_milliseconds() {
         for ppm in [-100.0, -30.0, 0.0, 30.0, 100.0] {
             for (jitter_ms, loss_percent) in [(0.0, 0), (5.0, 1), (20.0, 5), (30.0, 10)] {
                 let (least, most) = an_hour(ppm, jitter_ms, loss_percent);
                 let all = format!("{ppm} ppm, {jitter_ms} ms, {loss_percent} %: {least:.2} to {most:.2} ms");
-                assert!(least > -1.0 && most < 1.0, "{all}");
+                assert!(least > -6.0 && most < 6.0, "{all}");
             }
         }
     }
