@@ -34,7 +34,7 @@ fn a_pipecat_bot_talks_is_interrupted_and_hears_digits() {
         sound.extend(samples.iter().map(|sample| f32::from(*sample) / 32_768.0));
     }
     let mut gateway = Gateway::start_configured("bot", &config);
-    let mut dial = Dial::start(gateway.sip, &sound, &["--dtmf", "5@8s", "--hangup-after", "1s"]);
+    let mut dial = Dial::start(gateway.sip, &sound, &["--codec", "pcmu", "--dtmf", "5@8s", "--hangup-after", "1s"]);
     dial.assert_ends_with(0, Duration::from_secs(40));
     gateway.stop();
     let gone = wait_until(Duration::from_secs(5), || bot.stdout().contains("disconnected"));
