@@ -48,7 +48,7 @@ fn scores(codec: &str) -> Vec<(&'static str, f64)> {
     padded.resize(padded.len() + 16_000, 0.0);
     let mut dial =
         Dial::start_at(gateway.sip, 16_000, &padded, &["--codec", codec, "--hangup-after", "1s", "--max", "40s"]);
-    dial.assert_ends_with(0, Duration::from_secs(60));
+    dial.assert_ends_with(0, Duration::from_mins(1));
     let (rate, there) = gateway.only_call().wideband_voices();
     gateway.stop();
     let (_, back) = dial.wideband_voices();
