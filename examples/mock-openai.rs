@@ -14,13 +14,13 @@
 
 #[path = "../tests/support/mock_openai.rs"]
 mod mock;
+#[path = "../tests/support/standalone.rs"]
+mod standalone;
 
 use mock::{MockOpenAi, Reply, Script};
-use std::{collections::HashSet, time::Duration};
 
 #[tokio::main]
 async fn main() {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8802".to_owned());
     let script = Script {
         replies: vec![
             Reply::tone(700.0, 600, &["Hello."]),
@@ -30,14 +30,6 @@ async fn main() {
         hears: vec!["something".to_owned()],
         ..Script::default()
     };
-    let mock = MockOpenAi::listen(script, &address).await;
-    println!("[agents.mock]\nkind = \"openai\"\nendpoint = \"{}\"\n", mock.url);
-    println!("Put this into voxgw.toml, then: voxgw serve --agent mock");
-    let mut told = HashSet::new();
-    loop {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        for words in mock.violations().into_iter().filter(|words| told.insert(words.clone())) {
-            println!("wrong: {words}");
-        }
-    }
+    let mock = MockOpenAi::listen(script, &standalone::address(8_802)).await;
+    standalone::serve("openai", &mock.url, "", || mock.violations()).await;
 }
