@@ -165,8 +165,15 @@ fn texts_of_ours_are_delivered_or_not() {
         assert_eq!((answer, &document["delivered"]), (code, &json!(delivered)), "{document}");
         phone.assert_succeeds();
     }
-    let nobody = format!("sip:bob@127.0.0.1:{}", free_ports(2));
-    let (answer, document) = api.post("/v1/messages", &json!({"to": nobody, "from": "sip:a@b.invalid", "text": "?"}));
-    assert_eq!((answer, &document["status"]), (502, &json!(408)), "{document}");
+    let no_answer = |port: u16, status: u16| {
+        let to = format!("sip:bob@127.0.0.1:{port}");
+        let (answer, document) = api.post("/v1/messages", &json!({"to": to, "from": "sip:a@b.invalid", "text": "?"}));
+        assert_eq!((answer, &document["status"]), (502, &json!(status)), "{document}");
+    };
+    // the system says at once that nobody has this port open: as if answered 503 (RFC 3261 §8.1.3.1)
+    no_answer(free_ports(2), 503);
+    // somebody has it and keeps silent: 64·T1, then as if answered 408
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    no_answer(silent.local_addr().unwrap().port(), 408);
     gateway.stop();
 }
