@@ -27,7 +27,7 @@ use crate::{
     unit::CallId,
 };
 use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc};
-use tokio::{net::UdpSocket, sync::mpsc};
+use tokio::{io::ReadBuf, net::UdpSocket, sync::mpsc};
 
 /// A packet for a capture: wall clock in nanoseconds, from, to, bytes.
 pub type Captured = (u64, SocketAddr, SocketAddr, Vec<u8>);
@@ -209,6 +209,16 @@ struct Session {
     unsent: u64,
 }
 
+/// The next datagram: its length and source. One task waits for one socket, so its waker has a place of its own there;
+/// `recv_from` would enter and leave the socket's list of waiting tasks with every turn of the loop.
+async fn arrive(socket: &UdpSocket, buffer: &mut [u8]) -> std::io::Result<(usize, SocketAddr)> {
+    std::future::poll_fn(|context| {
+        let mut space = ReadBuf::new(buffer);
+        socket.poll_recv_from(context, &mut space).map_ok(|source| (space.filled().len(), source))
+    })
+    .await
+}
+
 impl Session {
     async fn converse(&mut self, from: &mut mpsc::Receiver<In>) {
         let mut buffer = vec![0; 2_048];
@@ -233,7 +243,7 @@ impl Session {
                     self.input(Input::Timeout).await;
                 }
                 message = web::page(&mut self.web) => self.page_says(message).await,
-                received = self.rtp.recv_from(&mut buffer) => if let Ok((length, source)) = received {
+                received = arrive(&self.rtp, &mut buffer) => if let Ok((length, source)) = received {
                     self.datagram(source, &buffer[..length], self.local).await;
                     // What else has arrived is taken in the same turn of the loop.
                     for _ in 0..8 {
@@ -245,7 +255,7 @@ impl Session {
                     Some(event) => self.input(Input::Agent(event)).await,
                     None => self.events = None,
                 },
-                received = self.rtcp.recv_from(&mut control) => if let Ok((length, source)) = received {
+                received = arrive(&self.rtcp, &mut control) => if let Ok((length, source)) = received {
                     let local = SocketAddr::new(self.local.ip(), self.local.port() + 1);
                     self.datagram(source, &control[..length], local).await;
                 },

@@ -6,7 +6,6 @@
 
 use super::dsp::resample::Resampler;
 use crate::unit::SampleRate;
-use std::collections::VecDeque;
 
 /// Left or right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +33,8 @@ pub struct Recorder {
     converted: Vec<i16>,
     /// Position of the first sample of both channels.
     start: u64,
-    caller: VecDeque<i16>,
-    agent: VecDeque<i16>,
+    caller: Vec<i16>,
+    agent: Vec<i16>,
     clipped: u64,
 }
 
@@ -48,8 +47,8 @@ impl Recorder {
             converters: [None, None],
             converted: Vec::new(),
             start: 0,
-            caller: VecDeque::new(),
-            agent: VecDeque::new(),
+            caller: Vec::new(),
+            agent: Vec::new(),
             clipped: 0,
         }
     }
@@ -103,14 +102,12 @@ impl Recorder {
         };
         if channel.len() < offset {
             // A sample or two are a clock that runs wrong: a hole in the voice would click.
-            let filler = if offset - channel.len() <= 2 { channel.back().copied().unwrap_or(0) } else { 0 };
+            let filler = if offset - channel.len() <= 2 { channel.last().copied().unwrap_or(0) } else { 0 };
             channel.resize(offset, filler);
         }
         let over = (channel.len() - offset).min(samples.len());
-        for (at, sample) in samples[..over].iter().enumerate() {
-            channel[offset + at] = *sample;
-        }
-        channel.extend(&samples[over..]);
+        channel[offset..offset + over].copy_from_slice(&samples[..over]);
+        channel.extend_from_slice(&samples[over..]);
     }
 
     /// The next piece, once an eighth of a second is ready.
@@ -126,14 +123,15 @@ impl Recorder {
     }
 
     fn interleave(&mut self, count: usize) -> Vec<i16> {
-        let mut piece = vec![0; 2 * count];
-        for (channel, offset) in [(&mut self.caller, 0), (&mut self.agent, 1)] {
-            let have = count.min(channel.len());
-            let (front, back) = channel.as_slices();
-            for (frame, sample) in piece.chunks_exact_mut(2).zip(front.iter().chain(back).take(have)) {
-                frame[offset] = *sample;
-            }
-            channel.drain(..have);
+        // A side that has not come so far is silent.
+        for channel in [&mut self.caller, &mut self.agent] {
+            channel.resize(channel.len().max(count), 0);
+        }
+        let piece =
+            self.caller[..count].iter().zip(&self.agent[..count]).flat_map(|(left, right)| [*left, *right]).collect();
+        for channel in [&mut self.caller, &mut self.agent] {
+            channel.copy_within(count.., 0);
+            channel.truncate(channel.len() - count);
         }
         self.start += count as u64;
         piece

@@ -12,7 +12,7 @@ use super::event::{About, Command, Event};
 use crate::{media::codec::g711::Law, unit::SampleRate};
 use base64::{
     Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use std::{borrow::Cow, collections::VecDeque, fmt, sync::Arc};
 
@@ -348,7 +348,7 @@ impl Uplink {
         self.encoding.encode(samples, &mut self.bytes);
         let mut message = String::with_capacity(head.len() + self.bytes.len() * 4 / 3 + 4 + tail.len());
         message.push_str(head);
-        STANDARD.encode_string(&self.bytes, &mut message);
+        base64_simd::STANDARD.encode_append(&self.bytes, &mut message);
         message.push_str(tail);
         message
     }
@@ -360,7 +360,11 @@ fn decode_base64(data: &str) -> Option<Vec<u8>> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const PLAIN: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-    PLAIN.decode(data).or_else(|_| URL_SAFE.decode(data)).ok()
+    // The usual one with whole vectors; the others are rare.
+    base64_simd::STANDARD
+        .decode_to_vec(data)
+        .ok()
+        .or_else(|| PLAIN.decode(data).or_else(|_| URL_SAFE.decode(data)).ok())
 }
 
 #[cfg(test)]

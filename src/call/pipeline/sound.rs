@@ -7,6 +7,7 @@ use crate::{
     call::Input as CallInput,
     call::journal::{Body, Digit, Direction, Level, MediaChange, Note, Part, Turn, rounded},
     clock::Instant,
+    media::dsp::level::sum_of_squares,
     media::dsp::resample::Resampler,
     media::dsp::vad::SpeechEdge,
     media::inbound,
@@ -238,15 +239,15 @@ impl Pipeline {
             if ticked.sent {
                 let length = media.agreed.ptime.duration();
                 media.echo.sent(now, length, media.outbound.played());
-                if ticked.voice && media.inbound.is_speaking() && is_voice(media.outbound.played()) {
-                    media.double_talk += length;
-                }
-                if self.settings.we_are_caller
-                    && ticked.voice
-                    && self.background.is_none()
-                    && is_voice(media.outbound.played())
-                {
-                    self.own_voice_at = Some(now);
+                let background = self.background.is_some();
+                let asked = media.inbound.is_speaking() || (self.settings.we_are_caller && !background);
+                if ticked.voice && asked && is_voice(media.outbound.played()) {
+                    if media.inbound.is_speaking() {
+                        media.double_talk += length;
+                    }
+                    if self.settings.we_are_caller && !background {
+                        self.own_voice_at = Some(now);
+                    }
                 }
                 if let Some(recorder) = &mut self.recorder {
                     let side = if self.settings.we_are_caller { Side::Caller } else { Side::Agent };
@@ -296,7 +297,6 @@ impl Pipeline {
 
 /// Loud enough to be a voice rather than the noise of a recording.
 fn is_voice(samples: &[i16]) -> bool {
-    let squares: i64 = samples.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
     // −45 dBFS.
-    squares > 33_000 * i64::try_from(samples.len()).unwrap_or(0)
+    sum_of_squares(samples) > 33_000.0 * samples.len() as f32
 }

@@ -4,22 +4,23 @@
 //! (RTP there and back, and the far end's buffers). Loudness survives codecs and loudspeakers where waveforms do not.
 //! Called by `call::pipeline` with both directions, and asked once a second.
 
+use super::level::sum_of_squares;
 use crate::{clock::Instant, unit::DbFs};
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 /// One value each 10 ms.
 const STEP_NANOS: u64 = 10_000_000;
 /// Values kept: three seconds, the longest lag, and room for late ones.
 const KEPT: usize = 400;
-const WINDOW: u64 = 300;
-const LAG_MIN: u64 = 2;
-const LAG_MAX: u64 = 60;
+const WINDOW: usize = 300;
+const LAG_MIN: usize = 2;
+const LAG_MAX: usize = 60;
 /// So alike the two loudnesses must be, twice in a row at the same lag.
 const ALIKE_MIN: f32 = 0.75;
 /// We must have spoken for so much of the window.
 const SPOKEN_MIN: usize = 100;
-/// Mean square of −50 dBFS: less is no voice of ours.
-const VOICE: f32 = 10_700.0;
+/// −50 dBFS: less is no voice of ours.
+const VOICE: f32 = 103.4;
 
 /// An echo.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,16 +31,16 @@ pub struct Echo {
     pub loss_db: f32,
 }
 
-/// Loudness of one direction.
+/// Loudness of one direction: root mean squares, so that one bang does not decide what is alike.
 #[derive(Clone, Debug)]
 struct Track {
-    squares: Box<[f32]>,
+    loudness: Box<[f32]>,
     newest: u64,
 }
 
 impl Default for Track {
     fn default() -> Self {
-        Self { squares: vec![0.0; KEPT].into_boxed_slice(), newest: 0 }
+        Self { loudness: vec![0.0; KEPT].into_boxed_slice(), newest: 0 }
     }
 }
 
@@ -57,17 +58,22 @@ impl Track {
             let step = first + n as u64;
             // What nobody wrote was silent.
             for passed in (self.newest + 1).max(step.saturating_sub(KEPT as u64))..step {
-                self.squares[Self::slot(passed)] = 0.0;
+                self.loudness[Self::slot(passed)] = 0.0;
             }
             self.newest = self.newest.max(step);
-            let squares: i64 = samples.iter().map(|sample| i64::from(i32::from(*sample) * i32::from(*sample))).sum();
-            self.squares[Self::slot(step)] = squares as f32 / samples.len().max(1) as f32;
+            self.loudness[Self::slot(step)] = (sum_of_squares(samples) / samples.len().max(1) as f32).sqrt();
         }
     }
 
-    fn at(&self, step: u64) -> f32 {
-        let known = step <= self.newest && step + KEPT as u64 > self.newest;
-        if known { self.squares[Self::slot(step)] } else { 0.0 }
+    /// The window that ends before `end`, in a row.
+    fn window(&self, end: u64) -> [f32; WINDOW] {
+        let mut row = [0.0; WINDOW];
+        for (step, value) in (end - WINDOW as u64..end).zip(&mut row) {
+            if step <= self.newest && step + KEPT as u64 > self.newest {
+                *value = self.loudness[Self::slot(step)];
+            }
+        }
+        row
     }
 }
 
@@ -76,7 +82,7 @@ impl Track {
 pub struct EchoMeter {
     sent: Track,
     heard: Track,
-    suspect: Option<u64>,
+    suspect: Option<usize>,
 }
 
 impl EchoMeter {
@@ -93,55 +99,85 @@ impl EchoMeter {
     /// The echo, if there was one just now and a second ago.
     pub fn measure(&mut self) -> Option<Echo> {
         let end = self.heard.newest;
-        let start = end.checked_sub(WINDOW)?;
-        let spoken = (start..end).filter(|step| self.sent.at(*step) > VOICE).count();
-        let found = if spoken < SPOKEN_MIN {
+        if end < WINDOW as u64 {
+            return None;
+        }
+        let sent = self.sent.window(end);
+        let found = if sent.iter().filter(|loudness| **loudness > VOICE).count() < SPOKEN_MIN {
             None
         } else {
-            (LAG_MIN..=LAG_MAX)
-                .map(|lag| (lag, likeness(&self.sent, &self.heard, start..end, lag)))
-                .max_by(|a, b| a.1.total_cmp(&b.1))
-                .filter(|(_, alike)| *alike >= ALIKE_MIN && *alike > self.led(start, end))
+            let heard = self.heard.window(end);
+            best(&sent, &heard, LAG_MIN)
+                // An agent that repeats the far end leads it: then it is no echo of us.
+                .filter(|(_, alike)| *alike >= ALIKE_MIN && best(&heard, &sent, 0).is_none_or(|led| *alike > led.1))
+                .map(|(lag, _)| (lag, heard))
         };
         let before = std::mem::replace(&mut self.suspect, found.map(|(lag, _)| lag));
-        let (lag, _) = found?;
+        let (lag, heard) = found?;
         before.filter(|before| before.abs_diff(lag) <= 2)?;
         let (mut out, mut back) = (0.0, 0.0);
-        for step in start + lag..end {
-            let sent = self.sent.at(step - lag);
-            if sent > VOICE {
-                out += sent;
-                back += self.heard.at(step);
-            }
+        for (sent, heard) in sent.iter().zip(&heard[lag..]).filter(|(sent, _)| **sent > VOICE) {
+            out += sent * sent;
+            back += heard * heard;
         }
         let loss_db = DbFs::of_mean_square(out).0 - DbFs::of_mean_square(back).0;
-        Some(Echo { delay: Duration::from_millis(10 * lag), loss_db: loss_db.max(0.0) })
-    }
-
-    /// How much it looks as if we repeated the far end (an agent that echoes does): then it is no echo of us.
-    fn led(&self, start: u64, end: u64) -> f32 {
-        (0..=LAG_MAX).map(|lag| likeness(&self.heard, &self.sent, start..end, lag)).fold(0.0, f32::max)
+        Some(Echo { delay: Duration::from_millis(10 * lag as u64), loss_db: loss_db.max(0.0) })
     }
 }
 
-/// Correlation of the loudness of `first` with that of `then` `lag` steps later (square roots, so that one bang does not
-/// decide).
-fn likeness(first: &Track, then: &Track, steps: Range<u64>, lag: u64) -> f32 {
-    let (mut count, mut sums, mut squares, mut product) = (0.0_f32, (0.0_f32, 0.0_f32), (0.0_f32, 0.0_f32), 0.0_f32);
-    for step in steps.start + lag..steps.end {
-        let (one, other) = (first.at(step - lag).sqrt(), then.at(step).sqrt());
-        count += 1.0;
-        sums = (sums.0 + one, sums.1 + other);
-        squares = (squares.0 + one * one, squares.1 + other * other);
-        product += one * other;
+/// The lag from `lag_min` at which `then` is most like `first`, and how much.
+fn best(first: &[f32; WINDOW], then: &[f32; WINDOW], lag_min: usize) -> Option<(usize, f32)> {
+    let (mut first_sums, mut then_sums) = (Sums::of(&first[..WINDOW - lag_min]), Sums::of(&then[lag_min..]));
+    let mut best = None;
+    for lag in lag_min..=LAG_MAX {
+        let (one, other) = (&first[..WINDOW - lag], &then[lag..]);
+        let count = one.len() as f32;
+        let spread = (first_sums.spread(count), then_sums.spread(count));
+        // A far end that is steady has no echo: nothing there to compare.
+        if spread.0 > 0.0 && spread.1 > count * count {
+            let alike =
+                (count * product(one, other) - first_sums.values * then_sums.values) / (spread.0 * spread.1).sqrt();
+            if best.is_none_or(|(_, most)| alike > most) {
+                best = Some((lag, alike));
+            }
+        }
+        first_sums.remove(one[one.len() - 1]);
+        then_sums.remove(other[0]);
     }
-    let spread = (count * squares.0 - sums.0 * sums.0, count * squares.1 - sums.1 * sums.1);
-    // A far end that is steady has no echo: nothing there to compare.
-    if spread.0 <= 0.0 || spread.1 <= count * count {
-        0.0
-    } else {
-        (count * product - sums.0 * sums.1) / (spread.0 * spread.1).sqrt()
+    best
+}
+
+/// Of one row: the sums that a correlation needs.
+struct Sums {
+    values: f32,
+    squares: f32,
+}
+
+impl Sums {
+    fn of(row: &[f32]) -> Self {
+        Self { values: row.iter().sum(), squares: product(row, row) }
     }
+
+    fn remove(&mut self, value: f32) {
+        self.values -= value;
+        self.squares -= value * value;
+    }
+
+    fn spread(&self, count: f32) -> f32 {
+        count * self.squares - self.values * self.values
+    }
+}
+
+/// Sum of products, in eight parts.
+fn product(one: &[f32], other: &[f32]) -> f32 {
+    let ((ones, one_rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let mut sums = [0.0_f32; 8];
+    for (one, other) in ones.iter().zip(others) {
+        for (sum, (one, other)) in sums.iter_mut().zip(one.iter().zip(other)) {
+            *sum += one * other;
+        }
+    }
+    sums.iter().sum::<f32>() + one_rest.iter().zip(other_rest).map(|(one, other)| one * other).sum::<f32>()
 }
 
 #[cfg(test)]

@@ -13,6 +13,20 @@ pub struct LevelMeter {
     clipped: u64,
 }
 
+/// Sum of the squares: in eight parts, so that whole vectors may be used.
+#[must_use]
+pub fn sum_of_squares(samples: &[i16]) -> f32 {
+    let square = |sample: i16| f32::from(sample) * f32::from(sample);
+    let (eights, rest) = samples.as_chunks::<8>();
+    let mut sums = [0.0_f32; 8];
+    for eight in eights {
+        for (sum, sample) in sums.iter_mut().zip(eight) {
+            *sum += square(*sample);
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|sample| square(*sample)).sum::<f32>()
+}
+
 /// At or above this a sample is at full scale: 0.98, which is the loudest code of G.711 and above.
 const FULL_SCALE: u16 = 32_112;
 /// So many in a row are clipped; a voice touches the edge for less.
@@ -24,18 +38,20 @@ impl LevelMeter {
         if samples.is_empty() {
             return 0.0;
         }
-        let mut squares = 0_i64;
-        let mut peak = 0;
-        for sample in samples {
-            squares += i64::from(i32::from(*sample) * i32::from(*sample));
-            peak = peak.max(sample.unsigned_abs());
-            self.full = if sample.unsigned_abs() >= FULL_SCALE { self.full + 1 } else { 0 };
-            self.clipped += u64::from(self.full == CLIPPED_RUN);
+        let squares = sum_of_squares(samples);
+        let peak = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+        if peak >= FULL_SCALE {
+            for sample in samples {
+                self.full = if sample.unsigned_abs() >= FULL_SCALE { self.full + 1 } else { 0 };
+                self.clipped += u64::from(self.full == CLIPPED_RUN);
+            }
+        } else {
+            self.full = 0;
         }
-        self.squares += squares as f64;
+        self.squares += f64::from(squares);
         self.samples += samples.len() as u64;
         self.peak = self.peak.max(peak);
-        squares as f32 / samples.len() as f32
+        squares / samples.len() as f32
     }
 
     /// Level since the last call of this, and starts the next window.

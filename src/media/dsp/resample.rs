@@ -15,8 +15,12 @@ use std::time::Duration;
 const TAPS_PER_FACTOR: usize = 32;
 /// The same for each of two phases, where both rates have their phases.
 const TAPS_PER_PAIR: usize = TAPS_PER_FACTOR / 2;
-/// Outputs computed together.
+/// Outputs of each phase for which lines are long enough.
 const BLOCK: usize = 80;
+/// Sums that are kept in registers: five of 256 bits.
+const TOGETHER: usize = 40;
+/// Outputs for an input, at most.
+const FACTOR_MAX: usize = 6;
 
 /// Converts one direction of one call.
 #[derive(Clone, Debug)]
@@ -111,94 +115,119 @@ impl Resampler {
 
     /// Appends the converted `input` to `output`.
     pub fn process(&mut self, input: &[i16], output: &mut Vec<i16>) {
-        match self.direction {
-            Ratio::Same => output.extend_from_slice(input),
-            Ratio::Up(factor) => self.up(factor, input, output),
-            Ratio::Down(factor) => self.down(factor, input, output),
-            Ratio::Both(up, down) => self.both(up, down, input, output),
+        if self.direction == Ratio::Same {
+            output.extend_from_slice(input);
+        } else if self.wide_vectors {
+            wide::convert(self, input, output);
+        } else {
+            self.convert(input, output);
         }
     }
 
-    fn both(&mut self, up: usize, down: usize, input: &[i16], output: &mut Vec<i16>) {
-        for sample in input {
-            self.lines[self.next_phase].push(f32::from(*sample));
-            self.next_phase = (self.next_phase + 1) % down;
-        }
-        let ready = self.lines[down - 1].len() - TAPS_PER_PAIR;
-        let start = output.len();
-        output.resize(start + ready * up, 0);
-        let mut done = 0;
-        while done < ready {
-            let count = BLOCK.min(ready - done);
-            let here = &mut output[start + done * up..];
-            for (phase, pairs) in self.pairs.chunks_exact(down).enumerate() {
-                let mut sums = [0.0_f32; BLOCK];
-                for (line, (later, taps)) in self.lines.iter().zip(pairs) {
-                    convolve(self.wide_vectors, taps, &line[done + later..], &mut sums[..count]);
-                }
-                for (cycle, sum) in here.chunks_exact_mut(up).zip(&sums[..count]) {
-                    cycle[phase] = to_sample(*sum);
+    /// In pieces of a block, so that lines stay as short as a filter and a block whatever the length of `input`.
+    #[expect(clippy::inline_always, reason = "must be compiled again inside the function with wider vectors")]
+    #[inline(always)]
+    fn convert(&mut self, input: &[i16], output: &mut Vec<i16>) {
+        match self.direction {
+            Ratio::Same => {}
+            Ratio::Up(factor) => {
+                output.reserve(input.len() * factor);
+                for piece in input.chunks(BLOCK) {
+                    self.up(factor, piece, output);
                 }
             }
-            done += count;
-        }
-        for line in &mut self.lines {
-            line.copy_within(ready.., 0);
-            line.truncate(line.len() - ready);
+            Ratio::Down(factor) => {
+                output.reserve(input.len() / factor + 1);
+                for piece in input.chunks(BLOCK * factor) {
+                    self.down(factor, piece, output);
+                }
+            }
+            Ratio::Both(up, down) => {
+                output.reserve((input.len() / down + 1) * up);
+                for piece in input.chunks(BLOCK * down) {
+                    self.both(up, down, piece, output);
+                }
+            }
         }
     }
 
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    fn both(&mut self, up: usize, down: usize, input: &[i16], output: &mut Vec<i16>) {
+        self.deal(down, input);
+        let ready = self.lines[down - 1].len() - TAPS_PER_PAIR;
+        let mut sums = [[0.0_f32; BLOCK]; FACTOR_MAX];
+        for (sums, pairs) in sums.iter_mut().zip(self.pairs.chunks_exact(down)) {
+            for (line, (later, taps)) in self.lines.iter().zip(pairs) {
+                convolve(taps, &line[*later..], &mut sums[..ready]);
+            }
+        }
+        interleave(&sums[..up], ready, output);
+        for line in &mut self.lines {
+            drop_front(line, ready);
+        }
+    }
+
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     fn up(&mut self, factor: usize, input: &[i16], output: &mut Vec<i16>) {
         let line = &mut self.lines[0];
         line.extend(input.iter().map(|sample| f32::from(*sample)));
-        let start = output.len();
-        output.resize(start + input.len() * factor, 0);
-        let mut done = 0;
-        while done < input.len() {
-            let count = BLOCK.min(input.len() - done);
-            let here = &mut output[start + done * factor..];
-            for (phase, taps) in self.phases.iter().enumerate() {
-                let mut sums = [0.0_f32; BLOCK];
-                convolve(self.wide_vectors, taps, &line[done..], &mut sums[..count]);
-                for (cycle, sum) in here.chunks_exact_mut(factor).zip(&sums[..count]) {
-                    cycle[phase] = to_sample(*sum);
-                }
-            }
-            done += count;
+        let mut sums = [[0.0_f32; BLOCK]; FACTOR_MAX];
+        for (sums, taps) in sums.iter_mut().zip(&self.phases) {
+            convolve(taps, line, &mut sums[..input.len()]);
         }
-        keep_tail(line);
+        interleave(&sums[..factor], input.len(), output);
+        drop_front(line, input.len());
     }
 
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     fn down(&mut self, factor: usize, input: &[i16], output: &mut Vec<i16>) {
-        for sample in input {
-            self.lines[self.next_phase].push(f32::from(*sample));
-            self.next_phase = (self.next_phase + 1) % factor;
-        }
+        self.deal(factor, input);
         // An output is due for each complete cycle of phases.
         let ready = self.lines[factor - 1].len() - (TAPS_PER_FACTOR - 1);
-        let mut done = 0;
-        while done < ready {
-            let count = BLOCK.min(ready - done);
-            let mut sums = [0.0_f32; BLOCK];
-            for (phase, line) in self.lines.iter().enumerate() {
-                // The newest input of a cycle meets the filter's first tap.
-                convolve(self.wide_vectors, &self.phases[factor - 1 - phase], &line[done..], &mut sums[..count]);
-            }
-            output.extend(sums[..count].iter().map(|sum| to_sample(*sum)));
-            done += count;
+        let mut sums = [0.0_f32; BLOCK];
+        for (line, taps) in self.lines.iter().zip(self.phases.iter().rev()) {
+            // The newest input of a cycle meets the filter's first tap.
+            convolve(taps, line, &mut sums[..ready]);
         }
+        output.extend(sums[..ready].iter().map(|sum| to_sample(*sum)));
         for line in &mut self.lines {
-            let extra = line.len() - ready - (TAPS_PER_FACTOR - 1);
-            line.copy_within(ready.., 0);
-            line.truncate(TAPS_PER_FACTOR - 1 + extra);
+            drop_front(line, ready);
         }
+    }
+
+    /// One sample to each line in turn.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    fn deal(&mut self, lines: usize, input: &[i16]) {
+        for (n, line) in self.lines.iter_mut().enumerate() {
+            let first = (n + lines - self.next_phase) % lines;
+            line.extend(input.iter().skip(first).step_by(lines).map(|sample| f32::from(*sample)));
+        }
+        self.next_phase = (self.next_phase + input.len()) % lines;
     }
 }
 
-fn keep_tail(line: &mut Vec<f32>) {
-    let from = line.len() - (TAPS_PER_FACTOR - 1);
-    line.copy_within(from.., 0);
-    line.truncate(TAPS_PER_FACTOR - 1);
+/// One sample of each row in turn, `count` times.
+#[expect(clippy::inline_always, reason = "as above")]
+#[inline(always)]
+fn interleave(sums: &[[f32; BLOCK]], count: usize, output: &mut Vec<i16>) {
+    if let [first, second] = sums {
+        output.extend(first.iter().zip(second).take(count).flat_map(|(a, b)| [to_sample(*a), to_sample(*b)]));
+        return;
+    }
+    for at in 0..count {
+        output.extend(sums.iter().map(|row| to_sample(row[at])));
+    }
+}
+
+#[expect(clippy::inline_always, reason = "as above")]
+#[inline(always)]
+fn drop_front(line: &mut Vec<f32>, count: usize) {
+    line.copy_within(count.., 0);
+    line.truncate(line.len() - count);
 }
 
 /// To the nearest sample, ties to even. Adding 1.5 · 2²³ leaves the rounded number in the low bits of the sum: this
@@ -211,69 +240,61 @@ fn to_sample(value: f32) -> i16 {
 }
 
 /// `sums[j] += Σ taps[k] · line[j + (K−1) − k]`.
-#[expect(clippy::inline_always, reason = "must be compiled again inside the function with wider vectors")]
+#[expect(clippy::inline_always, reason = "as above")]
 #[inline(always)]
-fn convolve_portable<const TAPS: usize>(taps: &[f32; TAPS], line: &[f32], sums: &mut [f32]) {
-    if let Ok(sums) = <&mut [f32; BLOCK]>::try_from(&mut *sums) {
-        // The usual case with all lengths known.
-        for (k, tap) in taps.iter().enumerate() {
-            let from = TAPS - 1 - k;
-            if let Some(window) = line[from..].first_chunk::<BLOCK>() {
-                for (sum, x) in sums.iter_mut().zip(window) {
-                    *sum += tap * x;
-                }
+fn convolve<const TAPS: usize>(taps: &[f32; TAPS], line: &[f32], sums: &mut [f32]) {
+    let mut at = 0;
+    // The usual case: sums that fit into registers stay there for all taps.
+    while let Some(sums) = sums.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<TOGETHER>())
+        && let Some(windows) = line.get(at..at + TOGETHER + TAPS - 1)
+    {
+        let mut own = *sums;
+        for (tap, window) in taps.iter().rev().zip(windows.array_windows::<TOGETHER>()) {
+            for (sum, x) in own.iter_mut().zip(window) {
+                *sum += tap * x;
             }
         }
-        return;
+        *sums = own;
+        at += TOGETHER;
     }
-    for (k, tap) in taps.iter().enumerate() {
-        let from = TAPS - 1 - k;
-        for (sum, x) in sums.iter_mut().zip(&line[from..]) {
+    for (sum, window) in sums[at..].iter_mut().zip(line[at..].windows(TAPS)) {
+        for (tap, x) in taps.iter().rev().zip(window) {
             *sum += tap * x;
         }
     }
 }
 
-#[inline]
-fn convolve<const TAPS: usize>(wide_vectors: bool, taps: &[f32; TAPS], line: &[f32], sums: &mut [f32]) {
-    if wide_vectors {
-        wide::convolve(taps, line, sums);
-    } else {
-        convolve_portable(taps, line, sums);
-    }
-}
-
-/// The same loop compiled for 256-bit vectors, where the processor has them.
+/// The same code compiled for 256-bit vectors, where the processor has them.
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "calling code compiled for a feature that was checked at run time")]
 mod wide {
-    use super::convolve_portable;
+    use super::Resampler;
 
     pub(super) fn available() -> bool {
-        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+        std::arch::is_x86_feature_detected!("avx2")
     }
 
-    #[target_feature(enable = "avx2,fma")]
-    fn convolve_avx2<const TAPS: usize>(taps: &[f32; TAPS], line: &[f32], sums: &mut [f32]) {
-        convolve_portable(taps, line, sums);
+    #[target_feature(enable = "avx2")]
+    fn convert_avx2(resampler: &mut Resampler, input: &[i16], output: &mut Vec<i16>) {
+        resampler.convert(input, output);
     }
 
-    pub(super) fn convolve<const TAPS: usize>(taps: &[f32; TAPS], line: &[f32], sums: &mut [f32]) {
-        // SAFETY: callers pass `wide_vectors` only if `available()` said so when the resampler was made.
-        unsafe { convolve_avx2(taps, line, sums) }
+    pub(super) fn convert(resampler: &mut Resampler, input: &[i16], output: &mut Vec<i16>) {
+        // SAFETY: `wide_vectors` is set only if `available()` said so when the resampler was made.
+        unsafe { convert_avx2(resampler, input, output) }
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 mod wide {
-    use super::convolve_portable;
+    use super::Resampler;
 
     pub(super) const fn available() -> bool {
         false
     }
 
-    pub(super) fn convolve<const TAPS: usize>(taps: &[f32; TAPS], line: &[f32], sums: &mut [f32]) {
-        convolve_portable(taps, line, sums);
+    pub(super) fn convert(resampler: &mut Resampler, input: &[i16], output: &mut Vec<i16>) {
+        resampler.convert(input, output);
     }
 }
 

@@ -4,7 +4,7 @@
 //! the offline agents and marks the ends of silence that latency is measured from; a provider's own detector
 //! decides its turns.
 
-use super::neural::Neural;
+use super::{level::sum_of_squares, neural::Neural};
 use crate::{clock::Instant, unit::SampleRate};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Detector {
     /// What the network says of the newest 16 ms.
     score: f32,
     /// Mean squares of up to 10 ms that is not complete yet.
-    partial_squares: i64,
+    partial_squares: f32,
     partial_samples: usize,
     /// Noise floor, dBFS.
     floor_db: f32,
@@ -83,7 +83,7 @@ impl Detector {
             rate,
             neural: if kind == Kind::Neural { Neural::new(rate) } else { None },
             score: 0.0,
-            partial_squares: 0,
+            partial_squares: 0.0,
             partial_samples: 0,
             floor_db: -65.0,
             speaking: false,
@@ -99,7 +99,7 @@ impl Detector {
     pub fn set_rate(&mut self, rate: SampleRate) {
         self.rate = rate;
         self.neural = self.neural.take().and_then(|_| Neural::new(rate));
-        self.partial_squares = 0;
+        self.partial_squares = 0.0;
         self.partial_samples = 0;
     }
 
@@ -110,12 +110,15 @@ impl Detector {
         if let Some(neural) = &mut self.neural {
             self.score = neural.add(samples);
         }
-        for sample in samples {
-            self.partial_squares += i64::from(i32::from(*sample) * i32::from(*sample));
-            self.partial_samples += 1;
-            if self.partial_samples == step_samples {
-                let level = crate::unit::DbFs::of_mean_square(self.partial_squares as f32 / step_samples as f32).0;
-                self.partial_squares = 0;
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let piece;
+            (piece, rest) = rest.split_at(rest.len().min(step_samples.saturating_sub(self.partial_samples).max(1)));
+            self.partial_squares += sum_of_squares(piece);
+            self.partial_samples += piece.len();
+            if self.partial_samples >= step_samples {
+                let level = crate::unit::DbFs::of_mean_square(self.partial_squares / step_samples as f32).0;
+                self.partial_squares = 0.0;
                 self.partial_samples = 0;
                 edge = self.step(at, level).or(edge);
             }
