@@ -186,6 +186,14 @@ impl Bridge {
         }
     }
 
+    /// Whether the caller hears this branch before the answer, or would if it could be heard now.
+    #[must_use]
+    pub fn would_be_heard(&self, branch: usize) -> bool {
+        self.stage == Stage::Calling
+            && matches!(self.branches.get(branch), Some(Branch::Tried | Branch::Alive))
+            && self.heard.is_none_or(|heard| heard == branch)
+    }
+
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -205,7 +213,7 @@ impl Bridge {
             Input::CallerEnded { reason } => self.caller_ended(&reason),
             Input::GiveUp => {
                 if matches!(self.stage, Stage::New | Stage::Calling) {
-                    self.fail(CALLER_GONE, Some((487, "given up".to_owned())));
+                    self.fail(CALLER_GONE, Some((480, "given up".to_owned())));
                 }
             }
             Input::Timeout => self.timed_out(now),
@@ -231,6 +239,8 @@ impl Bridge {
             return;
         }
         self.ring_until = now + self.settings.ring;
+        // Whoever was heard is gone.
+        self.heard = None;
         let last = self.group + 1 >= self.settings.groups.len();
         let watched = self.settings.same_place && !last;
         self.sign_until = if watched { now + self.settings.sign_within } else { Instant::FAR_FUTURE };

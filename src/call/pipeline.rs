@@ -328,8 +328,8 @@ pub struct Pipeline {
     call: Call,
     seat: Seat,
     media: Option<Media>,
-    /// Our offer is out and their answer is awaited.
-    offered: bool,
+    /// Our 200 made the offer: the ACK carries their answer.
+    offer_in_200: bool,
     sdp_version: u64,
     /// The answer to their offer, until it is sent.
     our_answer: Option<String>,
@@ -382,7 +382,7 @@ impl Pipeline {
             call,
             seat,
             media: None,
-            offered: false,
+            offer_in_200: false,
             sdp_version: 0,
             our_answer: None,
             early: false,
@@ -424,15 +424,15 @@ impl Pipeline {
 
     /// The description for our own INVITE.
     pub fn offer(&mut self) -> String {
-        self.offered = true;
         let security = self.srtp.for_offer();
+        self.sdp_version += 1;
         negotiate::offer(&self.offerable(security), &self.local())
     }
 
     /// The description for an INVITE to somebody else, whose signalling may be readable on its way.
     pub fn offer_elsewhere(&mut self, in_clear: bool) -> String {
-        self.offered = true;
         let security = self.srtp.for_offer_elsewhere(in_clear);
+        self.sdp_version += 1;
         negotiate::offer(&self.offerable(security), &self.local())
     }
 
@@ -451,7 +451,7 @@ impl Pipeline {
 
     /// The offer came to nothing: what was agreed before still holds.
     pub const fn withdraw_offer(&mut self) {
-        self.offered = false;
+        self.offer_in_200 = false;
     }
 
     /// What the socket measured from RTP in to provider socket.
@@ -683,7 +683,10 @@ impl Pipeline {
         // Without an offer in the INVITE ours goes into the 200.
         let text = match self.our_answer.take() {
             Some(text) => text,
-            None => self.offer(),
+            None => {
+                self.offer_in_200 = true;
+                self.offer()
+            }
         };
         self.push(Out::Sip(SipAction::Answer(text)));
     }

@@ -105,7 +105,7 @@ pub static KEYS: &[Key] = &[
     key("web.listen", "\"off\"", "Softphone, WebSocket and WHIP for browsers: ADDRESS:PORT, or off."),
     key("web.tls_cert", "", "PEM file with the certificate of web.listen; none is plain HTTP, which browsers allow on localhost only."),
     key("web.tls_key", "", "PEM file with its key."),
-    key("web.join", "\"auto\"", "Who joins without a token: auto (anybody on a loopback address, nobody elsewhere), token (nobody), anybody."),
+    key("web.join", "\"auto\"", "Who joins without a token: auto (anybody on a loopback address without web.origins, else nobody), token (nobody), anybody."),
     key("web.token_file", "", "File with a bearer token that may join any time."),
     key("web.secret_file", "", "File with the secret of join tokens, 16 characters or more; none is a new secret each run."),
     key("web.origins", "[]", "Other sites whose pages may join, like https://example.org."),

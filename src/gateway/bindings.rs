@@ -1,11 +1,15 @@
 //! Registered contacts between two runs: one JSON file, replaced whole, readable by its owner only.
 
-use crate::{clock::SystemClock, sip::registrar::Saved};
+use crate::{
+    clock::{Instant, SystemClock},
+    sip::registrar::Saved,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     io::Write as _,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -46,8 +50,16 @@ pub fn read(path: &Path) -> Option<(Duration, Vec<Saved>)> {
     }
 }
 
-/// Replaces the file, and says so in the log if it cannot.
-pub fn keep(path: &Path, bindings: Vec<Saved>) {
+/// Which state was written last: one write at a time, and never an older state over a newer one.
+pub type Written = Arc<Mutex<Instant>>;
+
+/// Replaces the file with the state of `now`, and says so in the log if it cannot.
+pub fn keep(path: &Path, now: Instant, bindings: Vec<Saved>, written: &Mutex<Instant>) {
+    let mut newest = written.lock().unwrap_or_else(PoisonError::into_inner);
+    if now < *newest {
+        return;
+    }
+    *newest = now;
     if let Err(problem) = write(path, bindings) {
         tracing::error!(target: "sip", event = "sip.bindings_unwritten", "{}: {problem}", path.display());
     }

@@ -98,6 +98,8 @@ struct Known {
     may_refer: bool,
     /// Number of its far end.
     far_end: String,
+    /// What its INVITE said of who calls.
+    caller: bridge::Caller,
     /// The media worker that it lives on.
     worker: usize,
 }
@@ -133,6 +135,7 @@ pub struct Engine {
     talking: HashMap<LegId, crate::clock::Instant>,
     /// Bindings have changed and are to be written down then: many telephones refresh in one moment.
     bindings_due: Option<crate::clock::Instant>,
+    bindings_written: bindings::Written,
     trunks: Trunks,
     /// Where trunks call from, as far as their servers' addresses are known.
     trunk_addresses: HashMap<IpAddr, String>,
@@ -256,6 +259,7 @@ impl Engine {
         let engine = Self {
             endpoint,
             bindings_due: None,
+            bindings_written: bindings::Written::default(),
             tolls: Tolls::new(config.tolls.clone()),
             trunks: Trunks::new(SystemClock::now(), &signalling.trunks, rand::rng().next_u64()),
             trunk_addresses: signalling
@@ -469,7 +473,7 @@ impl Engine {
                 self.ended(leg, ended);
             }
             Event::TryNext(attempt, failure) => self.try_next(attempt, &failure),
-            Event::Redirected(leg, to) => self.redirected(leg, to),
+            Event::Redirected(leg, to, same_number) => self.redirected(leg, to, same_number),
             Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
             Event::Changed(leg, Err(status)) => self.tell(leg, In::NotChanged(status)),
             Event::Digit(leg, digit, duration_ms) => self.tell(leg, In::Digit(digit, duration_ms)),
@@ -515,7 +519,7 @@ impl Engine {
             self.router.route(&offered, trunk.clone(), SystemClock::wall())
         };
         let admitted = routed.and_then(|routed| {
-            let onward = self.onward(&offered, &routed)?;
+            let onward = self.onward(&offered, &routed, trunk.is_some())?;
             let pair = self.ports.bind(offered.path.local.ip());
             Ok((routed, onward, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
         });
@@ -546,7 +550,7 @@ impl Engine {
         };
         let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
-        let srtp = self.encryption(&offered.path, "");
+        let srtp = self.encryption(&offered.path, trunk.as_deref(), "");
         let rtp = SocketAddr::new(ip, rtp_port);
         let mut settings = self.settings(header, &plan, trunk.as_deref(), rtp, srtp, None);
         settings.call.waits = onward.is_some();
@@ -555,7 +559,11 @@ impl Engine {
         }
         let worker = self.workers.least_busy();
         let known = trunk.is_some() || offered.user.is_some();
+        let caller = bridge::Caller::of(&offered, trunk.is_some());
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports, worker);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.caller = caller;
+        }
         self.may_refer(leg, known);
         if let Some(onward) = onward {
             self.go_onward(leg, call, onward);
@@ -627,7 +635,8 @@ impl Engine {
             Direction::Out => settings.header.to.0.clone(),
         };
         let may_refer = self.config.transfers == Transfers::All;
-        self.sessions.insert(leg, Known { call, to, may_refer, far_end, worker });
+        let caller = bridge::Caller::default();
+        self.sessions.insert(leg, Known { call, to, may_refer, far_end, caller, worker });
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
         }
@@ -655,6 +664,7 @@ impl Engine {
                 if let Some(leg) = self.leg_of(call) {
                     self.sessions.remove(&leg);
                     self.session_of_bridge_over(leg);
+                    self.give_up_calling(leg);
                     self.give_up_moves_of(leg);
                     // Nothing if it is over there too.
                     self.endpoint.command(now, Command::HangUp(leg, None));
@@ -664,6 +674,9 @@ impl Engine {
                 let Some(leg) = self.leg_of(call) else { return };
                 if matches!(action, SipAction::HangUp(_)) {
                     self.give_up_moves_of(leg);
+                    if self.give_up_calling(leg) {
+                        return;
+                    }
                 }
                 let command = match action {
                     SipAction::AnswerReplacing(sdp) => return self.take_place(call, sdp),
@@ -788,7 +801,7 @@ impl Engine {
             originate.headers.extend(route.into_iter().map(|value| ("Route".to_owned(), value)));
             (path, Some(contact))
         };
-        let srtp = self.encryption(&path, &originate.to.host);
+        let srtp = self.encryption(&path, originate.trunk.as_deref(), &originate.to.host);
         encryption::check(&srtp, &path)?;
         if let Some(trail) = trail.as_mut().filter(|_| encryption::has_keys(&srtp)) {
             trail.stay_secure();

@@ -155,6 +155,12 @@ impl Trunks {
         self.all.iter().find(|kept| kept.upstream.name == name).map(|kept| kept.machine.server())
     }
 
+    /// The Service-Route that its registrar gave (RFC 3608).
+    #[must_use]
+    pub fn service_route(&self, name: &str) -> &[String] {
+        self.all.iter().find(|kept| kept.upstream.name == name).map_or(&[], |kept| &kept.service_route)
+    }
+
     /// Takes all registrations back.
     pub fn leave(&mut self, now: Instant) {
         for kept in &mut self.all {

@@ -537,7 +537,7 @@ impl Inbound {
     }
 
     fn digit(&mut self, heard: Heard) {
-        let duration_ms = u32::from(heard.duration) * 1_000 / self.event_clock.0.max(1);
+        let duration_ms = heard.duration.saturating_mul(1_000) / self.event_clock.0.max(1);
         self.push(Out::Digit { digit: heard.digit, duration_ms });
     }
 

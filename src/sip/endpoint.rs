@@ -235,8 +235,9 @@ pub enum Event {
     Text(Box<Text>),
     /// The target did not do (RFC 3263 §4.3), and there are others: [`Command::Next`] says which.
     TryNext(Attempt, Failure),
-    /// A 3xx names this: [`Command::Next`] says where that is.
-    Redirected(LegId, Uri),
+    /// A 3xx names this, under the number that was called or another: [`Command::Next`] says where that is, or that
+    /// it may not be called.
+    Redirected(LegId, Uri, bool),
     /// The answer to an [`Command::Ask`].
     Replied(AskId, Reply),
     /// A user's bindings changed: how many there are now.

@@ -114,8 +114,6 @@ pub enum ToPage<'a> {
     Agent {
         /// connecting, ready, `going_away`, closed, failed.
         state: &'a str,
-        /// In words.
-        text: &'a str,
     },
     /// Somebody began or ceased to speak.
     Speech {
@@ -230,9 +228,9 @@ pub fn fit_name(what: &str, name: &str) -> Result<(), String> {
 #[must_use]
 pub fn event(record: &Record) -> Option<String> {
     let event = match &record.body {
-        Body::State(change) => ToPage::State { state: change.state.name(), reason: &change.reason },
+        Body::State(change) => ToPage::State { state: change.state.name(), reason: told(&change.reason) },
         Body::Ice(change) => ToPage::Connection { state: &change.state, local: &change.local, remote: &change.remote },
-        Body::Agent(change) => ToPage::Agent { state: change.state.name(), text: &change.text },
+        Body::Agent(change) => ToPage::Agent { state: change.state.name() },
         Body::Speech(speech) => ToPage::Speech { who: speech.who.name(), speaking: speech.speaking },
         Body::Transcript(said) => ToPage::Transcript { who: said.who.name(), turn: said.turn.0, text: &said.text.0 },
         Body::Turn(turn) => ToPage::Turn { turn: turn.turn.0, gap_ms: turn.gap_ms, cut: turn.cut },
@@ -243,10 +241,15 @@ pub fn event(record: &Record) -> Option<String> {
             rtt_ms: stats.outbound.rtt_ms,
             mos: stats.inbound.mos,
         },
-        Body::Summary(summary) => ToPage::Bye { by: &summary.ended_by, reason: &summary.reason },
+        Body::Summary(summary) => ToPage::Bye { by: &summary.ended_by, reason: told(&summary.reason) },
         _ => return None,
     };
     Some(event.json())
+}
+
+/// A reason, as far as it is a stranger's business: what failed behind us, where and with which account is not.
+fn told(reason: &str) -> &str {
+    if reason.starts_with("the agent failed") { "the agent failed" } else { reason }
 }
 
 #[cfg(test)]
@@ -303,7 +306,7 @@ mod tests {
             ToPage::Error { status: 400, why: "" },
             ToPage::State { state: "", reason: "" },
             ToPage::Connection { state: "", local: "1", remote: "2" },
-            ToPage::Agent { state: "", text: "" },
+            ToPage::Agent { state: "" },
             ToPage::Speech { who: "", speaking: true },
             ToPage::Transcript { who: "", turn: 1, text: "" },
             ToPage::Turn { turn: 1, gap_ms: Some(1.0), cut: false },

@@ -5,7 +5,7 @@
 
 use super::{
     page,
-    peer::Settings,
+    peer::{OFFER_MAX, Settings},
     signal,
     token::Claims,
     whip::{self, Sessions},
@@ -24,7 +24,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{Extension, Request, State},
+    extract::{DefaultBodyLimit, Extension, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -43,7 +43,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -51,6 +51,9 @@ use tokio_rustls::TlsAcceptor;
 const CONNECTIONS_MAX: usize = 2_048;
 /// TLS, and the head of a request, must be there within this time; an idle connection is closed after it.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// A request, body included, is answered within this time: longer than a call takes to begin or to end.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What all routes share.
 #[derive(Debug)]
@@ -64,6 +67,12 @@ pub(super) struct Web {
     address: Option<IpAddr>,
     secure: bool,
     pub(super) whip: Sessions,
+}
+
+/// A connection's place among [`CONNECTIONS_MAX`]; free again when request and WebSocket are both over.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// Both ends of a connection.
@@ -95,7 +104,8 @@ pub async fn start(config: &Config, handle: Handle) -> Result<Option<String>> {
         guard: Mutex::new(Guard::new(SystemClock::now(), config.signalling.limits.clone())),
         token: web.token_file.as_deref().map(read_secret).transpose()?,
         anybody: match web.joining {
-            Joining::Auto => loopback,
+            // Pages of elsewhere reach loopback through a proxy: then everybody's address is loopback.
+            Joining::Auto => loopback && web.origins.is_empty(),
             Joining::Token => false,
             Joining::Anybody => true,
         },
@@ -145,6 +155,7 @@ fn router(web: Arc<Web>) -> Router {
         .route("/whip/session/{id}", options(whip::preflight).patch(whip::trickle).delete(whip::end))
         .method_not_allowed_fallback(|| async { problem(StatusCode::METHOD_NOT_ALLOWED, "see docs/WEBRTC.md") })
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such place; see docs/WEBRTC.md") })
+        .layer(DefaultBodyLimit::max(OFFER_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), admit))
         .with_state(web)
 }
@@ -164,13 +175,12 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router) {
                 continue;
             }
         };
-        let (tls, app) = (tls.clone(), app.clone());
+        let (tls, app) = (tls.clone(), app.clone().layer(Extension(Room { _permit: Arc::new(permit) })));
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
             if let Err(problem) = connection(stream, remote, tls, app).await {
                 tracing::debug!(target: "web", event = "web.closed", %remote, "{problem}");
             }
-            drop(permit);
         });
     }
 }
@@ -221,7 +231,9 @@ async fn admit(
     if !web.is_welcome(&ends, request.headers()) {
         return problem(StatusCode::FORBIDDEN, "pages of this origin are not in web.origins");
     }
-    let mut response = next.run(request).await;
+    let Ok(mut response) = tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await else {
+        return problem(StatusCode::REQUEST_TIMEOUT, "the request did not come whole in time");
+    };
     if let Some(origin) = origin {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -257,8 +269,17 @@ impl Web {
         if self.secure { secure } else { plain }
     }
 
-    /// Judges a join: rates first, then the token. Gives whom it may call and as whom.
+    /// Judges a join, and tells the operator of those that are refused. Gives whom it may call and as whom.
     pub(super) fn judge(&self, ends: &Ends, token: &str, to: &str, name: &str) -> Result<Wish, Refused> {
+        self.judged(ends, token, to, name).inspect_err(|refused| {
+            let counters = &self.handle.hub.counters;
+            counters.refuse("web.join");
+            tracing::warn!(target: "web", event = "web.refused", source = %ends.remote.ip(), status = refused.status, "{}", refused.why);
+        })
+    }
+
+    /// Rates first, then the token.
+    fn judged(&self, ends: &Ends, token: &str, to: &str, name: &str) -> Result<Wish, Refused> {
         let source = ends.remote.ip().to_canonical();
         let refused = |status, why: &str| Err(Refused { status, why: why.to_owned() });
         match self.guard().request(SystemClock::now(), source, "") {

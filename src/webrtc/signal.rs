@@ -4,7 +4,7 @@
 
 use super::{
     protocol::{self, FromPage, MESSAGE_MAX, MESSAGES_PER_SECOND, ToPage},
-    server::{Ends, Web, problem},
+    server::{Ends, Room, Web, problem},
 };
 use crate::gateway::session::web::Refused;
 use axum::{
@@ -41,6 +41,7 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 pub(super) async fn upgrade(
     State(web): State<Arc<Web>>,
     Extension(ends): Extension<Ends>,
+    Extension(room): Extension<Room>,
     mut request: Request,
 ) -> Response {
     let said = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -56,6 +57,7 @@ pub(super) async fn upgrade(
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
         talk(&web, ends, socket).await;
+        drop(room);
     });
     let Ok(accept) = HeaderValue::from_str(&key) else {
         return problem(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key");
@@ -102,14 +104,17 @@ async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(),
     if !send(socket, ToPage::Joined { ice_servers: &[] }.json()).await {
         return Ok(());
     }
-    let offer = loop {
-        let Some(message) = timeout(JOIN_WITHIN, next(socket)).await.map_err(|_| late())? else { return Ok(()) };
-        match message? {
-            FromPage::Offer { sdp } => break sdp,
-            FromPage::Bye { .. } => return Ok(()),
-            _ => {}
+    let offer = timeout(JOIN_WITHIN, async {
+        loop {
+            match next(socket).await {
+                Some(Ok(FromPage::Offer { sdp })) => break Ok(Some(sdp)),
+                None | Some(Ok(FromPage::Bye { .. })) => break Ok(None),
+                Some(Ok(_)) => {}
+                Some(Err(wrong)) => break Err(wrong),
+            }
         }
-    };
+    });
+    let Some(offer) = offer.await.map_err(|_| late())?? else { return Ok(()) };
     let (events_to, mut events) = mpsc::channel(EVENTS_MAX);
     let joined = web.join(ends, wish, offer, web.transport("ws", "wss"), Some(events_to)).await?;
     let call = joined.call.to_string();

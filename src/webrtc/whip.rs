@@ -169,7 +169,7 @@ pub(super) async fn trickle(
 pub(super) async fn end(State(web): State<Arc<Web>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let Some(session) = web.whip.find(&id, &headers) else { return gone() };
     let _ = session.send(FromPage::Bye { reason: "DELETE".to_owned() }).await;
-    // Its files and ports are gone when this is.
+    // Its ports are free when this is.
     session.closed().await;
     StatusCode::OK.into_response()
 }

@@ -192,6 +192,58 @@ fn a_caller_who_gives_up_cancels_the_callee() {
 }
 
 #[test]
+#[ignore = "needs sipp"]
+fn a_callee_that_rings_is_given_up_by_the_operator() {
+    let mut callee = Sipp::called("uas_silent").listen();
+    let trunk = format!("[trunks.carrier]\nserver = 'sip:127.0.0.1:{}'\nping = '0s'\n", callee.port);
+    let settings = settings("trunk_out = 'carrier'", &trunk);
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let api = gateway.api();
+    let mut caller = Sipp::caller("uac_refused", &gateway.target()).start();
+    let ringing = || {
+        let sessions = api.get("/v1/sessions");
+        let callee = sessions["sessions"].as_array()?.iter().find(|session| session["direction"] == "out")?.clone();
+        (callee["state"] == "ringing").then(|| callee["call"].as_str().unwrap_or_default().to_owned())
+    };
+    assert!(wait_until(Duration::from_secs(5), || ringing().is_some()), "{}", api.get("/v1/sessions"));
+    let call = ringing().expect("it rings");
+    // nobody can be put through who is not there yet
+    let (status, document) = api.post(&format!("/v1/sessions/{call}/bridge"), &json!({"to": "bob"}));
+    assert_eq!(status, 409, "{document}");
+    assert_eq!(api.post(&format!("/v1/sessions/{call}/hangup"), &json!({})).0, 202);
+    caller.assert_succeeds();
+    callee.assert_succeeds();
+    assert_eq!(callee.received("CANCEL", "1 CANCEL"), 1, "{}", callee.report());
+    both(&gateway);
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_telephone_that_moved_is_followed_as_far_as_calls_out_may_go() {
+    let there = Sipp::called("uas_silent").listen();
+    let bob = Sipp::called("uas_moved").key("target", &format!("sip:bob@127.0.0.1:{}", there.port)).listen();
+    let settings = settings("user = 'bob'", "[outbound]\ncalls_per_minute = 1\n");
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let api = gateway.api();
+    register(&gateway, "bob", BOB, bob.port);
+    wait_for_bob(&gateway, 1);
+    // the only call of this minute
+    let nobody = format!("sip:somebody@127.0.0.1:{}", free_ports(2));
+    assert_eq!(api.post("/v1/calls", &json!({"to": nobody})).0, 202);
+    Sipp::caller("uac_refused", &gateway.target()).run();
+    assert_eq!(there.messages(), "", "it was called all the same");
+    let calls = gateway.calls(3);
+    let told = calls.iter().any(|call| {
+        call.of_kind("summary").any(|summary| {
+            summary["reason"].as_str().is_some_and(|reason| reason.contains("outbound.calls_per_minute"))
+        })
+    });
+    assert!(told, "{}", gateway.report());
+    gateway.stop();
+}
+
+#[test]
 #[ignore = "needs sipp, baresip"]
 fn a_hold_is_passed_on() {
     let settings = settings("user = 'bob'", "");

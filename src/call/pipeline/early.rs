@@ -68,7 +68,10 @@ impl Pipeline {
                         self.call.handle(now, CallInput::Held(held));
                         text
                     }
-                    None => self.offer_elsewhere(in_clear),
+                    None => {
+                        self.offer_in_200 = true;
+                        self.offer_elsewhere(in_clear)
+                    }
                 };
                 self.described = sdp.map(<[u8]>::to_vec);
                 text

@@ -41,8 +41,8 @@ impl Pipeline {
         self.settings.agent_rate.unwrap_or(SampleRate::HZ_16000)
     }
 
-    pub(super) fn local(&mut self) -> Local {
-        self.sdp_version += 1;
+    /// Our side of a description. Whoever writes one raises its version first (RFC 3264 §8: by one).
+    pub(super) fn local(&self) -> Local {
         Local { address: self.settings.rtp, session: (self.settings.seed >> 2, self.sdp_version), hold: self.hold.on }
     }
 
@@ -73,8 +73,11 @@ impl Pipeline {
     pub(super) fn negotiated(&mut self, now: Instant, sdp: &[u8]) -> Result<(Agreed, String), String> {
         let offer = Description::parse(sdp)?;
         let security = self.srtp.for_answer();
-        let (can, local) = (self.offerable(security), self.local());
+        let mut local = self.local();
+        local.session.1 += 1;
+        let can = self.offerable(security);
         let (agreed, text) = negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())?;
+        self.sdp_version += 1;
         self.warn_of_keys(now, &offer, &agreed);
         Ok((agreed, text))
     }
@@ -90,14 +93,12 @@ impl Pipeline {
         // Early media goes on as it is.
         let known = self.media.is_some() && sdp.is_some() && sdp == self.described.as_deref();
         if known || self.take_answer(now, sdp) {
-            self.offered = false;
             self.call.handle(now, CallInput::Answered);
         }
     }
 
     pub(super) fn acknowledged(&mut self, now: Instant, sdp: Option<&[u8]>) {
-        // The ACK carries their answer when our 200 made the offer.
-        if self.offered && !self.take_answer(now, sdp) {
+        if std::mem::take(&mut self.offer_in_200) && !self.take_answer(now, sdp) {
             return;
         }
         self.call.handle(now, CallInput::Acknowledged);
@@ -105,7 +106,6 @@ impl Pipeline {
 
     /// Reads the answer to our offer; hangs up if there is no agreement.
     pub(super) fn take_answer(&mut self, now: Instant, sdp: Option<&[u8]>) -> bool {
-        self.offered = false;
         let (local, security) = (self.local(), self.srtp.offered());
         let agreed = sdp
             .ok_or_else(|| "the answer has no session description".to_owned())
@@ -138,6 +138,7 @@ impl Pipeline {
                 return;
             }
             // Offerless: our offer goes in the 200, their answer comes with the ACK.
+            self.offer_in_200 = true;
             let text = self.offer();
             self.push(Out::Sip(SipAction::AnswerReinvite(text)));
             return;

@@ -30,7 +30,7 @@ use crate::{
         endpoint::{Ended, EndedBy, LegId, Outgoing},
         sdp::Description,
         tx::Path,
-        uri::{NameAddr, Uri, escaped},
+        uri::{NameAddr, Uri, escaped, unescaped},
     },
     unit::CallId,
 };
@@ -63,6 +63,8 @@ pub(super) struct Onward {
     display: String,
     /// The caller does not want to be known (RFC 3323).
     private: bool,
+    /// That the calling number is the caller's is known, not just said.
+    proven: bool,
     ring: Duration,
     rule: String,
     /// `Max-Forwards` that is left.
@@ -71,6 +73,27 @@ pub(super) struct Onward {
     sdp: Option<Vec<u8>>,
     /// The caller talks to an agent, and goes on if this fails.
     caller_up: bool,
+}
+
+/// What an INVITE says of its caller, kept for those to whom the call may go on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    /// Their name.
+    display: String,
+    /// They do not want to be known (RFC 3323).
+    private: bool,
+    /// Their number is vouched for: by a trunk, or by the password of the user whose name it is.
+    proven: bool,
+}
+
+impl Caller {
+    pub(super) fn of(offered: &Offered, from_trunk: bool) -> Self {
+        let privacy = offered.headers.first("Privacy").unwrap_or_default().to_ascii_lowercase();
+        let anonymous = offered.from.host.eq_ignore_ascii_case("anonymous.invalid");
+        let asked = privacy.split([';', ' ', ',']).any(|word| matches!(word, "id" | "user" | "header"));
+        let own = offered.user.as_deref() == Some(unescaped(offered.from.number()).as_str());
+        Self { display: offered.display.clone(), private: anonymous || asked, proven: from_trunk || own }
+    }
 }
 
 /// Whose a leg of a bridge is.
@@ -113,6 +136,12 @@ struct Bridging {
 }
 
 impl Bridges {
+    /// A branch that rings a user of ours, which costs nothing.
+    pub(super) fn is_free(&self, leg: LegId) -> bool {
+        let of = self.legs.get(&leg).and_then(|(id, _)| self.all.get(id));
+        of.is_some_and(|bridging| matches!(bridging.onward.target, Target::User(_)))
+    }
+
     /// When a bridge wants to hear of the time.
     pub(super) fn timeout(&self) -> Instant {
         let machines = self.all.values().filter_map(|bridging| bridging.machine.as_ref());
@@ -142,7 +171,12 @@ impl Bridges {
 
 impl Engine {
     /// Where a routed call goes on to, if it does; refused if it goes in a circle or costs too much.
-    pub(super) fn onward(&mut self, offered: &Offered, routed: &Routed) -> Result<Option<Onward>, Denied> {
+    pub(super) fn onward(
+        &mut self,
+        offered: &Offered,
+        routed: &Routed,
+        from_trunk: bool,
+    ) -> Result<Option<Onward>, Denied> {
         let Seated::Bridge(target, ring, _) = &routed.seat else { return Ok(None) };
         let hops = offered.headers.first("Max-Forwards").and_then(|left| left.trim().parse().ok()).unwrap_or(HOPS);
         let denied =
@@ -161,15 +195,16 @@ impl Engine {
             return Err(Denied { status: 480, rule: routed.rule.clone(), why, detail: String::new() });
         }
         self.spend(target, &routed.to)?;
-        let privacy = offered.headers.first("Privacy").unwrap_or_default().to_ascii_lowercase();
-        let anonymous = offered.from.host.eq_ignore_ascii_case("anonymous.invalid");
-        let asked = privacy.split([';', ' ', ',']).any(|word| matches!(word, "id" | "user" | "header"));
+        let caller = Caller::of(offered, from_trunk);
+        // A number that a rule made is the operator's word.
+        let proven = caller.proven || routed.from != unescaped(offered.from.number());
         Ok(Some(Onward {
             target: target.clone(),
             to: routed.to.clone(),
             from: routed.from.clone(),
-            display: offered.display.clone(),
-            private: anonymous || asked,
+            display: caller.display,
+            private: caller.private,
+            proven,
             ring: ring.unwrap_or(RING),
             rule: routed.rule.clone(),
             hops: hops.min(HOPS) - 1,
@@ -199,6 +234,12 @@ impl Engine {
             Target::Trunk(trunk) => self.servers_of(trunk),
             _ => Vec::new(),
         };
+        // A trunk's Service-Route (RFC 3608) comes first, whichever of its servers is called.
+        let routes = match &onward.target {
+            Target::Trunk(trunk) => self.trunks.service_route(trunk),
+            _ => &[],
+        };
+        let first = routes.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
         let bridging = Bridging {
             onward,
             name,
@@ -218,9 +259,9 @@ impl Engine {
         let (requests, resolver) = (self.requests_to.clone(), self.resolver.clone());
         tokio::spawn(async move {
             let look_up = |server: Uri| {
-                let resolver = resolver.clone();
+                let (resolver, hop) = (resolver.clone(), first.clone().unwrap_or_else(|| server.clone()));
                 async move {
-                    let found = resolver.find(&server).await;
+                    let found = resolver.find(&hop).await;
                     (server, found)
                 }
             };
@@ -294,7 +335,11 @@ impl Engine {
     /// The callee's session on the caller's worker; gives its offer.
     async fn open_callee(&mut self, id: u64, onward: &Onward, path: Path, host: &str) -> Result<String> {
         let local = path.local.ip();
-        let srtp = self.encryption(&path, host);
+        let trunk = match &onward.target {
+            Target::Trunk(trunk) => Some(trunk.as_str()),
+            _ => None,
+        };
+        let srtp = self.encryption(&path, trunk, host);
         encryption::check(&srtp, &path)?;
         let secure = encryption::has_keys(&srtp);
         let ports = self.ports.bind(local).map_err(Error::machine)?;
@@ -320,10 +365,6 @@ impl Engine {
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
         let ip = self.config.advertise.unwrap_or(local);
         let plan = Arc::new(Plan::far("bridge"));
-        let trunk = match &onward.target {
-            Target::Trunk(trunk) => Some(trunk.as_str()),
-            _ => None,
-        };
         let settings = self.settings(header, &plan, trunk, SocketAddr::new(ip, port), srtp, None);
         let mut settings = Settings {
             codecs: in_their_order(&settings.codecs, onward.sdp.as_deref()),
@@ -338,6 +379,8 @@ impl Engine {
         }
         let (reply, sdp) = oneshot::channel();
         self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports, worker);
+        // Whom we call we know.
+        self.may_refer(leg, true);
         self.tell(leg, In::Bridged(Bridged::Calling(caller, "the caller".to_owned())));
         sdp.await.map_err(|_| Error::new(Kind::Bug, "the session ended before it began"))
     }
@@ -380,10 +423,13 @@ impl Engine {
         let Some(upstream) = self.trunk(trunk).cloned() else {
             return (Vec::new(), Vec::new(), (500, format!("there is no trunk {trunk} in the config")));
         };
+        let routes = self.trunks.service_route(trunk).to_vec();
+        let first = routes.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
         let mut problem = "it has no server".to_owned();
         let mut ways = Vec::new();
         for (server, address) in found {
-            let (path, trail) = match address.and_then(|found| self.set_out(&server, found)) {
+            let hop = first.as_ref().unwrap_or(&server);
+            let (path, trail) = match address.and_then(|found| self.set_out(hop, found)) {
                 Ok(found) => found,
                 Err(failed) => {
                     problem = failed.to_string();
@@ -391,19 +437,22 @@ impl Engine {
                 }
             };
             let caller = Uri { user: escaped(&onward.from), ..upstream.aor.clone() };
-            let asserted = match upstream.identity {
+            let shown = match upstream.identity {
                 Identity::Trunk => upstream.aor.clone(),
                 Identity::Caller => caller,
             };
+            // What anybody could have written into From is shown, but not vouched for.
+            let asserted = if onward.proven { shown.clone() } else { upstream.aor.clone() };
             let mut headers = onward.headers();
             if onward.private || upstream.identity == Identity::Caller {
                 // RFC 3325 §9.1: the trunk is trusted with the number, whoever is called is not.
-                headers.push(("P-Asserted-Identity".to_owned(), NameAddr::of(asserted.clone()).to_string()));
+                headers.push(("P-Asserted-Identity".to_owned(), NameAddr::of(asserted).to_string()));
             }
-            let (from, mut display) = onward.identity(asserted);
+            let (from, mut display) = onward.identity(shown);
             if upstream.identity == Identity::Trunk && !onward.private {
                 display = String::new();
             }
+            headers.extend(routes.iter().map(|route| ("Route".to_owned(), route.clone())));
             trails.push(Some(trail));
             ways.push(Outgoing {
                 to: Uri { user: escaped(&onward.to), ..server.clone() },
@@ -427,10 +476,11 @@ impl Engine {
         let Some((id, End::Branch(branch))) = self.bridges.legs.get(&leg).copied() else { return false };
         let Some(bridging) = self.bridges.all.get_mut(&id) else { return true };
         let session = bridging.callee_leg;
+        let heard = bridging.machine.as_ref().is_some_and(|machine| machine.would_be_heard(branch));
         match sdp {
-            Some(sdp) => self.tell(session, In::EarlyMedia(status, sdp.to_vec())),
+            Some(sdp) if heard => self.tell(session, In::EarlyMedia(status, sdp.to_vec())),
             None if status > 100 => self.tell(session, In::Progress(status)),
-            None => {}
+            _ => {}
         }
         self.bridge_input(id, bridge::Input::Progress { branch, status, sound: sdp.is_some() });
         true
@@ -473,6 +523,16 @@ impl Engine {
         self.bridge_ended(leg, &gone);
     }
 
+    /// The callee's session ends before anybody answered: its telephones stop ringing. True if it is such a session.
+    pub(super) fn give_up_calling(&mut self, leg: LegId) -> bool {
+        let mut waiting = self.bridges.all.iter();
+        let id = waiting.find(|(_, bridging)| !bridging.joined && bridging.callee_leg == leg).map(|(id, _)| *id);
+        if let Some(id) = id {
+            self.bridge_input(id, bridge::Input::GiveUp);
+        }
+        id.is_some()
+    }
+
     /// One side holds, or is back: the other side's far end hears of it.
     pub(super) fn bridge_held(&self, leg: LegId, held: bool) {
         let Some((id, end)) = self.bridges.legs.get(&leg) else { return };
@@ -513,17 +573,24 @@ impl Engine {
         if self.bridges.legs.contains_key(&leg) {
             return Err(Error::new(Kind::Refused, format!("call {call} is bridged already")));
         }
+        let is_callee = self.bridges.all.values().any(|bridging| bridging.callee_leg == leg);
+        if is_callee || self.endpoint.is_ringing(leg) {
+            return Err(Error::new(Kind::Refused, format!("call {call} is not answered yet")));
+        }
         self.spend(&target, &number).map_err(|denied| {
             self.sink.hub.counters.refuse(&denied.rule);
             Error::new(Kind::Refused, format!("{}: {}", denied.rule, denied.why))
         })?;
-        let from = self.sessions.get(&leg).map(|known| known.far_end.clone()).unwrap_or_default();
+        let known = self.sessions.get(&leg);
+        let from = known.map(|known| known.far_end.clone()).unwrap_or_default();
+        let caller = known.map(|known| known.caller.clone()).unwrap_or_default();
         let onward = Onward {
             target,
             to: number,
             from,
-            display: String::new(),
-            private: false,
+            display: caller.display,
+            private: caller.private,
+            proven: caller.proven,
             ring: RING,
             rule: String::new(),
             hops: HOPS,
@@ -605,7 +672,7 @@ impl Engine {
         let (caller, before) = (bridging.caller_leg, std::mem::replace(&mut bridging.callee_leg, leg));
         let answer = bridging.answer.take();
         bridging.joined = true;
-        if matches!(bridging.onward.target, Target::Trunk(_)) {
+        if matches!(bridging.onward.target, Target::Trunk(_)) || self.trails.elsewhere.contains(&leg) {
             self.talking.insert(leg, now);
         }
         let Some(known) = self.sessions.remove(&before) else {

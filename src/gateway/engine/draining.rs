@@ -34,7 +34,8 @@ impl Engine {
             if self.bindings_due.take().is_some()
                 && let Some(path) = &self.config.signalling.bindings_file
             {
-                bindings::keep(path, self.endpoint.registrar().save(SystemClock::now()));
+                // After one that may be under way.
+                bindings::keep(path, now, self.endpoint.registrar().save(now), &self.bindings_written);
             }
             let _ = reply.send(());
             // Still refusing new calls until the program ends.

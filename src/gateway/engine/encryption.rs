@@ -9,12 +9,15 @@ use crate::{
 use rand::Rng as _;
 
 impl Engine {
-    /// For a leg whose next hop is `path`, called by `host` if we call.
-    pub(super) fn encryption(&self, path: &Path, host: &str) -> Settings {
-        let by_address = self.trunk_addresses.get(&path.remote.ip());
-        let trunk = self.config.signalling.trunks.iter().find(|trunk| {
-            by_address == Some(&trunk.name)
-                || trunk.servers.iter().any(|server| !host.is_empty() && server.host.eq_ignore_ascii_case(host))
+    /// For a leg of this `trunk`; of one whose next hop is `path`, called by `host`, if nobody named a trunk.
+    pub(super) fn encryption(&self, path: &Path, trunk: Option<&str>, host: &str) -> Settings {
+        let by_address = self.trunk_addresses.get(&path.remote.ip()).map(String::as_str);
+        let trunk = self.config.signalling.trunks.iter().find(|known| match trunk {
+            Some(name) => known.name == name,
+            None => {
+                by_address == Some(&known.name)
+                    || known.servers.iter().any(|server| !host.is_empty() && server.host.eq_ignore_ascii_case(host))
+            }
         });
         let wanted = &self.config.encryption;
         let mut seed = [0; 32];

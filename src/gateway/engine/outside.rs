@@ -20,6 +20,7 @@ use crate::{
     },
 };
 use rand::RngExt as _;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// A text that is longer goes by TCP: with its headers it would be cut into datagrams (RFC 3261 §18.1.1).
@@ -193,9 +194,10 @@ impl Engine {
 
     pub(super) fn keep_bindings(&self) {
         let Some(path) = &self.config.signalling.bindings_file else { return };
-        let (path, saved) = (path.clone(), self.endpoint.registrar().save(SystemClock::now()));
+        let (path, now, written) = (path.clone(), SystemClock::now(), Arc::clone(&self.bindings_written));
+        let saved = self.endpoint.registrar().save(now);
         // A slow disk is not signalling's to wait for.
-        tokio::task::spawn_blocking(move || super::bindings::keep(&path, saved));
+        tokio::task::spawn_blocking(move || super::bindings::keep(&path, now, saved, &written));
     }
 }
 

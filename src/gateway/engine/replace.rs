@@ -51,7 +51,12 @@ impl Engine {
     /// The session goes on with its new far end.
     pub(super) fn take_place(&mut self, call: CallId, sdp: String) {
         let now = SystemClock::now();
-        let (Some((new, known)), Some(old)) = (self.replacing.remove(&call), self.leg_of(call)) else { return };
+        let Some(old) = self.leg_of(call) else { return };
+        let Some((new, known)) = self.replacing.remove(&call) else {
+            // Whoever came is gone, and the sound has moved to them: there is no way back to whom they replaced.
+            self.tell(old, In::HangUp("who took the far end's place hung up".to_owned()));
+            return;
+        };
         let Some(session) = self.sessions.remove(&old) else { return };
         self.give_up_moves_of(old);
         self.sessions.insert(new, session);

@@ -14,10 +14,11 @@ use crate::{
         endpoint::{Ended, EndedBy, LegId, Reply},
         locate::{Dead, Target},
         tx::Path,
+        uri::unescaped,
     },
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     net::IpAddr,
 };
 
@@ -40,6 +41,8 @@ pub(super) struct Trail {
 pub(super) struct Trails {
     under_way: HashMap<Attempt, Trail>,
     dead: Dead,
+    /// Legs that a redirection sent to somebody whose calls count (`outbound.minutes_per_day`).
+    pub(super) elsewhere: HashSet<LegId>,
 }
 
 impl Trail {
@@ -176,9 +179,19 @@ impl Engine {
         Some(trail.words()).filter(|words| !words.is_empty())
     }
 
-    /// A 3xx names somebody: their servers are looked up beside the engine.
-    pub(super) fn redirected(&mut self, leg: LegId, to: Uri) {
+    /// A 3xx names somebody. Another number, or anybody from a telephone of ours, is a call of its own that must be
+    /// allowed; then their servers are looked up beside the engine.
+    pub(super) fn redirected(&mut self, leg: LegId, to: Uri, same_number: bool) {
+        let now = SystemClock::now();
         self.trails.under_way.remove(&Attempt::Leg(leg));
+        if !same_number || self.bridges.is_free(leg) {
+            if let Err(refused) = self.tolls.begin(now, &unescaped(to.number())) {
+                self.sink.hub.counters.refuse(refused.rule);
+                let why = format!("the redirection is refused by {}: {}", refused.rule, refused.why);
+                return self.endpoint.command(now, Command::Next(Attempt::Leg(leg), Err(why)));
+            }
+            self.trails.elsewhere.insert(leg);
+        }
         let (requests, resolver) = (self.requests_to.clone(), self.resolver.clone());
         tokio::spawn(async move {
             let found = resolver.find(&to).await;
@@ -192,7 +205,13 @@ impl Engine {
     pub(super) fn redirected_to(&mut self, leg: LegId, to: &Uri, found: Result<Found>) {
         let now = SystemClock::now();
         let attempt = Attempt::Leg(leg);
+        // Its caller may have hung up meanwhile.
+        let Some(bound) = self.endpoint.local_ip_of(leg) else { return };
         match found.and_then(|found| self.set_out(to, found)) {
+            Ok((path, _)) if self.config.advertise.is_none() && path.local.ip() != bound => {
+                let why = format!("redirected to {to}, but the sound of this call is bound to {bound}");
+                self.endpoint.command(now, Command::Next(attempt, Err(printable(&why).into_owned())));
+            }
             Ok((path, trail)) => {
                 self.endpoint.command(now, Command::Next(attempt, Ok(path)));
                 self.go_along(attempt, trail, Some(path.local.ip()));

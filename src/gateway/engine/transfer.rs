@@ -49,7 +49,7 @@ impl Engine {
             return;
         }
         let found = found.and_then(|found| self.set_out(&to, found)).and_then(|(path, mut trail)| {
-            let srtp = self.encryption(&path, &to.host);
+            let srtp = self.encryption(&path, None, &to.host);
             encryption::check(&srtp, &path)?;
             if encryption::has_keys(&srtp) {
                 trail.stay_secure();
@@ -119,6 +119,9 @@ impl Engine {
     /// A leg is over: its session's end, unless the session is on its way to another leg.
     pub(super) fn ended(&mut self, leg: LegId, ended: Ended) {
         self.ended_refused(leg);
+        self.trails.elsewhere.remove(&leg);
+        // Who wanted a place and hung up does not take it.
+        self.replacing.retain(|_, (new, _)| *new != leg);
         if let Some(since) = self.talking.remove(&leg) {
             let now = SystemClock::now();
             self.tolls.ended(now, now.since(since));

@@ -92,7 +92,13 @@ pub(super) struct Link {
     early: VecDeque<String>,
     /// Events that the page did not take in time.
     lost_events: u64,
+    /// Messages of signalling so far.
+    traced: u32,
 }
+
+/// Messages of signalling that are written down of a call, and bytes of each.
+const TRACED_MAX: u32 = 256;
+const TRACED_BYTES_MAX: usize = 8_192;
 
 #[derive(Debug)]
 enum Pending {
@@ -210,8 +216,18 @@ impl Link {
         })
     }
 
-    /// A message for the ladder.
+    /// A message for the ladder, as long as there are not too many: a page must not fill the disk.
     fn trace(&mut self, direction: Direction, label: &str, text: &str) {
+        self.traced += 1;
+        if self.traced == TRACED_MAX {
+            let text = format!("more than {TRACED_MAX} messages of signalling; the rest is not written down");
+            self.pending.push_back(Pending::Note(Level::Warn, text));
+        }
+        if self.traced >= TRACED_MAX {
+            return;
+        }
+        let end = text.floor_char_boundary(TRACED_BYTES_MAX);
+        let text = &text[..end];
         let message = SipMessage {
             direction,
             peer: self.source.to_string(),
@@ -312,6 +328,7 @@ impl Session {
             packet: Vec::new(),
             early: VecDeque::new(),
             lost_events: 0,
+            traced: 0,
         };
         link.trace(Direction::In, "offer", &offer);
         self.web = Some(Box::new(link));

@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 /// Digits by event code (RFC 4733 §3.2).
 const DIGITS: &[u8; 16] = b"0123456789*#ABCD";
 
+/// Timestamp units after which an event goes on in a new segment.
+const SEGMENT: u32 = 0xffff;
+
 /// The digit of an event code.
 #[must_use]
 pub fn digit_of(event: u8) -> Option<char> {
@@ -27,7 +30,7 @@ pub struct Heard {
     /// Which.
     pub digit: char,
     /// How long it was held so far, in timestamp units.
-    pub duration: u16,
+    pub duration: u32,
 }
 
 /// Puts one source's event packets together.
@@ -40,8 +43,11 @@ pub struct Listener {
 
 #[derive(Clone, Copy, Debug)]
 struct Event {
+    /// Of its newest segment.
     timestamp: u32,
     digit: char,
+    /// Of the segments before.
+    before: u32,
     duration: u16,
 }
 
@@ -55,11 +61,20 @@ impl Listener {
         if self.reported.contains(&timestamp) {
             return None;
         }
+        // A key held for longer than the field can say goes on in a new segment (§2.5.1.3): the same key still.
+        if let Some(current) = &mut self.current
+            && current.digit == digit
+            && current.timestamp.wrapping_add(SEGMENT) == timestamp
+        {
+            let before =
+                std::mem::replace(current, Event { timestamp, digit, before: current.before + SEGMENT, duration });
+            self.told(before.timestamp);
+        }
         let unfinished = match self.current {
             Some(current) if current.timestamp != timestamp => self.finish(),
             _ => None,
         };
-        let known = self.current.get_or_insert(Event { timestamp, digit, duration });
+        let known = self.current.get_or_insert(Event { timestamp, digit, before: 0, duration });
         known.duration = known.duration.max(duration);
         let ended = flags & 0x80 != 0;
         if unfinished.is_some() {
@@ -73,11 +88,15 @@ impl Listener {
     /// Closes an event whose end never came.
     pub fn finish(&mut self) -> Option<Heard> {
         let event = self.current.take()?;
+        self.told(event.timestamp);
+        Some(Heard { digit: event.digit, duration: event.before.saturating_add(u32::from(event.duration)) })
+    }
+
+    fn told(&mut self, timestamp: u32) {
         if self.reported.len() == 8 {
             self.reported.pop_front();
         }
-        self.reported.push_back(event.timestamp);
-        Some(Heard { digit: event.digit, duration: event.duration })
+        self.reported.push_back(timestamp);
     }
 
     /// Whether an event is open.
@@ -178,6 +197,19 @@ mod tests {
         let mut speaker = Speaker::default();
         speaker.press(digit);
         std::iter::from_fn(|| speaker.tick(20, 8_000)).map(|packet| packet.payload).collect()
+    }
+
+    #[test]
+    fn a_key_held_for_long_is_one_key() {
+        let mut listener = Listener::default();
+        assert_eq!(listener.packet(1_000, &[5, 10, 0xff, 0xff]), None);
+        let next = 1_000 + 0xffff;
+        assert_eq!(listener.packet(next, &[5, 10, 0, 160]), None, "it goes on");
+        assert_eq!(listener.packet(1_000, &[5, 10, 0xff, 0xff]), None, "a straggler");
+        let heard = listener.packet(next, &[5, 0x8a, 1, 0]).unwrap();
+        assert_eq!((heard.digit, heard.duration), ('5', 0xffff + 256));
+        assert_eq!(listener.packet(next, &[5, 0x8a, 1, 0]), None);
+        assert!(!listener.is_open());
     }
 
     #[test]

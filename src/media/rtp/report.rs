@@ -52,8 +52,8 @@ pub struct Reporter {
     cname: String,
     interval: Duration,
     next_at: Instant,
-    /// Middle 32 bits of the last report's NTP time, and when it came.
-    last_sender_report: Option<(u32, Instant)>,
+    /// Whose, middle 32 bits of the last report's NTP time, and when it came.
+    last_sender_report: Option<(u32, u32, Instant)>,
     latest: Option<RemoteReport>,
     /// What the far end wants of RFC 3611.
     wanted: Wanted,
@@ -101,6 +101,15 @@ impl Reporter {
     #[must_use]
     pub const fn remote_metrics(&self) -> Option<VoipMetrics> {
         self.remote_metrics
+    }
+
+    /// Somebody else is there now: what the one before said is not theirs.
+    pub const fn forget_far_end(&mut self) {
+        self.last_sender_report = None;
+        self.latest = None;
+        self.remote_metrics = None;
+        self.reference = None;
+        self.xr_rtt_ms = None;
     }
 
     /// The extended report that goes with [`Self::make`]'s, if the far end wants one.
@@ -186,8 +195,8 @@ impl Reporter {
     }
 
     fn reception(&self, now: Instant, stats: &mut StreamStats, clock: SampleRate) -> ReceptionReport {
-        let (last_sender_report, delay) =
-            self.last_sender_report.map_or((0, 0), |(stamp, at)| (stamp, delay_of(now, at)));
+        let of_theirs = self.last_sender_report.filter(|(source, ..)| *source == stats.ssrc.0);
+        let (last_sender_report, delay) = of_theirs.map_or((0, 0), |(_, stamp, at)| (stamp, delay_of(now, at)));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "jitter is small and positive")]
         let jitter = (stats.jitter_ms().0 * f64::from(clock.0) / 1_000.0) as u32;
         ReceptionReport {
@@ -209,7 +218,7 @@ impl Reporter {
             let reports = if let Some(report) = any.downcast_ref::<SenderReport>() {
                 #[expect(clippy::cast_possible_truncation, reason = "the middle 32 bits")]
                 let stamp = (report.ntp_time >> 16) as u32;
-                self.last_sender_report = Some((stamp, now));
+                self.last_sender_report = Some((report.ssrc, stamp, now));
                 &report.reports
             } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
                 &report.reports

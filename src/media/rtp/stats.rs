@@ -8,6 +8,8 @@ use crate::{
     unit::{SampleRate, Ssrc},
 };
 
+/// Where extended sequence numbers begin. A whole number of cycles, which RTCP does not see.
+const HIGH: u64 = 1 << 40;
 /// Sequence numbers further ahead than this start a new stream (A.1, `MAX_DROPOUT`).
 const MAX_DROPOUT: u16 = 3_000;
 /// Sequence numbers this far behind are late, not a restart (A.1, `MAX_MISORDER`).
@@ -47,8 +49,6 @@ pub struct StreamStats {
     jitter_max: f64,
     jitter_sum: f64,
     last: Option<(Instant, u32)>,
-    first: Option<(Instant, u32)>,
-    newest: Option<(Instant, u64)>,
     extended_timestamp: u64,
     /// Runs of loss that can no longer be filled.
     burst_max: u32,
@@ -74,8 +74,6 @@ impl StreamStats {
             jitter_max: 0.0,
             jitter_sum: 0.0,
             last: None,
-            first: None,
-            newest: None,
             extended_timestamp: 0,
             burst_max: 0,
             prior: (0, 0),
@@ -159,12 +157,13 @@ impl StreamStats {
     fn restart(&mut self, sequence: u16) {
         let (expected, _) = self.counts();
         // High enough that counting back never goes below zero.
-        self.highest = (1 << 20) + u64::from(sequence);
-        self.base = self.highest - expected;
+        self.highest = HIGH + u64::from(sequence);
+        self.base = self.highest - expected.min(HIGH);
         self.seen = [0; 4];
         self.mark(self.highest);
         self.suspect = None;
         self.last = None;
+        self.drift = DriftMeter::default();
     }
 
     const fn slot(extended: u64) -> (usize, u64) {
@@ -202,15 +201,17 @@ impl StreamStats {
                 self.jitter_max = self.jitter_max.max(self.jitter);
             }
             self.jitter_sum += self.jitter;
+            // The sender stood still, or counts from elsewhere: that is no clock that runs fast or slow.
+            if transit_change > 1_000.0 {
+                self.drift = DriftMeter::default();
+            }
             let forward = i64::from(ticks);
             self.extended_timestamp = self.extended_timestamp.saturating_add_signed(forward);
         } else {
             self.extended_timestamp = (1 << 40) + u64::from(timestamp);
-            self.first = Some((at, timestamp));
         }
         self.drift.add(at, self.extended_timestamp, self.clock);
         self.last = Some((at, timestamp));
-        self.newest = Some((at, self.extended_timestamp));
     }
 
     /// Packets expected and lost so far.
@@ -264,7 +265,7 @@ impl StreamStats {
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "RTCP carries the low 32 bits")]
     pub const fn highest(&self) -> u32 {
-        (self.highest - (1 << 20)) as u32
+        (self.highest - HIGH) as u32
     }
 
     /// Loss since the last call of this, as RTCP's fraction of 256 (A.3).

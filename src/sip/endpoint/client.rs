@@ -142,7 +142,7 @@ impl Endpoint {
             422 if self.legs.get_mut(&id).and_then(|leg| Self::longer_interval(leg, response)).is_some() => {
                 self.send_invite(now, id, number_of(&request.headers) + 1);
             }
-            300..=399 if self.redirected(now, id, &request, response) => {}
+            300..=399 if self.redirected(id, &request, response) => {}
             503 if self.leg_elsewhere(id, &Failure::of(response)) => {}
             status => {
                 let said = response.headers.first("Reason").or_else(|| response.headers.first("Warning"));
@@ -325,9 +325,8 @@ impl Endpoint {
         true
     }
 
-    /// 3xx: tries the best Contact (§8.1.3.4): at once if it is an address, else the engine finds its servers. True if
-    /// there is one.
-    fn redirected(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
+    /// 3xx: tries the best Contact (§8.1.3.4), whose servers the engine finds, if it may be called. True if there is one.
+    fn redirected(&mut self, id: LegId, request: &Request, response: &Response) -> bool {
         let anywhere = self.settings.redirected_anywhere;
         let Some(leg) = self.legs.get_mut(&id) else { return false };
         // Five hops, as others do: a ring of redirections must end.
@@ -356,18 +355,11 @@ impl Endpoint {
         leg.redirections += 1;
         leg.spares = 0;
         let number = number_of(&request.headers) + 1;
-        let is_address = target.uri.host.parse::<std::net::IpAddr>().is_ok();
-        if !is_address || target.uri.transport() != Some(outgoing.path.transport) {
-            outgoing.target = Some(target.uri.clone());
-            leg.invite = None;
-            leg.resumes = Some(number);
-            self.event(Event::Redirected(id, target.uri));
-            return true;
-        }
-        outgoing.path = Self::path_to(&target.uri, Path { connection: None, ..outgoing.path });
-        outgoing.target = Some(target.uri);
-        leg.path = outgoing.path;
-        self.send_invite(now, id, number);
+        let same_number = unescaped(target.uri.number()) == unescaped(outgoing.to.number());
+        outgoing.target = Some(target.uri.clone());
+        leg.invite = None;
+        leg.resumes = Some(number);
+        self.event(Event::Redirected(id, target.uri, same_number));
         true
     }
 

@@ -3,7 +3,7 @@
 //! As a server: 180 or 183 with `RSeq` is repeated until PRACK. As a client: such a response gets its PRACK, within
 //! the early dialog that it belongs to; each branch of a fork has its own.
 
-use super::{Endpoint, Instant, Key, LegId, Method, Path, Refusal, Request, Response, number_of};
+use super::{Endpoint, Instant, Key, LegId, Method, Path, Refusal, Request, Response, Role, number_of};
 use crate::sip::{
     dialog::Dialog,
     tx::{T1, T1_64},
@@ -157,9 +157,8 @@ impl Endpoint {
         early.rseq = Some(rseq);
         let mut prack = early.dialog.request(Method::Prack, None);
         prack.headers.push("RAck", format!("{rseq} {} INVITE", number_of(&request.headers)));
-        let hop = early.dialog.next_hop();
-        let path = leg.path;
-        let key = self.send_request(now, prack, Self::path_to(&hop, path));
+        let path = Self::way_within(&early.dialog, Role::Client, leg.path);
+        let key = self.send_request(now, prack, path);
         self.clients.insert(key, id);
         Some(true)
     }

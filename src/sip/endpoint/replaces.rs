@@ -74,6 +74,18 @@ impl Endpoint {
         Some(uri)
     }
 
+    /// Whether a leg is there that was not answered yet, by whichever side.
+    #[must_use]
+    pub fn is_ringing(&self, id: LegId) -> bool {
+        self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Early)
+    }
+
+    /// Our address on a leg's way; none if the leg is over.
+    #[must_use]
+    pub fn local_ip_of(&self, id: LegId) -> Option<std::net::IpAddr> {
+        self.legs.get(&id).map(|leg| leg.path.local.ip())
+    }
+
     /// Where a leg's requests come from, for those who ask whether somebody else is that far end.
     #[must_use]
     pub fn source_of(&self, id: LegId) -> Option<std::net::IpAddr> {

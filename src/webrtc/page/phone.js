@@ -76,7 +76,7 @@ class Call {
         put("q-connection", message.state);
         if (message.remote) put("q-path", `${message.local} ↔ ${message.remote}`);
         return undefined;
-      case "agent": return put("q-agent", message.text ? `${message.state}: ${message.text}` : message.state);
+      case "agent": return put("q-agent", message.state);
       case "transcript": return this.transcript(message);
       case "turn":
         if (message.gap_ms !== undefined) put("q-gap", `${Math.round(message.gap_ms)} ms`);
@@ -112,7 +112,7 @@ class Call {
   }
 
   press(digit) {
-    if (this.sender?.dtmf?.canInsertDTMF) this.sender.dtmf.insertDTMF(digit, 160, 70);
+    if (this.sender?.dtmf?.canInsertDTMF) this.sender.dtmf.insertDTMF(this.sender.dtmf.toneBuffer + digit, 160, 70);
     else this.say({ type: "dtmf", digit, ms: 160 });
   }
 
@@ -263,7 +263,7 @@ $("mute").addEventListener("click", () => {
 $("speaker").addEventListener("change", () => $("sound").setSinkId?.($("speaker").value));
 document.addEventListener("keydown", (event) => {
   if (!call || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
-  if (KEYS.includes(event.key)) call.press(event.key);
+  if (KEYS.includes(event.key) && !event.repeat) call.press(event.key);
 });
 window.addEventListener("pagehide", () => call?.hangUp());
 navigator.mediaDevices?.addEventListener?.("devicechange", listDevices);

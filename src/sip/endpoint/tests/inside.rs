@@ -353,6 +353,16 @@ fn a_redirection_to_another_number_is_not_followed() {
         let theirs = pair.their_leg();
         let headers = vec![("Contact".to_owned(), format!("<{contact}>"))];
         pair.command(1, Command::Refuse(theirs, Refusal { status: 302, headers }));
+        // The engine says whether calls may go there, and where that is.
+        let asked = pair.events[0].iter().find_map(|event| match event {
+            Event::Redirected(leg, to, same_number) => Some((*leg, to.to_string(), *same_number)),
+            _ => None,
+        });
+        if let Some((leg, to, same_number)) = asked {
+            assert!(followed && same_number && to == contact, "{to}");
+            let path = pair.path(0);
+            pair.command(0, Command::Next(Attempt::Leg(leg), Ok(path)));
+        }
         assert_eq!(pair.count(0, "INVITE"), if followed { 2 } else { 1 }, "{contact}");
         assert_eq!(pair.ended(0).is_some(), !followed);
     }
