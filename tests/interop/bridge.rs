@@ -202,8 +202,9 @@ fn a_callee_that_rings_is_given_up_by_the_operator() {
     let mut caller = Sipp::caller("uac_refused", &gateway.target()).start();
     let ringing = || {
         let sessions = api.get("/v1/sessions");
-        let callee = sessions["sessions"].as_array()?.iter().find(|session| session["direction"] == "out")?.clone();
-        (callee["state"] == "ringing").then(|| callee["call"].as_str().unwrap_or_default().to_owned())
+        let callee =
+            sessions["sessions"].as_array()?.iter().find(|session| session["header"]["direction"] == "out")?.clone();
+        (callee["state"] == "ringing").then(|| callee["header"]["call"].as_str().unwrap_or_default().to_owned())
     };
     assert!(wait_until(Duration::from_secs(5), || ringing().is_some()), "{}", api.get("/v1/sessions"));
     let call = ringing().expect("it rings");
@@ -223,14 +224,16 @@ fn a_callee_that_rings_is_given_up_by_the_operator() {
 fn a_telephone_that_moved_is_followed_as_far_as_calls_out_may_go() {
     let there = Sipp::called("uas_silent").listen();
     let bob = Sipp::called("uas_moved").key("target", &format!("sip:bob@127.0.0.1:{}", there.port)).listen();
-    let settings = settings("user = 'bob'", "[outbound]\ncalls_per_minute = 1\n");
+    let more = "[outbound]\ncalls_per_minute = 1\n[[routes]]\nname = 'agent'\nto = 'agent'\nagent = 'echo:live'\n";
+    let settings = settings("user = 'bob'", more);
     let mut gateway = Gateway::start_configured("echo:live", &settings.path());
     let api = gateway.api();
     register(&gateway, "bob", BOB, bob.port);
     wait_for_bob(&gateway, 1);
     // the only call of this minute
     let nobody = format!("sip:somebody@127.0.0.1:{}", free_ports(2));
-    assert_eq!(api.post("/v1/calls", &json!({"to": nobody})).0, 202);
+    let (status, document) = api.post("/v1/calls", &json!({"to": nobody, "agent": "echo:live"}));
+    assert_eq!(status, 201, "{document}");
     Sipp::caller("uac_refused", &gateway.target()).run();
     assert_eq!(there.messages(), "", "it was called all the same");
     let calls = gateway.calls(3);
