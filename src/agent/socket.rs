@@ -93,11 +93,21 @@ async fn run(
     let (mut short_lived, mut tries) = (0, 0);
     loop {
         let connected_at = SystemClock::now();
-        let mut stream = match connect(&plan, &call).await {
+        let connected = tokio::select! {
+            biased;
+            // The call is over: nobody wants this connection any more.
+            () = events.closed() => return,
+            // On the heap only while it connects: TLS and HTTP need more room than all that follows.
+            connected = Box::pin(connect(&plan, &call)) => connected,
+        };
+        let mut stream = match connected {
             Ok(stream) => stream,
             Err(problem) if tries < plan.settings.reconnects.unwrap_or(plan.provider.retries) && !problem.is_final => {
                 let _ = events.send(Event::Note(format!("{}; trying again", problem.text))).await;
-                tokio::time::sleep(RETRY_AFTER * 2_u32.saturating_pow(tries)).await;
+                tokio::select! {
+                    () = events.closed() => return,
+                    () = tokio::time::sleep(RETRY_AFTER * 2_u32.saturating_pow(tries)) => {}
+                }
                 tries += 1;
                 continue;
             }
@@ -114,7 +124,7 @@ async fn run(
         while outgoing.try_recv().is_ok() {}
         for text in setup {
             keep(&shared, plan.provider.sound, Direction::Out, &text, label.take());
-            if stream.send(Message::text(text)).await.is_err() {
+            if send(&mut stream, text).await.is_err() {
                 let _ = events.send(Event::Failed("the provider closed the connection at once".into())).await;
                 return;
             }
@@ -161,6 +171,16 @@ async fn run(
     }
 }
 
+/// A provider that takes nothing for so long is gone, though its machine still answers for it.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+async fn send(stream: &mut Stream, text: String) -> Result<(), End> {
+    match tokio::time::timeout(SEND_WITHIN, stream.send(Message::text(text))).await {
+        Ok(sent) => sent.map_err(|problem| closed_by(&problem)),
+        Err(_) => Err(End::Closed(1_006, format!("it has taken nothing for {} s", SEND_WITHIN.as_secs()))),
+    }
+}
+
 enum End {
     SessionOver,
     GoAway,
@@ -185,8 +205,8 @@ async fn converse(
             message = outgoing.recv() => {
                 let Some((text, voiced_since)) = message else { return End::SessionOver };
                 keep(shared, sound, Direction::Out, &text, None);
-                if let Err(problem) = stream.send(Message::text(text)).await {
-                    return closed_by(&problem);
+                if let Err(end) = send(stream, text).await {
+                    return end;
                 }
                 if let Some(since) = voiced_since {
                     shared.uplink.borrow_mut().add(SystemClock::now().since(since));
@@ -216,8 +236,8 @@ async fn converse(
                 }
                 for text in due.drain(..) {
                     keep(shared, sound, Direction::Out, &text, None);
-                    if let Err(problem) = stream.send(Message::text(text)).await {
-                        return closed_by(&problem);
+                    if let Err(end) = send(stream, text).await {
+                        return end;
                     }
                 }
                 for event in found.drain(..) {
