@@ -2,6 +2,10 @@
 //!
 //! The vocabulary only: providers' wires translate to and from it, offline agents speak it natively.
 
+mod action;
+
+pub use action::{Action, Outcome};
+
 use crate::{clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -98,6 +102,13 @@ pub enum Command<'a> {
     Marked(u32),
     /// The caller holds us, or is back.
     Held(bool),
+    /// What became of something that it asked for.
+    Acted {
+        /// The number that it gave.
+        id: u32,
+        /// What.
+        outcome: &'a Outcome,
+    },
     /// The call is over.
     Close,
 }
@@ -131,6 +142,13 @@ pub enum Event {
     Digits(String),
     /// It wants the call to end, once its last word is out.
     HangUp(String),
+    /// It asks something of the gateway; [`Command::Acted`] answers.
+    Act {
+        /// Its own number for it.
+        id: u32,
+        /// What.
+        action: Action,
+    },
     /// It will close its connection.
     GoingAway(String),
     /// Something the operator should know.

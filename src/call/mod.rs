@@ -5,6 +5,7 @@
 //! carries out its [`Effect`]s. One rule: after each [`Call::handle`], drain [`Call::poll`] to the end.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod acting;
 pub mod bridge;
 pub mod journal;
 pub mod latency;
@@ -13,7 +14,12 @@ pub mod pipeline;
 pub mod summary;
 pub mod turn;
 
-use crate::{agent::event::Event as AgentEvent, clock::Instant, media::dsp::vad::SpeechEdge, unit::TurnId};
+use crate::{
+    agent::event::{Action, Event as AgentEvent, Outcome},
+    clock::Instant,
+    media::dsp::vad::SpeechEdge,
+    unit::TurnId,
+};
 use journal::{AgentChange, AgentState, Body, CallState, Direction, Fragment, Level, Note, Speech, StateChange, Who};
 use std::{collections::VecDeque, time::Duration};
 use turn::{Owner, Turns};
@@ -122,6 +128,8 @@ pub enum Input {
     },
     /// The agent has handed the caller over to another leg; in words, to whom.
     HandedOver(String),
+    /// What became of an action of the agent's.
+    Acted(u32, Outcome),
     /// Time passed.
     Timeout,
 }
@@ -155,6 +163,10 @@ pub enum Effect {
     Press(String),
     /// Tell the agent about hold.
     TellHeld(bool),
+    /// Do what the agent asks for; [`Input::Acted`] says what became of it.
+    Act(u32, Action),
+    /// Tell the agent what became of it.
+    TellActed(u32, Outcome),
     /// For the journal.
     Record(Body),
     /// The call is over: close the agent, finish the files.
@@ -190,6 +202,7 @@ pub struct Call {
     reason: String,
     status: Option<u16>,
     over: bool,
+    acting: acting::Acting,
     effects: VecDeque<Effect>,
 }
 
@@ -224,6 +237,7 @@ impl Call {
             reason: String::new(),
             status: None,
             over: false,
+            acting: acting::Acting::default(),
             effects: VecDeque::new(),
         }
     }
@@ -288,12 +302,14 @@ impl Call {
             }
             Input::FarEnded { by, header } => self.hang_up_with(by, header.clone(), header),
             Input::HandedOver(to) => {
+                self.forget_actions();
                 if self.agent_audible {
                     self.effects.push_back(Effect::Cut { tell_agent: false });
                 }
                 let text = format!("the caller was put through to {to}");
                 self.record(Body::Agent(AgentChange { state: AgentState::Closed, text }));
             }
+            Input::Acted(id, outcome) => self.acted(id, outcome),
             Input::Timeout => self.timed_out(now),
         }
     }
@@ -429,6 +445,7 @@ impl Call {
                 }
             }
             AgentEvent::Digits(digits) => self.effects.push_back(Effect::Press(digits)),
+            AgentEvent::Act { id, action } => self.act(now, id, action),
             AgentEvent::HangUp(reason) => self.end_after_last_words(now, "agent", reason),
             AgentEvent::GoingAway(text) => {
                 self.record(Body::Agent(AgentChange { state: AgentState::GoingAway, text }));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     agent::{
-        event::{About, Command, Event as AgentEvent},
+        event::{About, Command, Event as AgentEvent, Outcome},
         seat::{Plan, What},
         socket::{self, Opened, Outgoing, Shared},
         wire::Facts,
@@ -75,6 +75,8 @@ pub enum In {
     NotMoved(String),
     /// What the other leg of a bridge does.
     Bridged(Bridged),
+    /// What became of an action of the agent's, by its number.
+    Acted(u32, Outcome),
     /// From now on the two legs hear each other over this line; the other's session, and who it is.
     Join(LineId, Side, CallId, String),
 }
@@ -312,6 +314,7 @@ impl Session {
                 self.leg = leg;
                 self.input(Input::Changed(sdp.as_deref())).await;
             }
+            In::Acted(id, outcome) => self.input(Input::Acted(id, outcome)).await,
             In::Bridged(bridged) => self.input(Input::Bridged(bridged)).await,
             In::Join(line, side, peer, name) => {
                 self.line = Some(self.lines.end(line, side));
@@ -394,6 +397,9 @@ impl Session {
                     }
                 }
                 Output::ConnectAgent => self.connect_agent(),
+                Output::Act(id, action) => {
+                    let _ = self.engine.send(ToEngine::Act(self.call, id, action)).await;
+                }
                 Output::Agent { command, voiced_since } => {
                     let close = command == Command::Close;
                     if let Some((shared, to)) = &self.remote {
@@ -524,6 +530,10 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Recording(change) => {
             tracing::info!(target: "recording", event = "recording.state", %call, state = change.state.name());
         }
+        Body::Action(change) => tracing::info!(
+            target: "agent", event = "agent.action", %call, id = change.id, action = %change.action,
+            state = change.state.name(), text = %crate::redact::printable(&change.text)
+        ),
         Body::Bridge(change) => tracing::info!(
             target: "call", event = "call.bridge", %call, state = change.state.name(),
             peer = change.peer.map(|peer| peer.to_string()), text = %crate::redact::printable(&change.text)
