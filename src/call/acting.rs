@@ -4,8 +4,9 @@
 //! [`super::Input::Acted`].
 
 use super::{
-    Call, Effect,
-    journal::{ActionChange, ActionState, Body},
+    BargeIn, Call, Effect,
+    journal::{ActionChange, ActionState, AgentChange, AgentState, Body},
+    turn::Owner,
 };
 use crate::{
     agent::event::{Action, Outcome},
@@ -101,6 +102,22 @@ impl Call {
             text: outcome.words().to_owned(),
         }));
         self.effects.push_back(Effect::TellActed(id, outcome));
+    }
+
+    /// Another agent takes over: it is connected now, and starts when the last word of the old one has been heard.
+    pub(super) fn switched(&mut self, now: Instant, name: String, owner: Owner, barge_in: BargeIn) {
+        self.forget_actions();
+        self.record(Body::Agent(AgentChange { state: AgentState::Closed, text: format!("{name} takes over") }));
+        self.turns.stop_refusing();
+        if let Some((turn, true)) = self.turns.complete() {
+            self.after_you = true;
+            self.effects.push_back(Effect::CompleteTurn(turn));
+        }
+        (self.settings.owner, self.settings.barge_in) = (owner, barge_in);
+        (self.agent_ready, self.agent_started) = (false, false);
+        self.connect_started = Some(now);
+        self.record(Body::Agent(AgentChange { state: AgentState::Connecting, text: name }));
+        self.effects.push_back(Effect::ConnectAgent);
     }
 
     /// The agent has gone: nobody waits for an outcome any more.

@@ -130,6 +130,15 @@ pub enum Input {
     HandedOver(String),
     /// What became of an action of the agent's.
     Acted(u32, Outcome),
+    /// Another agent sits on the chair.
+    Switched {
+        /// Its profile.
+        name: String,
+        /// Whose the model is.
+        owner: Owner,
+        /// Who decides that the caller interrupts.
+        barge_in: BargeIn,
+    },
     /// Time passed.
     Timeout,
 }
@@ -184,6 +193,8 @@ pub struct Call {
     pub turns: Turns,
     agent_ready: bool,
     agent_started: bool,
+    /// It starts when the last word of the agent before it has been heard.
+    after_you: bool,
     agent_failed: Option<String>,
     acknowledged: bool,
     /// The agent was started before the answer, at that time.
@@ -222,6 +233,7 @@ impl Call {
             turns: Turns::default(),
             agent_ready: false,
             agent_started: false,
+            after_you: false,
             agent_failed: None,
             acknowledged: false,
             early_since: None,
@@ -309,6 +321,7 @@ impl Call {
                 let text = format!("the caller was put through to {to}");
                 self.record(Body::Agent(AgentChange { state: AgentState::Closed, text }));
             }
+            Input::Switched { name, owner, barge_in } => self.switched(now, name, owner, barge_in),
             Input::Acted(id, outcome) => self.acted(id, outcome),
             Input::Timeout => self.timed_out(now),
         }
@@ -397,6 +410,9 @@ impl Call {
         self.agent_quiet();
         if interrupted {
             self.answer_after_early_words(now);
+        }
+        if std::mem::take(&mut self.after_you) {
+            self.start_agent(now);
         }
     }
 
@@ -524,7 +540,7 @@ impl Call {
 
     fn start_agent(&mut self, now: Instant) {
         let early = self.speaks_early();
-        if self.agent_ready && (self.acknowledged || early) && !self.agent_started {
+        if self.agent_ready && (self.acknowledged || early) && !self.agent_started && !self.after_you {
             self.agent_started = true;
             self.early_since = early.then_some(now);
             self.effects.push_back(Effect::StartAgent);
@@ -627,6 +643,9 @@ impl Call {
         }
         self.agent_quiet();
         self.answer_after_early_words(now);
+        if std::mem::take(&mut self.after_you) {
+            return self.start_agent(now);
+        }
         self.effects.push_back(Effect::Played);
     }
 

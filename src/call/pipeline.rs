@@ -14,6 +14,7 @@ mod far;
 mod figures;
 mod floor;
 mod hold;
+mod newcomer;
 mod placement;
 pub mod recording;
 mod signalling;
@@ -21,6 +22,7 @@ mod sound;
 pub mod srtp;
 
 pub use far::Bridged;
+pub use newcomer::Newcomer;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
@@ -156,6 +158,8 @@ pub enum Input<'a> {
     Bridged(Bridged),
     /// What the other leg of a bridge says.
     Far(Far<'a>),
+    /// Another agent takes over.
+    Switch(Box<Newcomer>),
     /// What became of [`Output::Act`].
     Acted(u32, Outcome),
     /// Time passed.
@@ -513,6 +517,7 @@ impl Pipeline {
             }
             Input::Bridged(bridged) => self.bridged(now, bridged),
             Input::Far(far) => self.far(now, far),
+            Input::Switch(newcomer) => self.switch(now, *newcomer),
             Input::Acted(id, outcome) => self.call.handle(now, CallInput::Acted(id, outcome)),
             Input::SipTrace(message) => self.record(now, Body::Sip(message)),
             Input::HangUp(reason) => self.call.handle(now, CallInput::HangUp { by: "us", reason }),

@@ -7,6 +7,7 @@ use crate::{
     clock::WallTime,
     config::Config,
     error::Result,
+    redact::printable,
     route::{Facts, Miss, Moment, Rule, Target, decide},
     sip::{
         endpoint::Offered,
@@ -22,6 +23,8 @@ pub struct Router {
     default: Option<Arc<Plan>>,
     rules: Vec<Rule>,
     plans: HashMap<String, Arc<Plan>>,
+    /// Agents that another may pass a call on to, or why they cannot be used.
+    others: HashMap<String, Result<Arc<Plan>, String>>,
     zone: Option<TimeZone>,
 }
 
@@ -82,7 +85,39 @@ impl Router {
                 plans.insert(name.clone(), plan(name)?);
             }
         }
-        Ok(Self { default: None, rules: config.routes.clone(), plans, zone: Some(config.time_zone.clone()) })
+        Ok(Self {
+            default: None,
+            rules: config.routes.clone(),
+            plans,
+            zone: Some(config.time_zone.clone()),
+            ..Self::default()
+        })
+    }
+
+    /// Also gets ready every other agent of the config: calls may be passed on to them. One need not be usable: whoever
+    /// asks for it is told why not.
+    #[must_use]
+    pub fn with_others(mut self, config: &Config, mut plan: impl FnMut(&str) -> Result<Arc<Plan>>) -> Self {
+        for profile in &config.agents {
+            if self.plan(Some(&profile.name)).is_some() {
+                continue;
+            }
+            self.others.insert(profile.name.clone(), plan(&profile.name).map_err(|problem| problem.to_string()));
+        }
+        self
+    }
+
+    /// The agent of that name, for a call that goes on with it.
+    pub(super) fn another(&self, name: &str) -> Result<Arc<Plan>, String> {
+        if let Some(plan) = self.plan(Some(name)) {
+            return Ok(plan);
+        }
+        if let Some(found) = self.others.get(name) {
+            return found.clone().map_err(|why| format!("agent {name} cannot be used: {why}"));
+        }
+        let names = self.plans.keys().chain(self.others.keys()).map(String::as_str);
+        let near = crate::error::nearest(name, names).map(|near| format!("; did you mean {near}?"));
+        Err(format!("there is no agent {}{}", printable(name), near.unwrap_or_default()))
     }
 
     /// The agent of that name, or the one that takes calls without rules.

@@ -23,7 +23,7 @@ use voxgw::{
         BargeIn, Early, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
         pipeline::{
-            Input, Music, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
+            Input, Music, Newcomer, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
             srtp::Settings as Encryption,
         },
         turn::Owner,
@@ -732,6 +732,8 @@ pub enum Happening {
     TakesNot(u16),
     /// The gateway has done what the agent asked for, or not.
     Acted(u32, Outcome),
+    /// This agent takes over, as number 1 asked.
+    Switch(fn() -> Seat),
     /// Our call rings with a description of this direction.
     EarlyMedia(&'static str),
     /// Our call was answered, with the description of its early media or with another.
@@ -944,6 +946,20 @@ impl World {
             Happening::AtPhone(bytes) => self.phone.hears(self.now, &bytes),
             Happening::AgentSays(event) => self.give(Input::Agent(event)),
             Happening::Acted(id, outcome) => self.give(Input::Acted(id, outcome)),
+            Happening::Switch(seat) => {
+                assert_eq!(self.pipeline.may_switch(), Ok(()));
+                let newcomer = Newcomer {
+                    id: 1,
+                    name: "newcomer".to_owned(),
+                    seat: seat(),
+                    owner: Owner::Offline,
+                    barge_in: BargeIn::Local,
+                    prebuffer: Duration::ZERO,
+                    rate: None,
+                    speaks: SampleRate::HZ_16000,
+                };
+                self.give(Input::Switch(Box::new(newcomer)));
+            }
             Happening::OperatorHolds(hold) => self.give(Input::Hold(hold)),
             Happening::Takes(flow) => {
                 let answer = self.phone.description(flow);

@@ -1,12 +1,12 @@
 //! What agents ask of the gateway: judged by the call, done by media or by the gateway, told and written down.
 
-use super::{after, burst};
-use crate::world::{FakeAgent, Happening, Random, Setup, Told, World};
+use super::{after, burst, toned};
+use crate::world::{FakeAgent, Happening, Random, Setup, Told, World, script};
 use voxgw::{
     agent::event::{Action, Event, Outcome},
     call::{
-        journal::{ActionState, Body},
-        pipeline::SipAction,
+        journal::{ActionState, AgentState, Body},
+        pipeline::{Seat, SipAction},
     },
 };
 
@@ -134,4 +134,39 @@ fn before_the_answer_and_beyond_measure_an_agent_asks_in_vain() {
     let all = story(&world, 10);
     assert_eq!(all.len(), 2 * 500, "what comes after that leaves no trace");
     assert_eq!(all.last().unwrap().1, "this call has had 500 actions");
+}
+
+#[test]
+fn another_agent_starts_when_the_last_word_of_the_old_one_was_heard() {
+    // Says a second of sound in 100 ms and passes the call on at once.
+    let mut says = burst(100, 900.0, 1_000);
+    says.push(after(200, Event::TurnComplete));
+    says.push(act(210, 1, Action::Switch { agent: "newcomer".to_owned() }));
+    let mut world = World::new(Setup::remote(FakeAgent::ready(says)));
+    let newcomer = || Seat::Local(Box::new(script("name = 'n'\n[greeting]\nsay = 'tone:1300:500'\n")));
+    world.at(500, Happening::Switch(newcomer));
+    world.caller_hangs_up(4_000);
+    world.run_to_end(5_000);
+
+    assert_eq!(told(&world, 1), ["done"]);
+    let old: Vec<Told> = world.agent.told.iter().map(|(_, told)| *told).collect();
+    assert_eq!(old[old.len() - 2..], [Told::Acted(1, "done"), Told::Close], "{old:?}");
+    let (first, second) = (toned(&world.phone.heard, 900.0), toned(&world.phone.heard, 1_300.0));
+    assert!((48..=51).contains(&first.len()), "the old one's second is heard: {} packets", first.len());
+    assert!((23..=26).contains(&second.len()), "{} packets", second.len());
+    assert!(second[0] > *first.last().unwrap(), "one after the other");
+    let pause = second[0] - first.last().unwrap();
+    assert!(pause < 5, "without a pause: {pause} packets");
+    let states: Vec<AgentState> = world
+        .records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Agent(change) => Some(change.state),
+            _ => None,
+        })
+        .collect();
+    use AgentState::{Closed, Connecting, Ready};
+    assert_eq!(states, [Connecting, Ready, Closed, Connecting, Ready]);
+    assert_eq!(world.turns().len(), 2);
+    assert_eq!(world.summary().lints, [""; 0]);
 }

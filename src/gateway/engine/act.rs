@@ -123,9 +123,7 @@ impl Engine {
             Action::Transfer { to, trunk } => self.act_transfer(call, id, &to, trunk.as_deref()),
             Action::Bridge { to, trunk } => self.act_bridge(call, id, &to, trunk.as_deref()),
             Action::Text { to, text } => self.act_text(call, id, to.as_deref(), text),
-            Action::Switch { agent } => {
-                Err(format!("changing to {} within a call is not possible yet", printable(&agent)))
-            }
+            Action::Switch { agent } => self.act_switch(call, id, &agent),
             // The call does these itself.
             action => Err(format!("{} is nothing for the gateway", action.name())),
         };
@@ -220,6 +218,12 @@ impl Engine {
             _ => self.acted(call, id, Outcome::Refused(format!("the transfer failed with {status}"))),
         }
         false
+    }
+
+    fn act_switch(&self, call: CallId, id: u32, agent: &str) -> Result<(), String> {
+        let plan = self.router.another(agent)?;
+        self.tell_call(call, In::Switch(id, plan));
+        Ok(())
     }
 
     // Texts
