@@ -106,7 +106,6 @@ fn mistakes_in_rules_are_found_before_any_call() {
     };
     wrong("[[routes]]\nname = 'a'\nagent = 'scipted'", &["routes.1.agent", "line 3", "did you mean scripted?"]);
     wrong("[[routes]]\nname = 'a'\nform = '1'\nagent = 'echo'", &["routes.1.form", "line 3", "routes.1.from"]);
-    wrong("[[routes]]\nname = 'a'\nivr = 'menu'", &["routes.1.ivr", "not there yet"]);
     wrong("[routes]\nto = '1'", &["routes is a list", "[[routes]]"]);
     check("[[routes]]\nname = 'all'\nagent = 'echo'\n[[routes]]\nname = 'late'\nuser = 'bob'").exits(0).says(&[
         "warning: rule late: never reached",

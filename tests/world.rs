@@ -15,6 +15,8 @@
 mod acting;
 #[path = "world/dtmf.rs"]
 mod dtmf;
+#[path = "world/ivr.rs"]
+mod ivr;
 #[path = "world/recording.rs"]
 mod recording;
 #[path = "world/srtp.rs"]

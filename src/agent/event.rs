@@ -62,6 +62,12 @@ impl About {
         filled
     }
 
+    /// Gives a name a value; whatever else had that name is forgotten, so that no stranger's header stands for it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
     fn value(&self, name: &str) -> &str {
         match name {
             "from" => &self.from,

@@ -142,6 +142,7 @@ impl Plan {
         };
         let (barge_in, owner, prebuffer) = match &what {
             What::Remote(_) => (BargeIn::Provider, Owner::Provider, Duration::ZERO),
+            What::Scripted(script) if script.has_menus() => (BargeIn::Off, Owner::Offline, Duration::ZERO),
             What::Echo { live: true } => (BargeIn::Off, Owner::Offline, Duration::from_millis(40)),
             _ => (BargeIn::Local, Owner::Offline, Duration::ZERO),
         };

@@ -756,8 +756,8 @@ impl Pipeline {
         self.settings.wall.after(now.since(self.origin))
     }
 
-    fn record(&mut self, now: Instant, body: Body) {
-        if self.recording.is_paused() && matches!(body, Body::Transcript(_) | Body::Dtmf(_)) {
+    fn record(&mut self, now: Instant, mut body: Body) {
+        if self.recording.withholds(&mut body) {
             return;
         }
         let t = (now.signed_ms_since(self.origin) * 1_000.0).round() / 1e6;

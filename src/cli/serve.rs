@@ -41,7 +41,7 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         let names: Vec<&str> = config.routes.iter().map(|rule| rule.name.as_str()).collect();
         (Router::of(&config, plan)?, format!("by rule: {}", names.join(", ")))
     };
-    let router = router.with_others(&config, other);
+    let router = router.with_others(&config, other)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("gateway")

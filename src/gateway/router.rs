@@ -3,10 +3,10 @@
 //! The decision itself is `route::decide`, which knows neither SIP nor agents. The engine calls this, once a call.
 
 use crate::{
-    agent::seat::Plan,
+    agent::seat::{Plan, What},
     clock::WallTime,
     config::Config,
-    error::Result,
+    error::{Error, Result, nearest},
     redact::printable,
     route::{Facts, Miss, Moment, Rule, Target, decide},
     sip::{
@@ -79,10 +79,11 @@ impl Router {
     pub fn of(config: &Config, mut plan: impl FnMut(&str) -> Result<Arc<Plan>>) -> Result<Self> {
         let mut plans = HashMap::new();
         for rule in &config.routes {
-            if let Target::Agent(name) = &rule.target
-                && !plans.contains_key(name)
+            if let Some(name) = rule.target.agent()
+                && !plans.contains_key(&name)
             {
-                plans.insert(name.clone(), plan(name)?);
+                let seated = plan(&name)?;
+                plans.insert(name, seated);
             }
         }
         Ok(Self {
@@ -94,17 +95,43 @@ impl Router {
         })
     }
 
-    /// Also gets ready every other agent of the config: calls may be passed on to them. One need not be usable: whoever
-    /// asks for it is told why not.
-    #[must_use]
-    pub fn with_others(mut self, config: &Config, mut plan: impl FnMut(&str) -> Result<Arc<Plan>>) -> Self {
+    /// Also gets ready every other agent of the config: calls may be passed on to them. One that only the config names
+    /// need not be usable: whoever asks for it is told why not.
+    ///
+    /// # Errors
+    /// A script names an agent that cannot be used, or a trunk that there is not.
+    pub fn with_others(mut self, config: &Config, mut plan: impl FnMut(&str) -> Result<Arc<Plan>>) -> Result<Self> {
         for profile in &config.agents {
             if self.plan(Some(&profile.name)).is_some() {
                 continue;
             }
             self.others.insert(profile.name.clone(), plan(&profile.name).map_err(|problem| problem.to_string()));
         }
-        self
+        let mut scripts: Vec<Arc<Plan>> = self.plans.values().chain(&self.default).cloned().collect();
+        scripts.extend(self.others.values().flatten().cloned());
+        while let Some(seated) = scripts.pop() {
+            let What::Scripted(script) = &seated.what else { continue };
+            let (agents, trunks) = script.names();
+            let wrong = |what: &str, name: &str| format!("the script of agent {}: {what} = {name}", seated.name);
+            for name in agents {
+                if self.another(name).is_ok() {
+                    continue;
+                }
+                let found =
+                    plan(name).map_err(|problem| Error::usage(format!("{}: {problem}", wrong("agent", name))))?;
+                scripts.push(Arc::clone(&found));
+                self.others.insert(name.to_owned(), Ok(found));
+            }
+            let known: Vec<&str> = config.signalling.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+            if let Some(name) = trunks.iter().find(|name| !known.contains(name)) {
+                let error = Error::usage(format!("{}: there is no trunk of that name", wrong("trunk", name)));
+                return Err(match nearest(name, known) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(format!("trunks are [trunks.NAME] in the config: [trunks.{name}]")),
+                });
+            }
+        }
+        Ok(self)
     }
 
     /// The agent of that name, for a call that goes on with it.
@@ -116,7 +143,7 @@ impl Router {
             return found.clone().map_err(|why| format!("agent {name} cannot be used: {why}"));
         }
         let names = self.plans.keys().chain(self.others.keys()).map(String::as_str);
-        let near = crate::error::nearest(name, names).map(|near| format!("; did you mean {near}?"));
+        let near = nearest(name, names).map(|near| format!("; did you mean {near}?"));
         Err(format!("there is no agent {}{}", printable(name), near.unwrap_or_default()))
     }
 
@@ -156,7 +183,7 @@ impl Router {
             Denied { status, rule: rule.name.clone(), why, detail: decision.nearest().map(told).unwrap_or_default() }
         };
         match &rule.target {
-            Target::Agent(name) => match self.plans.get(name) {
+            Target::Agent(_) | Target::Ivr(_) => match rule.target.agent().and_then(|name| self.plans.get(&name)) {
                 Some(plan) => Ok(Routed {
                     seat: Seated::Agent(Arc::clone(plan)),
                     rule: rule.name.clone(),

@@ -32,7 +32,7 @@ fn act(at_ms: u64, id: u32, action: Action) -> (std::time::Duration, Event) {
 }
 
 /// What the journal says of number `id`: states and words.
-fn story(world: &World, id: u32) -> Vec<(ActionState, String)> {
+pub fn story(world: &World, id: u32) -> Vec<(ActionState, String)> {
     let changes = world.records.iter().filter_map(|record| match &record.body {
         Body::Action(change) if change.id == id => Some(change),
         _ => None,
