@@ -117,8 +117,10 @@ impl Router {
                 if self.another(name).is_ok() {
                     continue;
                 }
-                let found =
-                    plan(name).map_err(|problem| Error::usage(format!("{}: {problem}", wrong("agent", name))))?;
+                let found = plan(name).map_err(|problem| {
+                    let error = Error::usage(format!("{}: {problem}", wrong("agent", name)));
+                    error.hint(problem.hint_text().unwrap_or("an agent's script names only agents that can be used"))
+                })?;
                 scripts.push(Arc::clone(&found));
                 self.others.insert(name.to_owned(), Ok(found));
             }

@@ -89,3 +89,14 @@ fn the_example_script_is_a_good_one() {
     assert_eq!(script.names().0, ["echo"]);
     assert!(text.contains("ivr = \"scenarios/switchboard.toml\""));
 }
+
+#[test]
+fn a_call_that_ends_while_it_rings_ends() {
+    let mut world = World::new(Setup { barge_in: BargeIn::Off, ..Setup::local(script(BOARD)) });
+    world.at(600, Happening::PhonePresses("1".to_owned()));
+    world.at(1_800, Happening::Acted(1, Outcome::Begun("calling user alice".to_owned())));
+    world.at(3_000, Happening::Acted(1, Outcome::Done(String::new())));
+    world.at(3_100, Happening::OperatorHangsUp);
+    world.run_to_end(5_000);
+    assert_eq!(world.summary().reason, "the operator wants it");
+}

@@ -40,7 +40,7 @@ use crate::{
 };
 use file::{Line, Then};
 use menu::{Menu, Typed};
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// The script that ships inside the binary: what a gateway without key and config says.
 pub const DEFAULT: &str = include_str!("../prompts/default.toml");
@@ -66,7 +66,6 @@ pub struct Scripted {
     /// A key that only ends what was complete already, if it comes before then.
     swallow: Option<(char, Instant)>,
     newest_id: u32,
-    newest_mark: u32,
     about: About,
     out: VecDeque<Event>,
 }
@@ -95,7 +94,12 @@ struct Waiting {
     failed: Option<Box<Line>>,
     /// A ring tone is heard; so many pieces of it have been given.
     rung: usize,
+    /// The next piece is due then.
+    ring_at: Instant,
 }
+
+/// How long a piece of ring tone is.
+const RING_PIECE: Duration = Duration::from_millis(200);
 
 impl Scripted {
     /// An agent that follows `script`.
@@ -116,7 +120,6 @@ impl Scripted {
             waiting: None,
             swallow: None,
             newest_id: 0,
-            newest_mark: 0,
             about: About::default(),
             out: VecDeque::from([Event::Ready]),
         }
@@ -176,7 +179,7 @@ impl Scripted {
                     other => other,
                 };
                 let id = self.ask(action);
-                self.waiting = Some(Waiting { id, failed, rung: 0 });
+                self.waiting = Some(Waiting { id, failed, rung: 0, ring_at: Instant::FAR_FUTURE });
             }
         }
     }
@@ -388,6 +391,8 @@ impl Scripted {
         match outcome {
             // Whoever is asked to go elsewhere hears that side's ring tone, and so does who is called by us: ours.
             Outcome::Begun(_) if waiting.rung == 0 => {
+                // One piece plays, one waits.
+                waiting.ring_at = now;
                 self.ring();
                 self.ring();
             }
@@ -406,13 +411,13 @@ impl Scripted {
         }
     }
 
-    /// Another piece of ring tone, and a word when it has been heard.
+    /// Another piece of ring tone: a second of five it rings.
     fn ring(&mut self) {
         let Some(waiting) = &mut self.waiting else { return };
         let piece = &self.script.ring[usize::from(waiting.rung % 25 >= 5)];
+        waiting.ring_at += if waiting.rung == 0 { Duration::ZERO } else { RING_PIECE };
         waiting.rung += 1;
-        self.newest_mark += 1;
-        self.out.extend([piece.said(), Event::Mark(self.newest_mark)]);
+        self.out.push_back(piece.said());
     }
 }
 
@@ -455,12 +460,12 @@ impl LocalAgent for Scripted {
                 self.talking = false;
                 self.follow(now);
             }
-            Command::Marked(mark) if self.waiting.is_some() => {
-                // One piece plays, one waits.
-                let heard = self.newest_mark.saturating_sub(mark);
-                (heard..2).for_each(|_| self.ring());
-            }
             Command::Acted { id, outcome } => self.acted(now, id, outcome),
+            Command::Close => {
+                (self.waiting, self.at, self.next) = (None, None, None);
+                self.silence_at = Instant::FAR_FUTURE;
+                self.answer_at = Instant::FAR_FUTURE;
+            }
             Command::Held(true) => {
                 self.silence_at = Instant::FAR_FUTURE;
                 self.listen_never();
@@ -482,11 +487,15 @@ impl LocalAgent for Scripted {
             self.nudge(now);
         }
         self.menu_due(now);
+        while self.waiting.as_ref().is_some_and(|waiting| now >= waiting.ring_at) {
+            self.ring();
+        }
     }
 
     fn timeout(&self) -> Instant {
         let due = self.at.as_ref().map_or(Instant::FAR_FUTURE, |at| at.due);
-        self.answer_at.min(self.silence_at).min(due)
+        let ring_at = self.waiting.as_ref().map_or(Instant::FAR_FUTURE, |waiting| waiting.ring_at);
+        self.answer_at.min(self.silence_at).min(due).min(ring_at)
     }
 
     fn poll(&mut self) -> Output {

@@ -147,7 +147,7 @@ impl Script {
     /// # Errors
     /// Names the place, what is wrong with it, and the name that was probably meant.
     pub fn parse(text: &str, load: &mut Loader<'_>) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|problem| with_nearest(&problem.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|problem| with_nearest(&at_line(text, &problem)))?;
         let names: Vec<String> = file.menu.keys().cloned().collect();
         let mut reader = Reader { names: &names, load };
         let start = match (&file.start, names.is_empty()) {
@@ -408,13 +408,21 @@ fn span(place: &str, text: Option<&str>, otherwise: Duration) -> Result<Duration
     text.map_or(Ok(otherwise), |text| parse_duration(text).map_err(|problem| format!("{place}: {problem}")))
 }
 
+/// `line 4: what is wrong`.
+fn at_line(text: &str, problem: &toml::de::Error) -> String {
+    let message = problem.message().trim_end();
+    match problem.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
+    }
+}
+
 /// An unknown key's message, with the key that was probably meant: "unknown field `a`, expected one of `b`, `c`".
 fn with_nearest(problem: &str) -> String {
-    let problem = problem.trim_end();
     let mut words = problem.split("unknown field `").nth(1).into_iter().flat_map(|rest| rest.split('`').step_by(2));
     let Some(wrong) = words.next() else { return problem.to_owned() };
     match nearest(wrong, words) {
-        Some(near) => format!("{problem}\n{wrong}: did you mean {near}?"),
+        Some(near) => format!("{problem}; did you mean {near}?"),
         None => problem.to_owned(),
     }
 }

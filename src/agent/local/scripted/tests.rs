@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::agent::event::Sound;
-use std::time::Duration;
 
 fn agent() -> Scripted {
     let script = Script::parse(DEFAULT, &mut |_| {
@@ -123,12 +122,11 @@ say = "bye"
 struct Stage {
     agent: Scripted,
     now: Instant,
-    /// When the sound that plays is over, and marks within it.
+    /// When the sound that plays is over.
     plays_until: Option<Instant>,
     seen: Vec<String>,
     /// Numbers and actions.
     asked: Vec<(u32, Action)>,
-    mark: Option<u32>,
 }
 
 impl Stage {
@@ -138,14 +136,8 @@ impl Stage {
         };
         let mut agent = Scripted::new(Arc::new(Script::parse(text, &mut load).unwrap()));
         agent.about(&About { from: "+4930".into(), ..About::default() });
-        let mut stage = Self {
-            agent,
-            now: Instant::from_millis(1_000),
-            plays_until: None,
-            seen: Vec::new(),
-            asked: Vec::new(),
-            mark: None,
-        };
+        let mut stage =
+            Self { agent, now: Instant::from_millis(1_000), plays_until: None, seen: Vec::new(), asked: Vec::new() };
         stage.give(Command::Start);
         stage
     }
@@ -173,7 +165,6 @@ impl Stage {
                     self.seen.push(format!("{} {}", action.name(), action.about().0));
                     self.asked.push((id, action));
                 }
-                Event::Mark(mark) => self.mark = Some(mark),
                 Event::Ready | Event::TurnComplete => {}
                 other => panic!("{other:?}"),
             }
@@ -193,10 +184,7 @@ impl Stage {
             self.now = self.now.max(next);
             if played == next {
                 self.plays_until = None;
-                match self.mark.take() {
-                    Some(mark) => self.give(Command::Marked(mark)),
-                    None => self.give(Command::Played),
-                }
+                self.give(Command::Played);
             } else {
                 self.agent.handle_timeout(self.now);
                 self.drain();
@@ -261,7 +249,6 @@ fn a_choice_is_put_through_and_comes_back_when_nobody_answers() {
     stage.press("2");
     stage.answer(&Outcome::Refused("486".into()));
     assert_eq!(stage.look()[..2], ["Not there: 486", "400 ms"]);
-    stage.mark = None;
     stage.pass(3_000);
     assert_eq!(stage.look(), ["Choose.", "600 ms"]);
     stage.press("1");
@@ -269,6 +256,8 @@ fn a_choice_is_put_through_and_comes_back_when_nobody_answers() {
     stage.answer(&Outcome::Begun(String::new()));
     stage.answer(&Outcome::Done(String::new()));
     stage.give(Command::Close);
+    let Output::Timeout(at) = stage.agent.poll() else { panic!("events were left") };
+    assert!(at.is_far_future(), "whose agent has gone is rung no more");
 }
 
 #[test]
@@ -355,7 +344,7 @@ fn mistakes_in_menus_name_their_place_and_what_was_meant() {
         Script::parse(&text, &mut |_| Ok(silence.clone())).unwrap_err()
     };
     let menu = |text: &str| parse(&format!("[menu.main]\n[[menu.main.digit]]\npress = '1'\n{text}"));
-    assert!(parse("[menu.main]\ntimout = '3s'").ends_with("timout: did you mean timeout?"));
+    assert!(parse("[menu.main]\ntimout = '3s'").ends_with("; did you mean timeout?"));
     assert_eq!(menu("goto = 'mian'"), "menu.main.digit[1].goto: there is no menu mian; did you mean main?");
     assert_eq!(parse("start = 'x'"), "start: there is no menu x; there are none");
     assert_eq!(
