@@ -106,7 +106,6 @@ fn mistakes_in_rules_are_found_before_any_call() {
     };
     wrong("[[routes]]\nname = 'a'\nagent = 'scipted'", &["routes.1.agent", "line 3", "did you mean scripted?"]);
     wrong("[[routes]]\nname = 'a'\nform = '1'\nagent = 'echo'", &["routes.1.form", "line 3", "routes.1.from"]);
-    wrong("[[routes]]\nname = 'a'\nivr = 'menu'", &["routes.1.ivr", "not there yet"]);
     wrong("[routes]\nto = '1'", &["routes is a list", "[[routes]]"]);
     check("[[routes]]\nname = 'all'\nagent = 'echo'\n[[routes]]\nname = 'late'\nuser = 'bob'").exits(0).says(&[
         "warning: rule late: never reached",
@@ -115,6 +114,42 @@ fn mistakes_in_rules_are_found_before_any_call() {
     ]);
     let shown = home.run(&["config", "show", "routes.2.name"]).exits(0).stdout;
     assert!(shown.contains("late") && shown.contains("voxgw.toml line 5"), "{shown}");
+}
+
+#[test]
+fn an_ivr_is_explained_and_its_script_is_read_before_any_call() {
+    let home = Home::new();
+    let script =
+        home.file("menus.toml", "name = 'desk'\n[menu.main]\n[[menu.main.digit]]\npress = '1'\nagent = 'echo'");
+    let rule = format!("[[routes]]\nname = 'menus'\nto = '1*'\nivr = '{}'\n", script.display());
+    home.file("voxgw.toml", &rule);
+    let done = ask(&home, &["--to", "100"]).exits(0);
+    let words = format!("rule menus: ivr {} (desk: menus main; begins with main)", script.display());
+    assert!(done.stdout.starts_with(&words), "{}", done.stdout);
+    let document = ask(&home, &["--to", "100", "-o", "json"]).exits(0).json();
+    assert_eq!((&document["result"], &document["rule"]), (&json!("ivr"), &json!("menus")));
+    let check = |line: &str| {
+        home.file("menus.toml", &format!("name = 'desk'\n[menu.main]\n[[menu.main.digit]]\npress = '1'\n{line}"));
+        home.run(&["serve", "--check", "--api", "off", "--sip", "udp:127.0.0.1:0"])
+    };
+    check("agent = 'echo'").exits(0);
+    check("goto = 'mian'").exits(2).complains().says(&[
+        "menus.toml",
+        "menu.main.digit[1].goto",
+        "hint: did you mean main?",
+    ]);
+    check("agnet = 'echo'").exits(2).complains().says(&[
+        "menus.toml",
+        "line 5: unknown field `agnet`",
+        "hint: did you mean agent?",
+    ]);
+    check("agent = 'ecko'").exits(2).complains().says(&["script of agent ivr:", "agent = ecko", "there is no agent"]);
+    home.file("voxgw.toml", &format!("{rule}[trunks.carrier]\nserver = 'sip:127.0.0.1:9'\n"));
+    check("bridge = '1'\ntrunk = 'carier'").exits(2).complains().says(&["trunk = carier", "did you mean carrier?"]);
+    home.file("voxgw.toml", "[[routes]]\nname = 'menus'\nivr = 'nowhere.toml'");
+    let gone = home.run(&["serve", "--check", "--api", "off", "--sip", "udp:127.0.0.1:0"]);
+    gone.complains().says(&["nowhere.toml"]);
+    assert!(ask(&home, &["--to", "1"]).exits(0).stdout.contains("cannot be used"));
 }
 
 #[test]

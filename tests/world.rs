@@ -11,8 +11,12 @@
     reason = "figures and helpers of tests"
 )]
 
+#[path = "world/acting.rs"]
+mod acting;
 #[path = "world/dtmf.rs"]
 mod dtmf;
+#[path = "world/ivr.rs"]
+mod ivr;
 #[path = "world/recording.rs"]
 mod recording;
 #[path = "world/srtp.rs"]
@@ -537,6 +541,7 @@ fn random_agent_event(random: &mut Random) -> AgentEvent {
         10 => AgentEvent::Failed("broke".to_owned()),
         11 => AgentEvent::Closed("bye".to_owned()),
         12 => AgentEvent::Ready,
+        13 => acting::any(random),
         _ => {
             let rates = [0, 8_000, 11_025, 16_000, 24_000, 48_000];
             let span = random.span(Duration::from_millis(1_500));

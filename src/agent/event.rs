@@ -2,6 +2,10 @@
 //!
 //! The vocabulary only: providers' wires translate to and from it, offline agents speak it natively.
 
+mod action;
+
+pub use action::{Action, Outcome};
+
 use crate::{clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -58,6 +62,12 @@ impl About {
         filled
     }
 
+    /// Gives a name a value; whatever else had that name is forgotten, so that no stranger's header stands for it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
     fn value(&self, name: &str) -> &str {
         match name {
             "from" => &self.from,
@@ -98,6 +108,13 @@ pub enum Command<'a> {
     Marked(u32),
     /// The caller holds us, or is back.
     Held(bool),
+    /// What became of something that it asked for.
+    Acted {
+        /// The number that it gave.
+        id: u32,
+        /// What.
+        outcome: &'a Outcome,
+    },
     /// The call is over.
     Close,
 }
@@ -131,6 +148,13 @@ pub enum Event {
     Digits(String),
     /// It wants the call to end, once its last word is out.
     HangUp(String),
+    /// It asks something of the gateway; [`Command::Acted`] answers.
+    Act {
+        /// Its own number for it.
+        id: u32,
+        /// What.
+        action: Action,
+    },
     /// It will close its connection.
     GoingAway(String),
     /// Something the operator should know.

@@ -4,7 +4,7 @@
 use crate::{
     agent::event::Sound,
     error::{Error, Result},
-    media::file::wav,
+    media::{dsp::tone::sine, file::wav},
     unit::SampleRate,
 };
 use std::{path::Path, sync::Arc};
@@ -56,7 +56,23 @@ fn load_as(path: &Path, rate_for: impl Fn(SampleRate) -> SampleRate) -> Result<S
     Ok(Sound { rate, samples: samples.into() })
 }
 
-/// A sound of a script: `builtin:NAME`, or a file beside the script.
+/// `440:300`: a tone of 440 Hz for 300 ms, which begins and ends softly.
+fn beep(text: &str) -> Option<Sound> {
+    let (hertz, ms) = text.split_once(':')?;
+    let hertz: u32 = hertz.parse().ok().filter(|hertz| (50..=3_400).contains(hertz))?;
+    let ms: usize = ms.parse().ok().filter(|ms| (20..=60_000).contains(ms))?;
+    let (rate, mut samples) = (SampleRate::HZ_8000, Vec::new());
+    sine(f64::from(hertz), 8_000.0, rate, 0, ms * 8, &mut samples);
+    let length = samples.len();
+    for n in 0..40 {
+        let soft = i16::try_from(n).unwrap_or(0);
+        samples[n] = samples[n] / 40 * soft;
+        samples[length - 1 - n] = samples[length - 1 - n] / 40 * soft;
+    }
+    Some(Sound { rate, samples: samples.into() })
+}
+
+/// A sound of a script: `builtin:NAME`, `tone:HERTZ:MILLISECONDS`, or a file beside the script.
 ///
 /// # Errors
 /// Names what was not found.
@@ -69,6 +85,10 @@ pub fn of_script(name: &str, folder: Option<&Path>) -> Result<Sound, String> {
         } else {
             Ok(Sound { rate: SampleRate::HZ_8000, samples: sound })
         };
+    }
+    if let Some(tone) = name.strip_prefix("tone:") {
+        return beep(tone)
+            .ok_or_else(|| format!("{name} is no tone; write tone:HERTZ:MILLISECONDS, like tone:440:300"));
     }
     let path = folder.map_or_else(|| Path::new(name).to_owned(), |folder| folder.join(name));
     load(&path).map_err(|error| error.to_string())
@@ -85,6 +105,9 @@ mod tests {
             assert!(sound.len() > 4_000, "{name}");
             assert!(sound.iter().any(|sample| sample.abs() > 5_000), "{name} is too quiet");
         }
+        let tone = of_script("tone:440:100", None).unwrap();
+        assert!(tone.samples.len() == 800 && tone.samples[0] == 0 && tone.samples[799].abs() < 200);
+        assert!(of_script("tone:9:100", None).unwrap_err().contains("tone:HERTZ:MILLISECONDS"));
         assert!(of_script("builtin:nope", None).unwrap_err().contains("greeting"));
     }
 }

@@ -142,6 +142,7 @@ impl Plan {
         };
         let (barge_in, owner, prebuffer) = match &what {
             What::Remote(_) => (BargeIn::Provider, Owner::Provider, Duration::ZERO),
+            What::Scripted(script) if script.has_menus() => (BargeIn::Off, Owner::Offline, Duration::ZERO),
             What::Echo { live: true } => (BargeIn::Off, Owner::Offline, Duration::from_millis(40)),
             _ => (BargeIn::Local, Owner::Offline, Duration::ZERO),
         };
@@ -227,8 +228,13 @@ pub fn script(path: Option<&Path>) -> Result<Script> {
             .map_err(|problem| Error::new(Kind::Bug, format!("the script inside the binary: {problem}")));
     };
     let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
-    Script::parse(&text, &mut |name| prompts::of_script(name, path.parent()))
-        .map_err(|problem| Error::usage(format!("{}: {}", path.display(), problem.trim_end())))
+    Script::parse(&text, &mut |name| prompts::of_script(name, path.parent())).map_err(|problem| {
+        let (problem, near) = match problem.rsplit_once("; did you mean ") {
+            Some((problem, near)) => (problem.to_owned(), format!("did you mean {near}")),
+            None => (problem, "docs/CONFIGURATION.md has the keys of scripts, under Scripts".to_owned()),
+        };
+        Error::usage(format!("{}: {}", path.display(), problem.trim_end())).hint(near)
+    })
 }
 
 /// The key: file of the profile, or the provider's environment variables and their `_FILE` variants.

@@ -44,6 +44,8 @@ pub enum Body {
     Agent(AgentChange),
     /// The call goes on to another leg, which has a session of its own.
     Bridge(BridgeChange),
+    /// The agent asked something of the gateway, or what became of it.
+    Action(ActionChange),
     /// Somebody began or ceased to speak.
     Speech(Speech),
     /// A digit, in or out.
@@ -371,6 +373,53 @@ pub struct BridgeChange {
     /// With `left`: packets dropped because too many waited.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: u64,
+}
+
+/// What becomes of something that an agent asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    /// The agent asks.
+    Asked,
+    /// It is under way.
+    Begun,
+    /// It has happened.
+    Done,
+    /// It has not.
+    Refused,
+}
+
+impl ActionState {
+    /// The word in ladders.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The agent asked something of the gateway, or what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionChange {
+    /// The agent's number for it: pairs what was asked with what became of it.
+    pub id: u32,
+    /// `hang_up`, `transfer`, `bridge`, `digits`, `hold`, `resume`, `text`, `switch`, `set`.
+    pub action: String,
+    /// How far it is.
+    pub state: ActionState,
+    /// The name that `set` gives a value.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// With `asked`: whom, which keys, which words, which value.
+    #[serde(default)]
+    pub about: Pii,
+    /// What became of it, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
 }
 
 /// Somebody began or ceased to speak.

@@ -5,6 +5,7 @@
 //! carries out its [`Effect`]s. One rule: after each [`Call::handle`], drain [`Call::poll`] to the end.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod acting;
 pub mod bridge;
 pub mod journal;
 pub mod latency;
@@ -13,7 +14,12 @@ pub mod pipeline;
 pub mod summary;
 pub mod turn;
 
-use crate::{agent::event::Event as AgentEvent, clock::Instant, media::dsp::vad::SpeechEdge, unit::TurnId};
+use crate::{
+    agent::event::{Action, Event as AgentEvent, Outcome},
+    clock::Instant,
+    media::dsp::vad::SpeechEdge,
+    unit::TurnId,
+};
 use journal::{AgentChange, AgentState, Body, CallState, Direction, Fragment, Level, Note, Speech, StateChange, Who};
 use std::{collections::VecDeque, time::Duration};
 use turn::{Owner, Turns};
@@ -122,6 +128,17 @@ pub enum Input {
     },
     /// The agent has handed the caller over to another leg; in words, to whom.
     HandedOver(String),
+    /// What became of an action of the agent's.
+    Acted(u32, Outcome),
+    /// Another agent sits on the chair.
+    Switched {
+        /// Its profile.
+        name: String,
+        /// Whose the model is.
+        owner: Owner,
+        /// Who decides that the caller interrupts.
+        barge_in: BargeIn,
+    },
     /// Time passed.
     Timeout,
 }
@@ -155,6 +172,10 @@ pub enum Effect {
     Press(String),
     /// Tell the agent about hold.
     TellHeld(bool),
+    /// Do what the agent asks for; [`Input::Acted`] says what became of it.
+    Act(u32, Action),
+    /// Tell the agent what became of it.
+    TellActed(u32, Outcome),
     /// For the journal.
     Record(Body),
     /// The call is over: close the agent, finish the files.
@@ -172,6 +193,8 @@ pub struct Call {
     pub turns: Turns,
     agent_ready: bool,
     agent_started: bool,
+    /// It starts when the last word of the agent before it has been heard.
+    after_you: bool,
     agent_failed: Option<String>,
     acknowledged: bool,
     /// The agent was started before the answer, at that time.
@@ -190,6 +213,7 @@ pub struct Call {
     reason: String,
     status: Option<u16>,
     over: bool,
+    acting: acting::Acting,
     effects: VecDeque<Effect>,
 }
 
@@ -209,6 +233,7 @@ impl Call {
             turns: Turns::default(),
             agent_ready: false,
             agent_started: false,
+            after_you: false,
             agent_failed: None,
             acknowledged: false,
             early_since: None,
@@ -224,6 +249,7 @@ impl Call {
             reason: String::new(),
             status: None,
             over: false,
+            acting: acting::Acting::default(),
             effects: VecDeque::new(),
         }
     }
@@ -288,12 +314,15 @@ impl Call {
             }
             Input::FarEnded { by, header } => self.hang_up_with(by, header.clone(), header),
             Input::HandedOver(to) => {
+                self.forget_actions();
                 if self.agent_audible {
                     self.effects.push_back(Effect::Cut { tell_agent: false });
                 }
                 let text = format!("the caller was put through to {to}");
                 self.record(Body::Agent(AgentChange { state: AgentState::Closed, text }));
             }
+            Input::Switched { name, owner, barge_in } => self.switched(now, name, owner, barge_in),
+            Input::Acted(id, outcome) => self.acted(id, outcome),
             Input::Timeout => self.timed_out(now),
         }
     }
@@ -382,6 +411,9 @@ impl Call {
         if interrupted {
             self.answer_after_early_words(now);
         }
+        if std::mem::take(&mut self.after_you) {
+            self.start_agent(now);
+        }
     }
 
     fn begin(&mut self, now: Instant) {
@@ -429,6 +461,7 @@ impl Call {
                 }
             }
             AgentEvent::Digits(digits) => self.effects.push_back(Effect::Press(digits)),
+            AgentEvent::Act { id, action } => self.act(now, id, action),
             AgentEvent::HangUp(reason) => self.end_after_last_words(now, "agent", reason),
             AgentEvent::GoingAway(text) => {
                 self.record(Body::Agent(AgentChange { state: AgentState::GoingAway, text }));
@@ -507,7 +540,7 @@ impl Call {
 
     fn start_agent(&mut self, now: Instant) {
         let early = self.speaks_early();
-        if self.agent_ready && (self.acknowledged || early) && !self.agent_started {
+        if self.agent_ready && (self.acknowledged || early) && !self.agent_started && !self.after_you {
             self.agent_started = true;
             self.early_since = early.then_some(now);
             self.effects.push_back(Effect::StartAgent);
@@ -610,6 +643,9 @@ impl Call {
         }
         self.agent_quiet();
         self.answer_after_early_words(now);
+        if std::mem::take(&mut self.after_you) {
+            return self.start_agent(now);
+        }
         self.effects.push_back(Effect::Played);
     }
 

@@ -7,12 +7,14 @@
 
 pub mod formats;
 
+mod acting;
 mod background;
 mod early;
 mod far;
 mod figures;
 mod floor;
 mod hold;
+mod newcomer;
 mod placement;
 pub mod recording;
 mod signalling;
@@ -20,6 +22,7 @@ mod sound;
 pub mod srtp;
 
 pub use far::Bridged;
+pub use newcomer::Newcomer;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
@@ -28,7 +31,7 @@ use super::{
 };
 use crate::{
     agent::{
-        event::{Command, Event as AgentEvent, Output as AgentOutput},
+        event::{Action, Command, Event as AgentEvent, Outcome, Output as AgentOutput},
         local::LocalAgent,
     },
     clock::{Instant, WallTime},
@@ -155,6 +158,10 @@ pub enum Input<'a> {
     Bridged(Bridged),
     /// What the other leg of a bridge says.
     Far(Far<'a>),
+    /// Another agent takes over.
+    Switch(Box<Newcomer>),
+    /// What became of [`Output::Act`].
+    Acted(u32, Outcome),
     /// Time passed.
     Timeout,
 }
@@ -187,6 +194,8 @@ pub enum Output<'a> {
         /// For sound that holds voice: arrival of its oldest packet.
         voiced_since: Option<Instant>,
     },
+    /// The agent asks this of the gateway; [`Input::Acted`] answers with its number.
+    Act(u32, Action),
     /// For the journal.
     Record(Record),
     /// Stereo sound for the recording, interleaved.
@@ -240,6 +249,8 @@ enum Out {
     Audio(Vec<i16>, Option<Instant>),
     FarSound(&'static codec::Codec, SampleRate, Vec<u8>, Vec<i16>),
     FarDigit(char, u32),
+    Act(u32, Action),
+    TellActed(u32, Outcome),
     Record(Box<Record>),
     Sound(Vec<i16>),
     Over,
@@ -349,6 +360,7 @@ pub struct Pipeline {
     spare_datagrams: Vec<Vec<u8>>,
     current_samples: Vec<i16>,
     current_datagram: Vec<u8>,
+    current_outcome: Outcome,
     out: VecDeque<Out>,
     next_stats_at: Instant,
     audio_received_at: Option<Instant>,
@@ -398,6 +410,7 @@ impl Pipeline {
             spare_datagrams: Vec::new(),
             current_samples: Vec::new(),
             current_datagram: Vec::new(),
+            current_outcome: Outcome::Done(String::new()),
             out: VecDeque::new(),
             next_stats_at: Instant::FAR_FUTURE,
             audio_received_at: None,
@@ -504,6 +517,8 @@ impl Pipeline {
             }
             Input::Bridged(bridged) => self.bridged(now, bridged),
             Input::Far(far) => self.far(now, far),
+            Input::Switch(newcomer) => self.switch(now, *newcomer),
+            Input::Acted(id, outcome) => self.call.handle(now, CallInput::Acted(id, outcome)),
             Input::SipTrace(message) => self.record(now, Body::Sip(message)),
             Input::HangUp(reason) => self.call.handle(now, CallInput::HangUp { by: "us", reason }),
             Input::Press(digits) => self.press(now, digits),
@@ -550,6 +565,12 @@ impl Pipeline {
             }
             Out::Sip(action) => Output::Sip(action),
             Out::ConnectAgent => Output::ConnectAgent,
+            Out::Act(id, action) => Output::Act(id, action),
+            Out::TellActed(id, outcome) => {
+                self.current_outcome = outcome;
+                let command = Command::Acted { id, outcome: &self.current_outcome };
+                Output::Agent { command, voiced_since: None }
+            }
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
             Out::Record(record) => Output::Record(*record),
             Out::Sound(samples) => {
@@ -664,6 +685,8 @@ impl Pipeline {
                 }
                 self.tell(now, Told::Held(held));
             }
+            Effect::Act(id, action) => self.act(now, id, action),
+            Effect::TellActed(id, outcome) => self.tell_acted(now, id, outcome),
             Effect::Record(body) => {
                 if let Body::Turn(turn) = &body {
                     if self.settings.we_are_caller {
@@ -733,8 +756,8 @@ impl Pipeline {
         self.settings.wall.after(now.since(self.origin))
     }
 
-    fn record(&mut self, now: Instant, body: Body) {
-        if self.recording.is_paused() && matches!(body, Body::Transcript(_) | Body::Dtmf(_)) {
+    fn record(&mut self, now: Instant, mut body: Body) {
+        if self.recording.withholds(&mut body) {
             return;
         }
         let t = (now.signed_ms_since(self.origin) * 1_000.0).round() / 1e6;

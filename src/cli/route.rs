@@ -2,13 +2,14 @@
 
 use super::{Printer, arguments::RouteQuestion, default_agent};
 use crate::{
+    agent::seat::script,
     clock::SystemClock,
     config::Config,
     error::{Error, Kind, Result},
     route::{Decision, Facts, Moment, Rule, Target, Verdict, decide, judge},
 };
 use serde_json::{Value, json};
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 const SCHEMA: &str = "voxgw.route/1";
 
@@ -41,10 +42,21 @@ fn facts(config: &Config, question: &RouteQuestion) -> Result<Facts> {
     })
 }
 
+/// What a script leads through, in words.
+fn menus_of(file: &str) -> String {
+    match script(Some(Path::new(file))) {
+        Err(problem) => format!("cannot be used: {problem}"),
+        Ok(script) => match script.menus() {
+            (menus, Some(first)) => format!("{}: menus {}; begins with {first}", script.name, menus.join(", ")),
+            (_, None) => format!("{}: no menus", script.name),
+        },
+    }
+}
+
 /// What a call would get, in words.
 struct Answer<'a> {
     decision: &'a Decision<'a>,
-    /// `agent`, `refuse`, `user`, `trunk`, `default`, `none`.
+    /// `agent`, `refuse`, `user`, `trunk`, `ivr`, `default`, `none`.
     kind: &'static str,
     /// Target in words.
     target: String,
@@ -65,6 +77,7 @@ impl<'a> Answer<'a> {
             Some(target @ Target::Refuse { status, .. }) => ("refuse", target.to_string(), Some(*status)),
             Some(target @ Target::User(_)) => ("user", target.to_string(), None),
             Some(target @ Target::Trunk(_)) => ("trunk", target.to_string(), None),
+            Some(target @ Target::Ivr(file)) => ("ivr", format!("{target} ({})", menus_of(file)), None),
         };
         let exit_code = status.map_or(0, |_| Kind::Refused.exit_code());
         Self { decision, kind, target, status, exit_code }

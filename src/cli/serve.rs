@@ -30,6 +30,7 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         warn_about_model(&plan, printer);
         Ok(plan)
     };
+    let other = |name: &str| Plan::of(&config.profile(name)?, &environment).map(Arc::new);
     let (router, agent) = if config.routes.is_empty() {
         let agent = default_agent(&config)?;
         (Router::from(Some(plan(&agent)?)), agent)
@@ -40,6 +41,7 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         let names: Vec<&str> = config.routes.iter().map(|rule| rule.name.as_str()).collect();
         (Router::of(&config, plan)?, format!("by rule: {}", names.join(", ")))
     };
+    let router = router.with_others(&config, other)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("gateway")

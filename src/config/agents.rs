@@ -93,6 +93,10 @@ impl Config {
         }
         match name {
             _ if agent_kinds().any(|(kind, _)| kind == name) => Ok(AgentProfile::of_kind(name, name)),
+            _ if name.strip_prefix("ivr:").is_some_and(|file| !file.is_empty()) => {
+                let script = name.strip_prefix("ivr:").map(PathBuf::from);
+                Ok(AgentProfile { script, ..AgentProfile::of_kind(name, "scripted") })
+            }
             "echo:live" => Ok(AgentProfile { live: true, ..AgentProfile::of_kind(name, "echo") }),
             _ => {
                 let known: Vec<&str> = self

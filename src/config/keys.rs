@@ -156,6 +156,7 @@ pub static KEYS: &[Key] = &[
     key("routes.*.trunk", "", "Trunk that the call comes by: a pattern for its name in [trunks]."),
     key("routes.*.registered", "", "true, false, or the user who calls; needs sip.authenticate = users or all."),
     key("routes.*.agent", "", "Target: this agent profile answers."),
+    key("routes.*.ivr", "", "Target: this script leads through its menus; short for a scripted agent of that file."),
     key("routes.*.rewrite_to.strip", "", "Characters taken off the front of the called number."),
     key("routes.*.rewrite_to.prefix", "", "What is then put before the called number."),
     key("routes.*.rewrite_from.strip", "", "Characters taken off the front of the calling number."),
@@ -167,10 +168,6 @@ pub static KEYS: &[Key] = &[
     key("routes.*.ring", "", "For how long a user or trunk_out may ring; 30s if not given."),
     key("routes.*.ringback", "", "true: meanwhile the caller hears a ring tone of ours (183), not the own telephone's."),
 ];
-
-/// Keys that people look for and that say so.
-pub(super) static NOT_YET: &[(&str, &str)] =
-    &[("routes.*.ivr", "IVRs are not there yet; a scripted agent can play, listen for keys and hang up")];
 
 /// The row of a key: `agents.support.voice` is `agents.*.voice`.
 #[must_use]
@@ -197,7 +194,7 @@ pub fn template() -> String {
     for key in KEYS {
         let (table, name) = match key.path.split_once("routes.*.") {
             // A new rule for each target, for a rule has one.
-            Some((_, name @ ("refuse" | "user" | "trunk_out"))) => {
+            Some((_, name @ ("refuse" | "user" | "trunk_out" | "ivr"))) => {
                 let _ = write!(text, "\n#= [[routes]]\n#= name = \"{name}\"\n");
                 ("routes.*", name)
             }
@@ -250,6 +247,7 @@ fn sample(key: &Key) -> &'static str {
         "routes.*.rewrite_to.strip" | "routes.*.rewrite_from.strip" => "0",
         "routes.*.refuse" => "403",
         "routes.*.reason" => "\"closed\"",
+        "routes.*.ivr" => "\"scenarios/switchboard.toml\"",
         "routes.*.user" => "\"alice\"",
         "routes.*.trunk_out" => "\"carrier\"",
         _ if key.default.is_empty() => "\"\"",

@@ -1,9 +1,6 @@
 //! The layers of a config and where each value came from.
 
-use super::{
-    KEYS,
-    keys::{NOT_YET, is_row, row},
-};
+use super::{KEYS, keys::row};
 use crate::error::{Error, Result, nearest};
 use std::{collections::BTreeMap, fmt, path::Path};
 use toml::de::{DeTable, DeValue};
@@ -200,9 +197,6 @@ impl Layers {
     pub fn check_names(&self) -> Result<()> {
         for (key, (_, origin)) in &self.values {
             if row(key).is_none() {
-                if let Some((_, answer)) = NOT_YET.iter().find(|(path, _)| is_row(path, key)) {
-                    return Err(Error::usage(format!("{key} in {origin}: not there yet")).hint(*answer));
-                }
                 let error = Error::usage(format!("unknown key {key} in {origin}"));
                 if key.starts_with("routes.") && rule_number(key).is_none() {
                     return Err(error.hint("rules have numbers: routes.1.to is the first one's"));

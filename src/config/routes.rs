@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 /// Longest name of a rule: it goes into a header of every refusal.
 const NAME_MAX: usize = 64;
-const TARGETS: [&str; 4] = ["agent", "refuse", "user", "trunk_out"];
+const TARGETS: [&str; 5] = ["agent", "refuse", "user", "trunk_out", "ivr"];
 
 impl Reader<'_> {
     /// All rules in order.
@@ -78,7 +78,7 @@ impl OneRule<'_> {
         let text = |field: &str| self.reader.optional(&self.key(field), |text| Ok(text.to_owned()));
         let given: Vec<&str> =
             TARGETS.into_iter().filter(|field| self.reader.layers.value(&self.key(field)).is_some()).collect();
-        let targets = "agent, refuse, user or trunk_out";
+        let targets = "agent, refuse, user, trunk_out or ivr";
         match given[..] {
             [] => {
                 let error = Error::usage(format!("routes.{}: rule {name} has no target{}", self.number, self.origin()));
@@ -97,6 +97,7 @@ impl OneRule<'_> {
         let empty = || self.reader.wrong(&self.key(given[0]), "is empty");
         Ok(match given[0] {
             "agent" => Target::Agent(text("agent")?.ok_or_else(empty)?),
+            "ivr" => Target::Ivr(text("ivr")?.ok_or_else(empty)?),
             "user" => Target::User(text("user")?.ok_or_else(empty)?),
             "trunk_out" => Target::Trunk(text("trunk_out")?.ok_or_else(empty)?),
             _ => Target::Refuse { status: self.reader.parsed(&self.key("refuse"), status)?, reason },
@@ -312,7 +313,8 @@ mod tests {
             ("[[routes]]\nname = 'two'\nagent = 'echo'\nreason = 'x'", &["routes.2.reason", "does not refuse"]),
             ("[[routes]]\nname = 'a\"b'\nagent = 'echo'", &["routes.2.name", "quotes"]),
             ("[[routes]]\nname = 'two'\nto = []\nagent = 'echo'", &["routes.2.to", "empty"]),
-            ("[[routes]]\nname = 'two'\nivr = 'menu'", &["routes.2.ivr", "line 7", "not there yet"]),
+            ("[[routes]]\nname = 'two'\nivr = ''", &["routes.2.ivr", "line 7", "empty"]),
+            ("[[routes]]\nname = 'two'\nivr = 'a'\nring = '5s'", &["routes.2.ring", "no trunk_out"]),
             ("[[routes]]\nname = 'two'\ntoo = '1'\nagent = 'echo'", &["routes.2.too", "line 7"]),
             ("[[routes]]\nname = 'two'\nrewrite_to = { strip = 'x' }\nagent = 'echo'", &["routes.2.rewrite_to.strip"]),
             ("[call]\ntime_zone = 'Mars/Olympus'", &["call.time_zone = Mars/Olympus", "line 6"]),

@@ -2,6 +2,7 @@
 //!
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
+mod act;
 mod answers;
 mod bridge;
 mod draining;
@@ -31,7 +32,7 @@ use super::{
     worker::Workers,
 };
 use crate::{
-    agent::{prompts, seat::Plan},
+    agent::{event::Action, prompts, seat::Plan},
     call::{
         self,
         journal::{Direction, Header, SCHEMA},
@@ -85,6 +86,8 @@ const BINDINGS_WITHIN: Duration = Duration::from_millis(200);
 pub enum ToEngine {
     /// Signalling that a call wants. Calls move from leg to leg; their names stay.
     Sip(CallId, SipAction),
+    /// Its agent asks for something, with its number for it.
+    Act(CallId, u32, Action),
     /// The session has finished.
     SessionOver(CallId),
 }
@@ -155,6 +158,8 @@ pub struct Engine {
     replacing: HashMap<CallId, (LegId, bool)>,
     /// Calls that go on to somebody else.
     bridges: bridge::Bridges,
+    /// What agents have asked for and what is not done yet.
+    acting: act::Acting,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }
@@ -275,6 +280,7 @@ impl Engine {
             asked: HashMap::new(),
             requests_to: to.downgrade(),
             bridges: bridge::Bridges::default(),
+            acting: act::Acting::default(),
             moves: HashMap::new(),
             replacing: HashMap::new(),
             refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
@@ -479,6 +485,7 @@ impl Engine {
             Event::Digit(leg, digit, duration_ms) => self.tell(leg, In::Digit(digit, duration_ms)),
             Event::Referred(leg, to) => self.referred(leg, to),
             Event::Transfer(leg, status) => self.transferred(leg, status),
+            Event::Texted(leg, status) => self.texted(leg, status),
             Event::Text(text) => self.text(*text),
             Event::Replied(id, reply) => {
                 let reply = self.reply_at_end(endpoint::Attempt::Ask(id), reply);
@@ -659,7 +666,9 @@ impl Engine {
     fn session_says(&mut self, message: ToEngine) {
         let now = SystemClock::now();
         match message {
+            ToEngine::Act(call, id, action) => self.act(call, id, action),
             ToEngine::SessionOver(call) => {
+                self.acting.forget(call);
                 self.give_up_replacing(call);
                 if let Some(leg) = self.leg_of(call) {
                     self.sessions.remove(&leg);
@@ -768,6 +777,7 @@ impl Engine {
                     let _ = known.to.try_send(In::HangUp(reason.clone()));
                 }
             }
+            Request::Acted(call, id, outcome) => self.acted(call, id, outcome),
             Request::Alive(reply) => {
                 let _ = reply.send(self.endpoint.alive());
             }

@@ -3,10 +3,11 @@
 //! The decision itself is `route::decide`, which knows neither SIP nor agents. The engine calls this, once a call.
 
 use crate::{
-    agent::seat::Plan,
+    agent::seat::{Plan, What},
     clock::WallTime,
     config::Config,
-    error::Result,
+    error::{Error, Result, nearest},
+    redact::printable,
     route::{Facts, Miss, Moment, Rule, Target, decide},
     sip::{
         endpoint::Offered,
@@ -22,6 +23,8 @@ pub struct Router {
     default: Option<Arc<Plan>>,
     rules: Vec<Rule>,
     plans: HashMap<String, Arc<Plan>>,
+    /// Agents that another may pass a call on to, or why they cannot be used.
+    others: HashMap<String, Result<Arc<Plan>, String>>,
     zone: Option<TimeZone>,
 }
 
@@ -76,13 +79,74 @@ impl Router {
     pub fn of(config: &Config, mut plan: impl FnMut(&str) -> Result<Arc<Plan>>) -> Result<Self> {
         let mut plans = HashMap::new();
         for rule in &config.routes {
-            if let Target::Agent(name) = &rule.target
-                && !plans.contains_key(name)
+            if let Some(name) = rule.target.agent()
+                && !plans.contains_key(&name)
             {
-                plans.insert(name.clone(), plan(name)?);
+                let seated = plan(&name)?;
+                plans.insert(name, seated);
             }
         }
-        Ok(Self { default: None, rules: config.routes.clone(), plans, zone: Some(config.time_zone.clone()) })
+        Ok(Self {
+            default: None,
+            rules: config.routes.clone(),
+            plans,
+            zone: Some(config.time_zone.clone()),
+            ..Self::default()
+        })
+    }
+
+    /// Also gets ready every other agent of the config: calls may be passed on to them. One that only the config names
+    /// need not be usable: whoever asks for it is told why not.
+    ///
+    /// # Errors
+    /// A script names an agent that cannot be used, or a trunk that there is not.
+    pub fn with_others(mut self, config: &Config, mut plan: impl FnMut(&str) -> Result<Arc<Plan>>) -> Result<Self> {
+        for profile in &config.agents {
+            if self.plan(Some(&profile.name)).is_some() {
+                continue;
+            }
+            self.others.insert(profile.name.clone(), plan(&profile.name).map_err(|problem| problem.to_string()));
+        }
+        let mut scripts: Vec<Arc<Plan>> = self.plans.values().chain(&self.default).cloned().collect();
+        scripts.extend(self.others.values().flatten().cloned());
+        while let Some(seated) = scripts.pop() {
+            let What::Scripted(script) = &seated.what else { continue };
+            let (agents, trunks) = script.names();
+            let wrong = |what: &str, name: &str| format!("the script of agent {}: {what} = {name}", seated.name);
+            for name in agents {
+                if self.another(name).is_ok() {
+                    continue;
+                }
+                let found = plan(name).map_err(|problem| {
+                    let error = Error::usage(format!("{}: {problem}", wrong("agent", name)));
+                    error.hint(problem.hint_text().unwrap_or("an agent's script names only agents that can be used"))
+                })?;
+                scripts.push(Arc::clone(&found));
+                self.others.insert(name.to_owned(), Ok(found));
+            }
+            let known: Vec<&str> = config.signalling.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+            if let Some(name) = trunks.iter().find(|name| !known.contains(name)) {
+                let error = Error::usage(format!("{}: there is no trunk of that name", wrong("trunk", name)));
+                return Err(match nearest(name, known) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(format!("trunks are [trunks.NAME] in the config: [trunks.{name}]")),
+                });
+            }
+        }
+        Ok(self)
+    }
+
+    /// The agent of that name, for a call that goes on with it.
+    pub(super) fn another(&self, name: &str) -> Result<Arc<Plan>, String> {
+        if let Some(plan) = self.plan(Some(name)) {
+            return Ok(plan);
+        }
+        if let Some(found) = self.others.get(name) {
+            return found.clone().map_err(|why| format!("agent {name} cannot be used: {why}"));
+        }
+        let names = self.plans.keys().chain(self.others.keys()).map(String::as_str);
+        let near = nearest(name, names).map(|near| format!("; did you mean {near}?"));
+        Err(format!("there is no agent {}{}", printable(name), near.unwrap_or_default()))
     }
 
     /// The agent of that name, or the one that takes calls without rules.
@@ -121,7 +185,7 @@ impl Router {
             Denied { status, rule: rule.name.clone(), why, detail: decision.nearest().map(told).unwrap_or_default() }
         };
         match &rule.target {
-            Target::Agent(name) => match self.plans.get(name) {
+            Target::Agent(_) | Target::Ivr(_) => match rule.target.agent().and_then(|name| self.plans.get(&name)) {
                 Some(plan) => Ok(Routed {
                     seat: Seated::Agent(Arc::clone(plan)),
                     rule: rule.name.clone(),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     agent::{
-        event::{About, Command, Event as AgentEvent},
+        event::{About, Command, Event as AgentEvent, Outcome},
         seat::{Plan, What},
         socket::{self, Opened, Outgoing, Shared},
         wire::Facts,
@@ -18,7 +18,7 @@ use crate::{
     call::{
         bridge::Side,
         journal::{AgentState, Direction, Level, RecordingState, SipMessage},
-        pipeline::{Bridged, Input, Output, Pipeline, Seat, Settings, SipAction},
+        pipeline::{Bridged, Input, Newcomer, Output, Pipeline, Seat, Settings, SipAction},
     },
     clock::{Instant, SystemClock},
     config::Pcap,
@@ -75,6 +75,10 @@ pub enum In {
     NotMoved(String),
     /// What the other leg of a bridge does.
     Bridged(Bridged),
+    /// Another agent takes over, as the one before it asked by this number.
+    Switch(u32, Arc<Plan>),
+    /// What became of an action of the agent's, by its number.
+    Acted(u32, Outcome),
     /// From now on the two legs hear each other over this line; the other's session, and who it is.
     Join(LineId, Side, CallId, String),
 }
@@ -127,14 +131,7 @@ pub async fn run(start: Start, lines: Lines) {
     let outgoing = settings.header.direction == Direction::Out;
     let wall_ns = settings.wall.0 * 1_000;
     let about = About::of(&settings.header);
-    let seat = match (&plan.what, plan.local()) {
-        (What::Far, _) => Seat::Far,
-        (_, None) => Seat::Remote,
-        (_, Some(mut agent)) => {
-            agent.about(&about);
-            Seat::Local(agent)
-        }
-    };
+    let seat = seat(&plan, &about);
     let codecs: Vec<&str> = settings.codecs.iter().map(|codec| codec.name).collect();
     let mut session = Session {
         call,
@@ -312,6 +309,8 @@ impl Session {
                 self.leg = leg;
                 self.input(Input::Changed(sdp.as_deref())).await;
             }
+            In::Switch(id, plan) => self.switch(id, plan).await,
+            In::Acted(id, outcome) => self.input(Input::Acted(id, outcome)).await,
             In::Bridged(bridged) => self.input(Input::Bridged(bridged)).await,
             In::Join(line, side, peer, name) => {
                 self.line = Some(self.lines.end(line, side));
@@ -394,6 +393,9 @@ impl Session {
                     }
                 }
                 Output::ConnectAgent => self.connect_agent(),
+                Output::Act(id, action) => {
+                    let _ = self.engine.send(ToEngine::Act(self.call, id, action)).await;
+                }
                 Output::Agent { command, voiced_since } => {
                     let close = command == Command::Close;
                     if let Some((shared, to)) = &self.remote {
@@ -437,6 +439,25 @@ impl Session {
         }
     }
 
+    async fn switch(&mut self, id: u32, plan: Arc<Plan>) {
+        if let Err(why) = self.pipeline.may_switch() {
+            return self.input(Input::Acted(id, Outcome::Refused(why.to_owned()))).await;
+        }
+        let newcomer = Newcomer {
+            id,
+            name: plan.name.clone(),
+            seat: seat(&plan, &self.about),
+            owner: plan.owner,
+            barge_in: plan.barge_in,
+            prebuffer: plan.prebuffer,
+            rate: plan.rate(),
+            speaks: plan.speaks(),
+        };
+        // What the old one says from here on is nobody's.
+        (self.plan, self.events) = (plan, None);
+        self.input(Input::Switch(Box::new(newcomer))).await;
+    }
+
     fn connect_agent(&mut self) {
         let What::Remote(plan) = &self.plan.what else { return };
         let codec = self.pipeline.codec().to_owned();
@@ -473,6 +494,18 @@ impl Session {
         if let (Some(wall_ns), Some(writer), false) = (self.capture, &self.sink.writer, self.paused.get()) {
             let at_ns = wall_ns + (SystemClock::now().as_nanos() - self.origin.as_nanos());
             writer.send(writer::In::Packet(self.call, at_ns, source, destination, bytes.to_vec()));
+        }
+    }
+}
+
+/// Who sits on the agent's chair.
+fn seat(plan: &Plan, about: &About) -> Seat {
+    match (&plan.what, plan.local()) {
+        (What::Far, _) => Seat::Far,
+        (_, None) => Seat::Remote,
+        (_, Some(mut agent)) => {
+            agent.about(about);
+            Seat::Local(agent)
         }
     }
 }
@@ -524,6 +557,10 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Recording(change) => {
             tracing::info!(target: "recording", event = "recording.state", %call, state = change.state.name());
         }
+        Body::Action(change) => tracing::info!(
+            target: "agent", event = "agent.action", %call, id = change.id, action = %change.action,
+            state = change.state.name(), text = %crate::redact::printable(&change.text)
+        ),
         Body::Bridge(change) => tracing::info!(
             target: "call", event = "call.bridge", %call, state = change.state.name(),
             peer = change.peer.map(|peer| peer.to_string()), text = %crate::redact::printable(&change.text)

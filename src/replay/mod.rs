@@ -355,6 +355,10 @@ impl Run<'_> {
                     Some(Input::SipEnded { by: "us", status: Some(status), reason })
                 }
                 Output::Sip(_) | Output::Far(_) | Output::Rtcp { .. } => None,
+                Output::Act(id, _) => {
+                    let why = "a replay has no gateway to do that".to_owned();
+                    Some(Input::Acted(id, crate::agent::event::Outcome::Refused(why)))
+                }
                 Output::Rtp(_, bytes) => {
                     self.conversation.sent.push((now, bytes.to_vec()));
                     None

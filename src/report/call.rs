@@ -1,7 +1,7 @@
 //! One call's summary and its turns.
 
 use super::or_dash;
-use crate::call::journal::{Body, Direction, Record, Summary, Turn, Who};
+use crate::call::journal::{ActionState, Body, Direction, Record, Summary, Turn, Who};
 use std::fmt::Write as _;
 
 /// The summary of a call as `dial` and `replay` print it.
@@ -121,6 +121,11 @@ pub fn line(record: &Record) -> Option<String> {
         Body::Ice(change) => ("ice", format!("{} {}", change.state, change.remote)),
         Body::Agent(agent) => ("agent", format!("{} {}", agent.state.name(), agent.text)),
         Body::Bridge(bridge) => ("bridge", format!("{} {}", bridge.state.name(), bridge.text)),
+        Body::Action(change) => {
+            let asked = [change.name.as_str(), &change.about.0].join(" ");
+            let words = if change.state == ActionState::Asked { asked.trim() } else { &change.text };
+            ("action", format!("{} {} {words}", change.action, change.state.name()))
+        }
         Body::Dtmf(digit) => ("dtmf", format!("{} {}", digit.direction.name(), digit.digit)),
         Body::Transcript(said) => (said.who.name(), said.text.0.trim().to_owned()),
         Body::Speech(speech) if speech.who == Who::Caller => {

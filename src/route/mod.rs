@@ -63,6 +63,20 @@ pub enum Target {
     User(String),
     /// The call leaves by a trunk.
     Trunk(String),
+    /// A script's menus: the file.
+    Ivr(String),
+}
+
+impl Target {
+    /// The agent that answers, if one does: a profile's name, or `ivr:FILE`.
+    #[must_use]
+    pub fn agent(&self) -> Option<String> {
+        match self {
+            Self::Agent(name) => Some(name.clone()),
+            Self::Ivr(file) => Some(format!("ivr:{file}")),
+            Self::Refuse { .. } | Self::User(_) | Self::Trunk(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -73,6 +87,7 @@ impl fmt::Display for Target {
             Self::Refuse { status, reason: Some(reason) } => write!(f, "refuse {status} ({reason})"),
             Self::User(name) => write!(f, "user {name}"),
             Self::Trunk(name) => write!(f, "trunk {name}"),
+            Self::Ivr(file) => write!(f, "ivr {file}"),
         }
     }
 }

@@ -153,9 +153,11 @@ pub enum Command {
     Reinvite(LegId, String),
     /// Ask the far end to call somebody else instead (REFER).
     Transfer(LegId, Uri),
+    /// Write a text within the call (MESSAGE); [`Event::Texted`] answers.
+    Text(LegId, String),
     /// Tell the far end how the call is getting on that it asked for with REFER: a status of ours.
     TellReferrer(LegId, u16),
-    /// A request outside of dialogs, or MESSAGE within one.
+    /// A request outside of dialogs.
     Ask(AskId, Box<Ask>),
     /// End our call if nobody has answered it by then.
     GiveUpAfter(LegId, Duration),
@@ -231,6 +233,8 @@ pub enum Event {
     Referred(LegId, Uri),
     /// How our REFER is getting on: a status; from 200 on it is the last.
     Transfer(LegId, u16),
+    /// What the far end says to our text within the call: a final status.
+    Texted(LegId, u16),
     /// A text came in.
     Text(Box<Text>),
     /// The target did not do (RFC 3263 §4.3), and there are others: [`Command::Next`] says which.
@@ -505,6 +509,7 @@ impl Endpoint {
             Command::HangUp(leg, reason) => self.hang_up(now, leg, reason.as_deref()),
             Command::Reinvite(leg, sdp) => self.send_reinvite(now, leg, Some(sdp)),
             Command::Transfer(leg, to) => self.send_refer(now, leg, &to),
+            Command::Text(leg, text) => self.send_text(now, leg, text),
             Command::TellReferrer(leg, status) => self.tell_referrer(now, leg, status),
             Command::Ask(id, ask) => self.ask(now, id, *ask),
             Command::GiveUpAfter(leg, span) => self.give_up_after(now, leg, span),

@@ -105,7 +105,7 @@ fn all_telephones_of_a_user_ring_and_one_wins() {
 }
 
 /// Registers a user at a port by hand.
-fn register(gateway: &Gateway, user: &str, password: &str, port: u16) {
+pub fn register(gateway: &Gateway, user: &str, password: &str, port: u16) {
     Sipp::caller("register", &gateway.target())
         .key("contact", &format!("<sip:{user}@127.0.0.1:{port}>"))
         .key("expires", "60")

@@ -144,13 +144,46 @@ pub fn assert_one_stream(what: &str, packets: &[Packet], law: Law) {
 
 /// Writes a capture of an RTP stream that `SIPp` can play: Ethernet, IPv4, UDP, 20 ms a packet.
 pub fn write_rtp(path: &Path, payload: &[u8], law: Law) {
+    let packets = payload.chunks_exact(PACKET).map(<[u8]>::to_vec);
+    let first = u32::MAX - 8_000;
+    let stamped = packets
+        .zip(0_u32..)
+        .map(|(part, n)| ((u8::from(n == 0) << 7) | law.payload_type(), n.wrapping_mul(160).wrapping_add(first), part));
+    write_packets(path, stamped);
+}
+
+/// Writes a capture of somebody who says nothing in µ-law and presses keys, each at its millisecond for 160 ms, as
+/// telephone-events (RFC 4733) of payload type 101.
+pub fn write_keys(path: &Path, keys: &[(u32, char)], seconds: u32) {
+    let mut packets = Vec::new();
+    let mut n = 0;
+    while n < seconds * 50 {
+        let Some((at, key)) = keys.iter().find(|(at, _)| at / 20 == n) else {
+            packets.push((u8::from(n == 0) << 7, n * 160, vec![0xff; PACKET]));
+            n += 1;
+            continue;
+        };
+        let event = "0123456789*#ABCD".find(*key).expect("a key") as u8;
+        for step in 1..=10_u32 {
+            // eight steps, and the end twice more
+            let (end, duration) = (if step >= 8 { 0x80 } else { 0 }, (step.min(8) * 160) as u16);
+            let [high, low] = duration.to_be_bytes();
+            let marker = u8::from(step == 1) << 7;
+            packets.push((marker + 101, at / 20 * 160, vec![event, end + 10, high, low]));
+        }
+        n += 10;
+    }
+    write_packets(path, packets.into_iter());
+}
+
+/// Marker with payload type, timestamp, payload of packets 20 ms apart.
+fn write_packets(path: &Path, packets: impl Iterator<Item = (u8, u32, Vec<u8>)>) {
     let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
     file.extend_from_slice(&[0; 8]);
     file.extend_from_slice(&65_535_u32.to_le_bytes());
     file.extend_from_slice(&1_u32.to_le_bytes());
-    for (index, part) in payload.chunks_exact(PACKET).enumerate() {
-        let index = u32::try_from(index).expect("a short capture");
-        let frame = frame_with(index, part, law);
+    for ((kind, timestamp, payload), index) in packets.zip(0_u32..) {
+        let frame = frame_with(index, kind, timestamp, &payload);
         let length = u32::try_from(frame.len()).expect("a short frame");
         for word in [1_000 + index / 50, index % 50 * 20_000, length, length] {
             file.extend_from_slice(&word.to_le_bytes());
@@ -161,7 +194,7 @@ pub fn write_rtp(path: &Path, payload: &[u8], law: Law) {
 }
 
 /// One frame of it.
-fn frame_with(index: u32, payload: &[u8], law: Law) -> Vec<u8> {
+fn frame_with(index: u32, kind: u8, timestamp: u32, payload: &[u8]) -> Vec<u8> {
     let length = |below: usize| u16::try_from(below + RTP_HEADER + payload.len()).expect("a short packet");
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00];
     frame.extend_from_slice(&[0x45, 0]);
@@ -171,10 +204,9 @@ fn frame_with(index: u32, payload: &[u8], law: Law) -> Vec<u8> {
     frame.extend_from_slice(&5_002_u16.to_be_bytes());
     frame.extend_from_slice(&length(8).to_be_bytes());
     frame.extend_from_slice(&[0, 0]);
-    let marker = if index == 0 { 0x80 } else { 0 };
-    frame.extend_from_slice(&[0x80, marker | law.payload_type()]);
+    frame.extend_from_slice(&[0x80, kind]);
     frame.extend_from_slice(&(index as u16).wrapping_add(65_500).to_be_bytes());
-    frame.extend_from_slice(&index.wrapping_mul(160).wrapping_add(u32::MAX - 8_000).to_be_bytes());
+    frame.extend_from_slice(&timestamp.to_be_bytes());
     frame.extend_from_slice(&0x5150_0001_u32.to_be_bytes());
     frame.extend_from_slice(payload);
     frame

@@ -26,6 +26,7 @@ mod capture;
 #[path = "../support/dns.rs"]
 mod dns;
 mod gateway;
+mod ivr;
 mod kamailio;
 mod pesq;
 mod pipecat;

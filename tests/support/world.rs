@@ -13,7 +13,7 @@ use std::{
 };
 use voxgw::{
     agent::{
-        event::{Command, Event as AgentEvent, Sound as Played},
+        event::{Action, Command, Event as AgentEvent, Outcome, Sound as Played},
         local::{
             LocalAgent,
             scripted::{Script, Scripted},
@@ -23,7 +23,7 @@ use voxgw::{
         BargeIn, Early, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
         pipeline::{
-            Input, Music, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
+            Input, Music, Newcomer, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
             srtp::Settings as Encryption,
         },
         turn::Owner,
@@ -481,6 +481,8 @@ pub enum Told {
     Played,
     /// The caller holds, or is back.
     Held(bool),
+    /// What became of something that it asked for: its number, and `begun`, `done` or `refused`.
+    Acted(u32, &'static str),
     /// The call is over.
     Close,
     /// Speech, keys.
@@ -728,6 +730,10 @@ pub enum Happening {
     Takes(&'static str),
     /// The phone refuses our re-INVITE.
     TakesNot(u16),
+    /// The gateway has done what the agent asked for, or not.
+    Acted(u32, Outcome),
+    /// This agent takes over, as number 1 asked.
+    Switch(fn() -> Seat),
     /// Our call rings with a description of this direction.
     EarlyMedia(&'static str),
     /// Our call was answered, with the description of its early media or with another.
@@ -749,6 +755,7 @@ enum Given {
     ConnectAgent,
     Heard(Vec<i16>),
     Told(Told),
+    Act(u32, Action),
     Record(Record),
     Sound(Vec<i16>),
     Over,
@@ -770,8 +777,10 @@ impl Given {
                 Command::Held(held) => Told::Held(held),
                 Command::Close => Told::Close,
                 Command::Marked(mark) => Told::Marked(mark),
+                Command::Acted { id, outcome } => Told::Acted(id, outcome.name()),
                 Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) => Told::Other,
             }),
+            Output::Act(id, action) => Self::Act(id, action),
             Output::Record(record) => Self::Record(record),
             Output::Sound { samples, .. } => Self::Sound(samples),
             Output::Over => Self::Over,
@@ -795,6 +804,8 @@ pub struct World {
     pub wire: Vec<Vec<u8>>,
     /// Signalling that the call wanted.
     pub sip: Vec<(Instant, SipAction)>,
+    /// What the agent asked of the gateway, with its numbers.
+    pub acts: Vec<(Instant, u32, Action)>,
     /// The journal.
     pub records: Vec<Record>,
     /// The recording, interleaved.
@@ -833,6 +844,7 @@ impl World {
             sent: Vec::new(),
             wire: Vec::new(),
             sip: Vec::new(),
+            acts: Vec::new(),
             records: Vec::new(),
             sound: Vec::new(),
             now: ORIGIN,
@@ -933,6 +945,21 @@ impl World {
             }
             Happening::AtPhone(bytes) => self.phone.hears(self.now, &bytes),
             Happening::AgentSays(event) => self.give(Input::Agent(event)),
+            Happening::Acted(id, outcome) => self.give(Input::Acted(id, outcome)),
+            Happening::Switch(seat) => {
+                assert_eq!(self.pipeline.may_switch(), Ok(()));
+                let newcomer = Newcomer {
+                    id: 1,
+                    name: "newcomer".to_owned(),
+                    seat: seat(),
+                    owner: Owner::Offline,
+                    barge_in: BargeIn::Local,
+                    prebuffer: Duration::ZERO,
+                    rate: None,
+                    speaks: SampleRate::HZ_16000,
+                };
+                self.give(Input::Switch(Box::new(newcomer)));
+            }
             Happening::OperatorHolds(hold) => self.give(Input::Hold(hold)),
             Happening::Takes(flow) => {
                 let answer = self.phone.description(flow);
@@ -1004,6 +1031,7 @@ impl World {
                     self.agent_will_say(events);
                 }
             }
+            Given::Act(id, action) => self.acts.push((self.now, id, action)),
             Given::Record(record) => self.records.push(record),
             Given::Sound(sound) => self.sound.extend(sound),
             Given::Over => self.over = true,

@@ -1,148 +1,55 @@
 //! `scripted`: a small agent from a TOML file. Greets, answers to the end of speech, to keys, to silence and to
-//! being interrupted, with prompts from WAV files or from inside the binary. In `text` and `send_digits`, `{{from}}`,
-//! `{{to}}` and `{{X-Tenant}}` stand for who calls, who is called, and a header of the INVITE.
+//! being interrupted, leads through menus, and asks the gateway for transfers, bridges and other agents. Prompts are WAV
+//! files, tones, or from inside the binary. In texts and in what it asks for, `{{from}}`, `{{to}}`, `{{X-Tenant}}` stand
+//! for who calls, who is called, and a header of the INVITE; `{{keys}}` for the keys of the last choice, `{{NAME}}` for
+//! what was collected or set, `{{outcome}}` for why something was refused.
 //!
 //! ```toml
-//! name = "front desk"
-//! end_of_speech = "600ms"
+//! name = "switchboard"
 //! [greeting]
 //! say = "builtin:greeting"
-//! text = "Hello."
-//! [[reply]]
-//! say = "thanks.wav"
-//! [[digit]]
-//! press = "*"
-//! say = "builtin:goodbye"
-//! hang_up = true
-//! [silence]
-//! after = "10s"
-//! say = "builtin:silence"
-//! times = 2
-//! [interrupted]
-//! say = "sorry.wav"
+//! [menu.main]
+//! say = "choose.wav"
+//! timeout = "7s"
+//! tries = 3
+//! no_input = { say = "builtin:silence" }
+//! [[menu.main.digit]]
+//! press = "1"
+//! goto = "account"
+//! [[menu.main.digit]]
+//! press = "2xx"
+//! bridge = "{{keys}}"
+//! failed = { say = "busy.wav", goto = "main" }
+//! [menu.account]
+//! collect = { into = "account", least = 4, most = 8 }
+//! then = { agent = "billing" }
 //! ```
+//!
+//! [`file`] reads it, [`menu`] knows what keys choose; here is what happens when.
+
+mod file;
+mod menu;
+
+pub use file::{Loader, Script};
 
 use super::LocalAgent;
 use crate::{
-    agent::event::{About, Command, Event, Output, Sound},
+    agent::event::{About, Action, Command, Event, Outcome, Output, Sound},
     clock::Instant,
     media::dsp::vad::SpeechEdge,
-    unit::parse_duration,
 };
-use serde::Deserialize;
+use file::{Line, Then};
+use menu::{Menu, Typed};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-
-/// A script with its sounds loaded: shared by all calls that use it.
-#[derive(Debug)]
-pub struct Script {
-    /// What it calls itself.
-    pub name: String,
-    end_of_speech: Duration,
-    greeting: Option<Line>,
-    replies: Vec<Line>,
-    digits: Vec<(char, Line)>,
-    silence: Option<(Duration, u32, Line)>,
-    interrupted: Option<Line>,
-    goodbye: Option<Line>,
-}
-
-/// Gives a sound by its name.
-pub type Loader<'a> = dyn FnMut(&str) -> Result<Sound, String> + 'a;
-
-/// One thing to say and what follows.
-#[derive(Clone, Debug, Default)]
-struct Line {
-    sound: Option<Sound>,
-    text: String,
-    digits: String,
-    hang_up: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: String,
-    #[serde(default)]
-    end_of_speech: Option<String>,
-    greeting: Option<FileLine>,
-    #[serde(default)]
-    reply: Vec<FileLine>,
-    #[serde(default)]
-    digit: Vec<FileLine>,
-    silence: Option<FileLine>,
-    interrupted: Option<FileLine>,
-    goodbye: Option<FileLine>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileLine {
-    say: Option<String>,
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    send_digits: String,
-    #[serde(default)]
-    hang_up: bool,
-    press: Option<String>,
-    after: Option<String>,
-    times: Option<u32>,
-}
 
 /// The script that ships inside the binary: what a gateway without key and config says.
 pub const DEFAULT: &str = include_str!("../prompts/default.toml");
-
-impl Script {
-    /// Reads a script; `load` gives a sound by its name.
-    ///
-    /// # Errors
-    /// Names the place and what is wrong with it.
-    pub fn parse(text: &str, load: &mut Loader<'_>) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|problem| problem.to_string())?;
-        let mut line = |place: &str, line: FileLine| -> Result<Line, String> {
-            let sound =
-                line.say.as_deref().map(&mut *load).transpose().map_err(|problem| format!("{place}: {problem}"))?;
-            Ok(Line { sound, text: line.text, digits: line.send_digits, hang_up: line.hang_up })
-        };
-        let span = |place: &str, text: Option<&str>, otherwise: Duration| {
-            text.map_or(Ok(otherwise), |text| parse_duration(text).map_err(|problem| format!("{place}: {problem}")))
-        };
-        let end_of_speech = span("end_of_speech", file.end_of_speech.as_deref(), Duration::from_millis(600))?;
-        let mut digits = Vec::new();
-        for digit in file.digit {
-            let press = digit.press.clone().unwrap_or_default();
-            let [key] = press.chars().collect::<Vec<_>>()[..] else {
-                return Err("digit: press needs one key, like press = \"1\"".into());
-            };
-            digits.push((key, line("digit", digit)?));
-        }
-        let silence = file
-            .silence
-            .map(|silence| {
-                let after = span("silence.after", silence.after.as_deref(), Duration::from_secs(10))?;
-                if after < Duration::from_secs(1) {
-                    return Err("silence.after: at least 1s".to_owned());
-                }
-                Ok((after, silence.times.unwrap_or(2), line("silence", silence)?))
-            })
-            .transpose()?;
-        Ok(Self {
-            name: file.name,
-            end_of_speech,
-            greeting: file.greeting.map(|greeting| line("greeting", greeting)).transpose()?,
-            replies: file.reply.into_iter().map(|reply| line("reply", reply)).collect::<Result<_, _>>()?,
-            digits,
-            silence,
-            interrupted: file.interrupted.map(|interrupted| line("interrupted", interrupted)).transpose()?,
-            goodbye: file.goodbye.map(|goodbye| line("goodbye", goodbye)).transpose()?,
-        })
-    }
-}
 
 /// The agent of one call.
 #[derive(Debug)]
 pub struct Scripted {
     script: Arc<Script>,
+    started: bool,
     replied: usize,
     talking: bool,
     hang_up_when_played: bool,
@@ -150,9 +57,49 @@ pub struct Scripted {
     answer_at: Instant,
     silence_at: Instant,
     prompted: u32,
+    /// The menu that the caller is in.
+    at: Option<At>,
+    /// What follows the line that is being said.
+    next: Option<Next>,
+    /// Somebody is being called, or another agent fetched.
+    waiting: Option<Waiting>,
+    /// A key that only ends what was complete already, if it comes before then.
+    swallow: Option<(char, Instant)>,
+    newest_id: u32,
     about: About,
     out: VecDeque<Event>,
 }
+
+/// A menu and what has been typed in it.
+#[derive(Debug)]
+struct At {
+    menu: usize,
+    keys: String,
+    /// Prompts without a valid choice.
+    tried: u32,
+    /// No key, or no further key, by then.
+    due: Instant,
+}
+
+/// What follows a line.
+#[derive(Debug)]
+struct Next {
+    then: Then,
+    failed: Option<Box<Line>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: u32,
+    failed: Option<Box<Line>>,
+    /// A ring tone is heard; so many pieces of it have been given.
+    rung: usize,
+    /// The next piece is due then.
+    ring_at: Instant,
+}
+
+/// How long a piece of ring tone is.
+const RING_PIECE: Duration = Duration::from_millis(200);
 
 impl Scripted {
     /// An agent that follows `script`.
@@ -160,6 +107,7 @@ impl Scripted {
     pub fn new(script: Arc<Script>) -> Self {
         Self {
             script,
+            started: false,
             replied: 0,
             talking: false,
             hang_up_when_played: false,
@@ -167,28 +115,85 @@ impl Scripted {
             answer_at: Instant::FAR_FUTURE,
             silence_at: Instant::FAR_FUTURE,
             prompted: 0,
+            at: None,
+            next: None,
+            waiting: None,
+            swallow: None,
+            newest_id: 0,
             about: About::default(),
             out: VecDeque::from([Event::Ready]),
         }
     }
 
+    // Saying
+
     fn say(&mut self, now: Instant, line: &Line) {
         if !line.text.is_empty() {
             self.out.push_back(Event::AgentText(self.about.fill(&line.text)));
         }
-        if let Some(sound) = &line.sound {
-            self.out.push_back(sound.said());
+        self.out.extend(line.sounds.iter().map(Sound::said));
+        // Words without sound belong to what is said next, if that follows at once.
+        if !line.sounds.is_empty() || line.then == Then::HangUp || (line.then == Then::Stay && self.at.is_none()) {
+            self.out.push_back(Event::TurnComplete);
         }
-        self.out.push_back(Event::TurnComplete);
         if !line.digits.is_empty() {
             self.out.push_back(Event::Digits(self.about.fill(&line.digits)));
         }
-        if line.hang_up {
+        for (name, value) in &line.set {
+            let value = self.about.fill(value);
+            self.set(name, &value);
+        }
+        if let Some((to, words)) = &line.write {
+            let (to, text) = (to.as_deref().map(|to| self.about.fill(to)), self.about.fill(words));
+            self.ask(Action::Text { to, text });
+        }
+        if line.then == Then::HangUp {
             self.out.push_back(Event::HangUp("the script ended".into()));
         }
-        self.talking = line.sound.is_some();
-        self.hang_up_when_played = line.hang_up;
-        self.silence_at = if self.talking { Instant::FAR_FUTURE } else { self.next_silence(now) };
+        self.talking = !line.sounds.is_empty();
+        self.hang_up_when_played = line.then == Then::HangUp;
+        self.silence_at = Instant::FAR_FUTURE;
+        self.listen_never();
+        self.next = Some(Next { then: line.then.clone(), failed: line.failed.clone() });
+        if !self.talking {
+            self.follow(now);
+        }
+    }
+
+    /// The line has been said: what follows.
+    fn follow(&mut self, now: Instant) {
+        let Some(Next { then, failed }) = self.next.take() else { return self.rest(now) };
+        match then {
+            Then::HangUp => {}
+            Then::Goto(menu) => self.enter(now, menu),
+            Then::Stay => match &self.at {
+                Some(at) => self.prompt(now, at.menu),
+                None => self.rest(now),
+            },
+            Then::Ask(action) => {
+                let fill = |text: String| self.about.fill(&text);
+                let action = match action {
+                    Action::Transfer { to, trunk } => Action::Transfer { to: fill(to), trunk: trunk.map(fill) },
+                    Action::Bridge { to, trunk } => Action::Bridge { to: fill(to), trunk: trunk.map(fill) },
+                    Action::Switch { agent } => Action::Switch { agent: fill(agent) },
+                    other => other,
+                };
+                let id = self.ask(action);
+                self.waiting = Some(Waiting { id, failed, rung: 0, ring_at: Instant::FAR_FUTURE });
+            }
+        }
+    }
+
+    /// The caller has the word.
+    fn rest(&mut self, now: Instant) {
+        let script = Arc::clone(&self.script);
+        match &mut self.at {
+            Some(at) => {
+                let menu = &script.menus[at.menu];
+                at.due = now + if at.keys.is_empty() { menu.timeout } else { menu.gap };
+            }
+            None => self.silence_at = self.next_silence(now),
+        }
     }
 
     fn next_silence(&self, now: Instant) -> Instant {
@@ -222,8 +227,197 @@ impl Scripted {
             self.say(now, line);
             return;
         }
-        let goodbye = script.goodbye.clone().unwrap_or_default();
-        self.say(now, &Line { hang_up: true, ..goodbye });
+        self.say_goodbye(now);
+    }
+
+    fn say_goodbye(&mut self, now: Instant) {
+        let goodbye = self.script.goodbye.clone().unwrap_or_default();
+        self.say(now, &Line { then: Then::HangUp, ..goodbye });
+    }
+
+    /// Falls silent in the middle of a word.
+    fn hush(&mut self) {
+        if std::mem::take(&mut self.talking) {
+            self.out.push_back(Event::Interrupted);
+        }
+    }
+
+    // Menus
+
+    fn enter(&mut self, now: Instant, menu: usize) {
+        self.at = Some(At { menu, keys: String::new(), tried: 0, due: Instant::FAR_FUTURE });
+        self.prompt(now, menu);
+    }
+
+    fn prompt(&mut self, now: Instant, menu: usize) {
+        let script = Arc::clone(&self.script);
+        self.say_then_listen(now, &script.menus[menu]);
+    }
+
+    fn say_then_listen(&mut self, now: Instant, menu: &Menu) {
+        if !menu.prompt.text.is_empty() {
+            self.out.push_back(Event::AgentText(self.about.fill(&menu.prompt.text)));
+        }
+        self.out.extend(menu.prompt.sounds.iter().map(Sound::said));
+        self.out.push_back(Event::TurnComplete);
+        self.talking = !menu.prompt.sounds.is_empty();
+        self.next = None;
+        self.silence_at = Instant::FAR_FUTURE;
+        if let Some(at) = &mut self.at {
+            at.keys.clear();
+        }
+        if self.talking {
+            self.listen_never();
+        } else {
+            self.rest(now);
+        }
+    }
+
+    const fn listen_never(&mut self) {
+        if let Some(at) = &mut self.at {
+            at.due = Instant::FAR_FUTURE;
+        }
+    }
+
+    fn pressed(&mut self, now: Instant, key: char) {
+        self.prompted = 0;
+        if self.waiting.is_some() || self.hang_up_when_played || !self.started {
+            return;
+        }
+        match self.next.as_ref().map(|next| &next.then) {
+            // It has been decided: keys do not change it any more.
+            Some(Then::Ask(_)) => return,
+            // Who knows the way does not wait for the words.
+            Some(Then::Goto(menu)) => {
+                self.at = Some(At { menu: *menu, keys: String::new(), tried: 0, due: Instant::FAR_FUTURE });
+            }
+            _ => {}
+        }
+        let script = Arc::clone(&self.script);
+        let Some(at) = &mut self.at else {
+            if let Some((_, line)) = script.digits.iter().find(|(known, _)| *known == key || *known == '?') {
+                self.hush();
+                self.say(now, line);
+            }
+            return;
+        };
+        if self.swallow.take().is_some_and(|(end, until)| end == key && now < until) && at.keys.is_empty() {
+            return;
+        }
+        at.keys.push(key);
+        let (menu, keys) = (&script.menus[at.menu], at.keys.clone());
+        self.next = None;
+        self.hush();
+        let typed = menu.typed(&keys);
+        if let (Some(collect), Typed::Collected(_)) = (&menu.collect, &typed) {
+            self.swallow = collect.end.filter(|end| *end != key).map(|end| (end, now + menu.gap));
+        }
+        self.take(now, menu, &keys, typed);
+    }
+
+    fn take(&mut self, now: Instant, menu: &Menu, keys: &str, typed: Typed) {
+        match typed {
+            Typed::More => self.rest(now),
+            Typed::Again => {
+                if let Some(at) = &mut self.at {
+                    at.keys.clear();
+                }
+                self.rest(now);
+            }
+            Typed::Chosen(choice) => {
+                self.chosen();
+                self.about.set("keys", keys);
+                self.say(now, &menu.choices[choice].line);
+            }
+            Typed::Collected(value) => {
+                self.chosen();
+                let Some(collect) = &menu.collect else { return };
+                self.set(&collect.into, &value);
+                self.say(now, &collect.then);
+            }
+            Typed::Wrong => self.tried(now, menu, &menu.invalid),
+        }
+    }
+
+    fn chosen(&mut self) {
+        if let Some(at) = &mut self.at {
+            (at.tried, at.due) = (0, Instant::FAR_FUTURE);
+            at.keys.clear();
+        }
+    }
+
+    /// Nothing valid came: says so and asks again, or gives up.
+    fn tried(&mut self, now: Instant, menu: &Menu, line: &Line) {
+        let Some(at) = &mut self.at else { return };
+        at.keys.clear();
+        at.tried += 1;
+        if at.tried < menu.tries {
+            return self.say(now, line);
+        }
+        at.tried = 0;
+        match &menu.failed {
+            Some(line) => self.say(now, line),
+            None => self.say_goodbye(now),
+        }
+    }
+
+    fn menu_due(&mut self, now: Instant) {
+        let script = Arc::clone(&self.script);
+        let Some(at) = self.at.as_mut().filter(|at| now >= at.due) else { return };
+        at.due = Instant::FAR_FUTURE;
+        let (menu, keys) = (&script.menus[at.menu], at.keys.clone());
+        if keys.is_empty() {
+            self.tried(now, menu, &menu.no_input);
+        } else {
+            self.take(now, menu, &keys, menu.at_gap(&keys));
+        }
+    }
+
+    // Asking
+
+    fn ask(&mut self, action: Action) -> u32 {
+        self.newest_id += 1;
+        self.out.push_back(Event::Act { id: self.newest_id, action });
+        self.newest_id
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.about.set(name, value);
+        self.ask(Action::Set { name: name.to_owned(), value: value.to_owned() });
+    }
+
+    fn acted(&mut self, now: Instant, id: u32, outcome: &Outcome) {
+        let Some(waiting) = self.waiting.as_mut().filter(|waiting| waiting.id == id) else { return };
+        match outcome {
+            // Whoever is asked to go elsewhere hears that side's ring tone, and so does who is called by us: ours.
+            Outcome::Begun(_) if waiting.rung == 0 => {
+                // One piece plays, one waits.
+                waiting.ring_at = now;
+                self.ring();
+                self.ring();
+            }
+            Outcome::Begun(_) | Outcome::Done(_) => {}
+            Outcome::Refused(why) => {
+                let Some(Waiting { failed, rung, .. }) = self.waiting.take() else { return };
+                if rung > 0 {
+                    self.out.push_back(Event::TurnComplete);
+                }
+                self.about.set("outcome", why);
+                match failed {
+                    Some(line) => self.say(now, &line),
+                    None => self.say(now, &Line::default()),
+                }
+            }
+        }
+    }
+
+    /// Another piece of ring tone: a second of five it rings.
+    fn ring(&mut self) {
+        let Some(waiting) = &mut self.waiting else { return };
+        let piece = &self.script.ring[usize::from(waiting.rung % 25 >= 5)];
+        waiting.ring_at += if waiting.rung == 0 { Duration::ZERO } else { RING_PIECE };
+        waiting.rung += 1;
+        self.out.push_back(piece.said());
     }
 }
 
@@ -235,40 +429,48 @@ impl LocalAgent for Scripted {
     fn handle(&mut self, now: Instant, command: Command<'_>) {
         match command {
             Command::Start => {
+                self.started = true;
                 let script = Arc::clone(&self.script);
-                match &script.greeting {
-                    Some(line) => self.say(now, line),
-                    None => self.silence_at = self.next_silence(now),
+                match (&script.greeting, script.start) {
+                    (Some(line), Some(menu)) if line.then == Then::Stay => {
+                        self.say(now, &Line { then: Then::Goto(menu), ..line.clone() });
+                    }
+                    (Some(line), _) => self.say(now, line),
+                    (None, Some(menu)) => self.enter(now, menu),
+                    (None, None) => self.silence_at = self.next_silence(now),
                 }
             }
             Command::Speech(SpeechEdge::Started(_)) => {
                 self.answer_at = Instant::FAR_FUTURE;
                 self.silence_at = Instant::FAR_FUTURE;
             }
-            Command::Speech(SpeechEdge::Ended(at)) if !self.hang_up_when_played => {
+            // In a menu keys count, and nobody is answered while somebody is called.
+            Command::Speech(SpeechEdge::Ended(at))
+                if !self.hang_up_when_played && self.at.is_none() && self.waiting.is_none() =>
+            {
                 self.answer_at = at + self.script.end_of_speech;
             }
-            Command::Digit(digit) => {
-                let script = Arc::clone(&self.script);
-                self.prompted = 0;
-                if let Some((_, line)) = script.digits.iter().find(|(key, _)| *key == digit || *key == '?') {
-                    if self.talking {
-                        self.out.push_back(Event::Interrupted);
-                    }
-                    self.say(now, line);
-                }
-            }
-            Command::Interrupted { .. } => {
+            Command::Digit(digit) => self.pressed(now, digit),
+            Command::Interrupted { .. } if self.waiting.is_none() => {
                 self.talking = false;
                 self.was_interrupted = true;
-                self.silence_at = self.next_silence(now);
+                self.follow(now);
             }
-            Command::Played => {
+            Command::Played if self.started && self.waiting.is_none() => {
                 self.talking = false;
-                self.silence_at = self.next_silence(now);
+                self.follow(now);
             }
-            Command::Held(true) => self.silence_at = Instant::FAR_FUTURE,
-            Command::Held(false) => self.silence_at = self.next_silence(now),
+            Command::Acted { id, outcome } => self.acted(now, id, outcome),
+            Command::Close => {
+                (self.waiting, self.at, self.next) = (None, None, None);
+                self.silence_at = Instant::FAR_FUTURE;
+                self.answer_at = Instant::FAR_FUTURE;
+            }
+            Command::Held(true) => {
+                self.silence_at = Instant::FAR_FUTURE;
+                self.listen_never();
+            }
+            Command::Held(false) if self.waiting.is_none() && !self.talking => self.rest(now),
             _ => {}
         }
     }
@@ -284,10 +486,16 @@ impl LocalAgent for Scripted {
             self.silence_at = Instant::FAR_FUTURE;
             self.nudge(now);
         }
+        self.menu_due(now);
+        while self.waiting.as_ref().is_some_and(|waiting| now >= waiting.ring_at) {
+            self.ring();
+        }
     }
 
     fn timeout(&self) -> Instant {
-        self.answer_at.min(self.silence_at)
+        let due = self.at.as_ref().map_or(Instant::FAR_FUTURE, |at| at.due);
+        let ring_at = self.waiting.as_ref().map_or(Instant::FAR_FUTURE, |waiting| waiting.ring_at);
+        self.answer_at.min(self.silence_at).min(due).min(ring_at)
     }
 
     fn poll(&mut self) -> Output {
@@ -296,70 +504,4 @@ impl LocalAgent for Scripted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn agent() -> Scripted {
-        let script = Script::parse(DEFAULT, &mut |_| {
-            Ok(Sound { rate: crate::unit::SampleRate::HZ_8000, samples: Arc::from([1_i16; 80]) })
-        })
-        .unwrap();
-        Scripted::new(Arc::new(script))
-    }
-
-    fn drain(agent: &mut Scripted) -> Vec<Event> {
-        std::iter::from_fn(|| match agent.poll() {
-            Output::Event(event) => Some(event),
-            Output::Timeout(_) => None,
-        })
-        .collect()
-    }
-
-    #[test]
-    fn it_greets_answers_and_asks_into_silence() {
-        let mut agent = agent();
-        assert_eq!(drain(&mut agent), [Event::Ready]);
-        agent.handle(Instant::ZERO, Command::Start);
-        assert!(drain(&mut agent).contains(&Event::TurnComplete));
-        agent.handle(Instant::from_millis(2_000), Command::Played);
-        agent.handle(Instant::from_millis(5_000), Command::Speech(SpeechEdge::Ended(Instant::from_millis(4_800))));
-        let Output::Timeout(at) = agent.poll() else { panic!() };
-        agent.handle_timeout(at);
-        assert_eq!(drain(&mut agent)[0], Event::EndOfSpeech);
-        let mut now = Instant::from_millis(8_000);
-        let mut prompts = 0;
-        loop {
-            agent.handle(now, Command::Played);
-            let Output::Timeout(at) = agent.poll() else { panic!() };
-            now = at;
-            agent.handle_timeout(now);
-            prompts += 1;
-            if drain(&mut agent).iter().any(|event| matches!(event, Event::HangUp(_))) {
-                break;
-            }
-        }
-        assert_eq!(prompts, 3, "twice asked, then goodbye");
-    }
-
-    #[test]
-    fn what_the_invite_said_can_be_said_and_pressed() {
-        let text = "name = 'x'\n[greeting]\ntext = 'For {{X-Tenant}}'\nsend_digits = '{{X-Pin}}#'";
-        let script = Script::parse(text, &mut |_| Err("none".into())).unwrap();
-        let mut agent = Scripted::new(Arc::new(script));
-        let headers = vec![("X-Tenant".to_owned(), "acme".to_owned()), ("x-pin".to_owned(), "42".to_owned())];
-        agent.about(&About { headers, ..About::default() });
-        agent.handle(Instant::ZERO, Command::Start);
-        let said = drain(&mut agent);
-        assert!(said.contains(&Event::AgentText("For acme".into())), "{said:?}");
-        assert!(said.contains(&Event::Digits("42#".into())), "{said:?}");
-    }
-
-    #[test]
-    fn mistakes_in_a_script_are_named() {
-        let parse = |text: &str| Script::parse(text, &mut |name| Err(format!("no sound {name}"))).unwrap_err();
-        assert!(parse("name = 'x'\ngreting = 1").contains("greting"));
-        assert!(parse("name = 'x'\n[greeting]\nsay = 'a.wav'").contains("greeting: no sound a.wav"));
-        assert!(parse("name = 'x'\n[[digit]]\npress = '12'").contains("one key"));
-        assert!(parse("name = 'x'\n[silence]\nafter = '5'").contains("did you mean 5s"));
-    }
-}
+mod tests;

@@ -32,6 +32,11 @@ impl Floor {
         self.ends_turns = ends_turns;
     }
 
+    /// Nobody waits for marks any more.
+    pub(super) fn forget_marks(&mut self) {
+        self.marks.clear();
+    }
+
     /// Sound was put in line.
     pub(super) fn give(&mut self, now: Instant, span: Duration) {
         self.sound_at = now;

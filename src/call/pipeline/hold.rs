@@ -8,6 +8,7 @@ use super::{
     background::{Music, Sound},
 };
 use crate::{
+    agent::event::Outcome,
     call::Input as CallInput,
     call::journal::{Body, Direction, Level, Note},
     clock::Instant,
@@ -31,17 +32,35 @@ pub(super) struct Hold {
     passed_on: bool,
     /// What the other leg wants by now, while our re-INVITE waits for its answer.
     wanted: Option<bool>,
+    /// The agent asked for it, with this number.
+    act: Option<u32>,
 }
 
 impl Default for Hold {
     fn default() -> Self {
-        Self { on: false, asked: None, again_at: Instant::FAR_FUTURE, tries: 0, passed_on: false, wanted: None }
+        Self {
+            on: false,
+            asked: None,
+            again_at: Instant::FAR_FUTURE,
+            tries: 0,
+            passed_on: false,
+            wanted: None,
+            act: None,
+        }
     }
 }
 
 impl Pipeline {
     /// Somebody wants the far end held, or back.
     pub(super) fn hold(&mut self, now: Instant, hold: bool) {
+        if let Err(problem) = self.try_hold(now, hold, None) {
+            let wish = if hold { "hold" } else { "resume" };
+            self.note(now, Level::Warn, format!("{wish}: {problem}"));
+        }
+    }
+
+    /// The same; `act` is the agent's number if it is the agent who wants it.
+    pub(super) fn try_hold(&mut self, now: Instant, hold: bool, act: Option<u32>) -> Result<(), String> {
         let problem = if self.call.answered_at().is_none() || self.call.is_ending() || self.media.is_none() {
             Some("is not up")
         } else if self.hold.asked.is_some() {
@@ -52,15 +71,14 @@ impl Pipeline {
             None
         };
         if let Some(problem) = problem {
-            let wish = if hold { "hold" } else { "resume" };
-            self.note(now, Level::Warn, format!("{wish}: the call {problem}"));
-            return;
+            return Err(format!("the call {problem}"));
         }
         if hold {
             self.pause(now);
         }
-        self.hold = Hold { on: hold, asked: Some(hold), tries: 1, ..Hold::default() };
+        self.hold = Hold { on: hold, asked: Some(hold), tries: 1, act, ..Hold::default() };
         self.ask(now);
+        Ok(())
     }
 
     /// The other leg of a bridge holds, or is back: so does our far end hear. An operator's hold stays as it is.
@@ -108,6 +126,9 @@ impl Pipeline {
             self.play(None);
         }
         self.take_answer(now, sdp);
+        if self.hold.asked.is_none() {
+            self.hold_acted(now, Outcome::Done(String::new()));
+        }
         if let Some(wanted) = self.hold.wanted.take().filter(|_| self.hold.asked.is_none()) {
             self.pass_hold(now, wanted);
         }
@@ -126,11 +147,19 @@ impl Pipeline {
         }
         let wish = if hold { "hold" } else { "resume" };
         self.note(now, Level::Warn, format!("{wish} was refused with {status}: everything is as it was"));
+        self.hold_acted(now, Outcome::Refused(format!("the far end refused it with {status}")));
         self.hold = Hold { on: !hold, ..Hold::default() };
         if hold {
             self.play(None);
             let held = self.media.as_ref().is_some_and(|media| !media.agreed.flow.sends());
             self.call.handle(now, CallInput::Held(held));
+        }
+    }
+
+    /// The agent asked for what has now become of our re-INVITE.
+    fn hold_acted(&mut self, now: Instant, outcome: Outcome) {
+        if let Some(id) = self.hold.act.take() {
+            self.call.handle(now, CallInput::Acted(id, outcome));
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Tone {
 pub(super) struct Recording {
     tone: Tone,
     paused: bool,
+    /// So many turns may still hold words that were said while it was paused.
+    spoiled_turns: u8,
     next_tone_at: Instant,
     agent_beep: Beep,
     /// Silence, or sound with a beep in it.
@@ -40,6 +42,7 @@ impl Recording {
         Self {
             tone,
             paused: false,
+            spoiled_turns: 0,
             next_tone_at: Instant::FAR_FUTURE,
             agent_beep: Beep::new(),
             scratch: Vec::new(),
@@ -49,6 +52,34 @@ impl Recording {
 
     pub(super) const fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// Takes out of a record what was said or typed while it is paused; true if nothing of it is to be kept.
+    pub(super) fn withholds(&mut self, body: &mut Body) -> bool {
+        if let Body::Turn(turn) = body {
+            if self.spoiled_turns > 0 {
+                turn.caller.0.clear();
+                turn.agent.0.clear();
+                self.spoiled_turns -= u8::from(!self.paused);
+            }
+            return false;
+        }
+        if !self.paused {
+            return false;
+        }
+        match body {
+            Body::Transcript(_) => {
+                // The caller's words may belong to the turn that is open, or to the next.
+                self.spoiled_turns = 2;
+                true
+            }
+            Body::Dtmf(_) => true,
+            Body::Action(change) => {
+                change.about.0.clear();
+                false
+            }
+            _ => false,
+        }
     }
 
     /// What the recording gets for these samples.

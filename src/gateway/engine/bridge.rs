@@ -9,7 +9,7 @@ use super::{
     new_call_id, outside::way_to, targets::Trail,
 };
 use crate::{
-    agent::seat::Plan,
+    agent::{event::Outcome, seat::Plan},
     call::{
         bridge::{self, Action, Bridge, Side, reason_of},
         journal::{Direction, Header, Level, SCHEMA},
@@ -274,7 +274,7 @@ impl Engine {
     }
 
     /// A trunk's servers, the one that it uses now first.
-    fn servers_of(&self, trunk: &str) -> Vec<Uri> {
+    pub(super) fn servers_of(&self, trunk: &str) -> Vec<Uri> {
         let Some(upstream) = self.trunk(trunk) else { return Vec::new() };
         let mut servers = upstream.servers.clone();
         let at = self.trunks.server(trunk).unwrap_or(0).min(servers.len().saturating_sub(1));
@@ -646,6 +646,8 @@ impl Engine {
                 let (rule, up, name) = (bridging.onward.rule.clone(), bridging.onward.caller_up, bridging.name.clone());
                 bridging.ended = Some((EndedBy::Far, status, text.clone()));
                 let text = format!("{name}: {status} {}", printable(&text));
+                let call = bridging.caller;
+                self.act_put_through(call, Outcome::Refused(format!("not put through to {text}")));
                 self.tell(caller, In::Bridged(Bridged::Failed(text.clone())));
                 if up {
                     return self.tell(caller, In::Note(Level::Warn, format!("not put through to {text}")));
@@ -670,7 +672,7 @@ impl Engine {
         let Some(bridging) = self.bridges.all.get_mut(&id) else { return };
         let Some(leg) = bridging.legs.get(branch).copied().flatten() else { return };
         let (caller, before) = (bridging.caller_leg, std::mem::replace(&mut bridging.callee_leg, leg));
-        let answer = bridging.answer.take();
+        let (answer, put_through) = (bridging.answer.take(), bridging.caller);
         bridging.joined = true;
         if matches!(bridging.onward.target, Target::Trunk(_)) || self.trails.elsewhere.contains(&leg) {
             self.talking.insert(leg, now);
@@ -680,6 +682,7 @@ impl Engine {
         };
         self.sessions.insert(leg, known);
         self.tell(leg, In::Answered(answer));
+        self.act_put_through(put_through, Outcome::Done(String::new()));
         self.connect(id);
         self.tell(caller, In::Bridged(Bridged::Answer));
     }

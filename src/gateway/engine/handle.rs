@@ -2,7 +2,7 @@
 
 use super::{Errand, join::Join};
 use crate::{
-    agent::seat::Plan,
+    agent::{event::Outcome, seat::Plan},
     error::{Error, Kind, Result},
     gateway::{hub::HubHandle, worker::Workers, writer::WriterHandle},
     net::resolve::{Found, Resolver},
@@ -71,6 +71,8 @@ pub(super) enum Request {
     Onward(u64, Vec<(Uri, Result<Found>)>),
     /// A caller is to be put through to a user or a trunk's number.
     Bridge(CallId, Target, String, oneshot::Sender<Result<CallId>>),
+    /// What became of an action of an agent's that was done beside the engine.
+    Acted(CallId, u32, Outcome),
     Drain(Duration, oneshot::Sender<()>),
     HangUpAll(String),
     Alive(oneshot::Sender<(usize, usize, usize)>),

@@ -153,13 +153,18 @@ impl Engine {
             }
         };
         let body = writing.text.into_bytes();
+        let mut to = writing.to;
+        if to.host.is_empty() {
+            // Who is registered here is at home here.
+            to.host = path.local.ip().to_string();
+        }
         if trail.is_none() && length > DATAGRAM_MAX && path.transport == Transport::Udp && tcp {
             path.transport = Transport::Tcp;
         }
         let ask = endpoint::Ask {
             method: Method::Message,
             uri,
-            to: writing.to,
+            to,
             from: writing.from,
             path,
             sequence: None,

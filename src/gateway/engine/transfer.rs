@@ -147,6 +147,9 @@ impl Engine {
 
     /// How our own REFER gets on. Only a call that was answered lets the old one go.
     pub(super) fn transferred(&mut self, leg: LegId, status: u16) {
+        if self.act_transferred(leg, status) {
+            return;
+        }
         let level = if status < 300 { Level::Info } else { Level::Warn };
         let what = match status {
             100..=199 => "in progress",

@@ -307,6 +307,29 @@ impl Endpoint {
         self.clients.insert(key, id);
     }
 
+    /// MESSAGE: a text within the call, as `text/plain`.
+    pub(super) fn send_text(&mut self, now: Instant, id: LegId, text: String) {
+        let up = self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Confirmed);
+        let request = self.request_within(id, Method::Message).filter(|_| up);
+        let Some((mut message, path)) = request else {
+            self.event(Event::Texted(id, 481));
+            return;
+        };
+        message.headers.push("Content-Type", "text/plain;charset=UTF-8");
+        message.body = text.into_bytes();
+        let key = self.send_request(now, message, path);
+        self.clients.insert(key, id);
+    }
+
+    /// How a leg's far end is reached, whether it takes REFER as far as its `Allow` says, and who we are to it; none if
+    /// it is not up.
+    #[must_use]
+    pub fn far_side(&self, id: LegId) -> Option<(Path, bool, Uri)> {
+        let leg = self.legs.get(&id).filter(|leg| leg.stage == Stage::Confirmed)?;
+        let own = leg.dialog.as_ref().map(|dialog| dialog.local.uri.clone())?;
+        Some((leg.path, leg.takes_refer, own))
+    }
+
     /// Our REFER was answered: 202 says no more than that NOTIFYs will come.
     pub(super) fn refer_answered(&mut self, id: LegId, response: &Response) {
         if response.status >= 300 {

@@ -81,6 +81,8 @@ pub(super) struct Leg {
     pub(super) min_se: std::time::Duration,
     /// The far end's Allow has UPDATE.
     pub(super) takes_update: bool,
+    /// The far end has no Allow, or one with REFER.
+    pub(super) takes_refer: bool,
     /// The far end has sent REFER and hears of its progress.
     pub(super) referred: bool,
     /// How often a 3xx was followed.
@@ -135,6 +137,7 @@ impl Leg {
             timer: None,
             min_se: std::time::Duration::ZERO,
             takes_update: false,
+            takes_refer: true,
             referred: false,
             redirections: 0,
             refers: false,

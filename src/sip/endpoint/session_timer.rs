@@ -200,14 +200,15 @@ impl Endpoint {
         self.arm_leg(id);
     }
 
-    /// Remembers from any message of the far end whether it takes UPDATE.
+    /// Remembers from any message of the far end whether it takes UPDATE and REFER.
     pub(super) fn note_allowed(&mut self, id: LegId, headers: &Headers) {
         if headers.first("Allow").is_none() {
             return;
         }
-        let takes = names_option(headers, "Allow", "UPDATE");
+        let (update, refer) = (names_option(headers, "Allow", "UPDATE"), names_option(headers, "Allow", "REFER"));
         if let Some(leg) = self.legs.get_mut(&id) {
-            leg.takes_update = takes;
+            leg.takes_update = update;
+            leg.takes_refer = refer;
         }
     }
 }

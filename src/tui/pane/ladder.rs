@@ -7,7 +7,7 @@
 use super::{nothing, paint, rule, take_bottom, take_top};
 use crate::{
     api::model::{Event, SessionView},
-    call::journal::{AgentState, Body, BridgeState, CallState, Direction, SipMessage},
+    call::journal::{ActionState, AgentState, Body, BridgeState, CallState, Direction, SipMessage},
     tui::{
         model::{Model, TimeStyle},
         text, theme,
@@ -80,6 +80,7 @@ pub fn entries(view: &SessionView) -> Vec<usize> {
         | Body::Ice(_)
         | Body::Agent(_)
         | Body::Bridge(_)
+        | Body::Action(_)
         | Body::Dtmf(_)
         | Body::Lint(_)
         | Body::Recording(_)
@@ -179,6 +180,17 @@ fn shape(event: &Event, model: &Model) -> (Shape, Style) {
             let label = text::clean(&format!("{} {}{peer}", change.state.name(), change.text));
             let style = if change.state == BridgeState::Failed { theme.bad } else { theme.agent };
             (Shape::Agent { label, inward: change.state != BridgeState::Calling }, style)
+        }
+        Body::Action(change) => {
+            let words = match change.state {
+                ActionState::Asked => [change.name.as_str(), &change.about.shown(model.privacy)].join(" "),
+                _ => change.text.clone(),
+            };
+            let state =
+                if change.state == ActionState::Asked { String::new() } else { format!(" {}", change.state.name()) };
+            let style = if change.state == ActionState::Refused { theme.warn } else { theme.agent };
+            let label = text::clean(format!("{}{state} {}", change.action, words.trim()).trim_end());
+            (Shape::Agent { label, inward: change.state == ActionState::Asked }, style)
         }
         Body::Media(media) => {
             let label = format!("RTP {} {} ms {}", media.codec, media.ptime_ms, media.source);
