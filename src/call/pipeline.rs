@@ -704,13 +704,10 @@ impl Pipeline {
     fn answer(&mut self) {
         self.play(None);
         // Without an offer in the INVITE ours goes into the 200.
-        let text = match self.our_answer.take() {
-            Some(text) => text,
-            None => {
-                self.offer_in_200 = true;
-                self.offer()
-            }
-        };
+        let text = self.our_answer.take().unwrap_or_else(|| {
+            self.offer_in_200 = true;
+            self.offer()
+        });
         self.push(Out::Sip(SipAction::Answer(text)));
     }
 

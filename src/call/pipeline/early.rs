@@ -61,17 +61,14 @@ impl Pipeline {
             Ok(negotiated) => {
                 self.hold = Hold::default();
                 self.play(None);
-                let text = match negotiated {
-                    Some((agreed, text)) => {
-                        let held = !agreed.flow.sends();
-                        self.start_media(now, agreed);
-                        self.call.handle(now, CallInput::Held(held));
-                        text
-                    }
-                    None => {
-                        self.offer_in_200 = true;
-                        self.offer_elsewhere(in_clear)
-                    }
+                let text = if let Some((agreed, text)) = negotiated {
+                    let held = !agreed.flow.sends();
+                    self.start_media(now, agreed);
+                    self.call.handle(now, CallInput::Held(held));
+                    text
+                } else {
+                    self.offer_in_200 = true;
+                    self.offer_elsewhere(in_clear)
                 };
                 self.described = sdp.map(<[u8]>::to_vec);
                 text
