@@ -129,7 +129,7 @@ fn an_ivr_is_explained_and_its_script_is_read_before_any_call() {
     let document = ask(&home, &["--to", "100", "-o", "json"]).exits(0).json();
     assert_eq!((&document["result"], &document["rule"]), (&json!("ivr"), &json!("menus")));
     let check = |line: &str| {
-        home.file("menus.toml", &format!("name = 'desk'\n[menu.main]\n[[menu.main.digit]]\npress = '1'\n{line}"));
+        home.file("menus.toml", format!("name = 'desk'\n[menu.main]\n[[menu.main.digit]]\npress = '1'\n{line}"));
         home.run(&["serve", "--check", "--api", "off", "--sip", "udp:127.0.0.1:0"])
     };
     check("agent = 'echo'").exits(0);
@@ -144,7 +144,7 @@ fn an_ivr_is_explained_and_its_script_is_read_before_any_call() {
         "hint: did you mean agent?",
     ]);
     check("agent = 'ecko'").exits(2).complains().says(&["script of agent ivr:", "agent = ecko", "there is no agent"]);
-    home.file("voxgw.toml", &format!("{rule}[trunks.carrier]\nserver = 'sip:127.0.0.1:9'\n"));
+    home.file("voxgw.toml", format!("{rule}[trunks.carrier]\nserver = 'sip:127.0.0.1:9'\n"));
     check("bridge = '1'\ntrunk = 'carier'").exits(2).complains().says(&["trunk = carier", "did you mean carrier?"]);
     home.file("voxgw.toml", "[[routes]]\nname = 'menus'\nivr = 'nowhere.toml'");
     let gone = home.run(&["serve", "--check", "--api", "off", "--sip", "udp:127.0.0.1:0"]);
