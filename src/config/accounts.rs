@@ -35,6 +35,8 @@ pub struct Signalling {
     pub registrar: registrar::Settings,
     /// Headers of an INVITE that reach journal, API and agent.
     pub headers: Vec<String>,
+    /// Those that go on to whoever a call is bridged to.
+    pub headers_across: Vec<String>,
     /// Where bindings are kept between runs.
     pub bindings_file: Option<PathBuf>,
     /// Who may register.
@@ -154,6 +156,7 @@ impl Reader<'_> {
             connections_max: self.count("sip.limits.connections")?,
             origins: self.list("sip.ws.origins")?,
             headers: self.list("sip.headers")?,
+            headers_across: self.list("sip.headers_across")?,
             bindings_file: self.optional("registrar.file", |text| Ok(PathBuf::from(text)))?,
             users: self
                 .layers

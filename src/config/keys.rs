@@ -34,6 +34,7 @@ pub static KEYS: &[Key] = &[
     key("sip.session_expires_min", "\"90s\"", "Shorter session timers are refused with 422."),
     key("sip.reliable_provisional", "\"required\"", "100rel (RFC 3262): off, required (if the caller requires it), supported."),
     key("sip.headers", "[\"Diversion\", \"History-Info\", \"P-Asserted-Identity\", \"Privacy\", \"User-to-User\", \"Reason\", \"X-*\"]", "Headers of an INVITE that reach journal, API and agent; X-* is all that begin so."),
+    key("sip.headers_across", "[\"Diversion\", \"History-Info\", \"User-to-User\", \"X-*\"]", "Headers of an INVITE that go on to the user or trunk that a call is put through to; [] none."),
     key("sip.dns", "[]", "DNS servers that are asked for NAPTR, SRV and addresses, like 192.0.2.53 or 127.0.0.1:5353; empty is the system's."),
     key("sip.keep_alive", "\"90s\"", "How often a connection that a trunk is registered over is pinged (RFC 5626); 0s never."),
     key("sip.ws.origins", "[]", "Web pages that may connect by ws: and wss:, by their Origin, like https://phone.example.org; empty is all."),

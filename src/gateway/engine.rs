@@ -566,7 +566,7 @@ impl Engine {
         }
         let worker = self.workers.least_busy();
         let known = trunk.is_some() || offered.user.is_some();
-        let caller = bridge::Caller::of(&offered, trunk.is_some());
+        let caller = bridge::Caller::of(&offered, trunk.is_some(), &self.config.signalling.headers_across);
         self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports, worker);
         if let Some(session) = self.sessions.get_mut(&leg) {
             session.caller = caller;

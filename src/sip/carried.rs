@@ -102,6 +102,19 @@ pub fn carried(headers: &Headers, wanted: &[String], trusted: bool) -> Vec<(Stri
         .collect()
 }
 
+/// What of it goes on to whoever a call is bridged to: nothing private, nothing that the stack makes itself, no identity
+/// and no Reason, which a leg of ours has of its own.
+#[must_use]
+pub fn across(headers: &Headers, wanted: &[String]) -> Vec<(String, String)> {
+    let own = |name: &str| {
+        let made = IDENTITIES.iter().chain(&["Privacy", "Reason", "P-Charging-Vector", "Replaces"]);
+        made.clone().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    let mut across = carried(headers, wanted, false);
+    across.retain(|(name, value)| value != PRIVATE && !own(name) && may_set(name, value).is_ok());
+    across
+}
+
 /// One entry asks for privacy of itself: `privacy=full` of a Diversion, `Privacy=history` escaped in a History-Info.
 fn entry_is_private(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
@@ -145,6 +158,28 @@ mod tests {
 
     fn names(list: &[&str]) -> Vec<String> {
         list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_goes_on_is_neither_private_nor_ours() {
+        let fields = headers(&[
+            ("Diversion", "<sip:+4930@x>;reason=no-answer"),
+            ("Diversion", "<sip:+4931@x>;privacy=full"),
+            ("User-to-User", "56a390f3;encoding=hex"),
+            ("X-Tenant", "acme"),
+            ("X-Long", &"x".repeat(3_000)),
+            ("P-Asserted-Identity", "<sip:ceo@x>"),
+            ("Privacy", "history"),
+            ("Reason", "SIP;cause=200"),
+            ("Contact", "<sip:evil@x>"),
+            ("Subject", "not asked for"),
+        ]);
+        let all = names(&["Diversion", "User-to-User", "X-*", "P-Asserted-Identity", "Privacy", "Reason", "Contact"]);
+        let found: Vec<String> = across(&fields, &all).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(found, ["User-to-User", "X-Tenant", "X-Long"], "Privacy: history hides both Diversions");
+        let open = headers(&[("Diversion", "<sip:+4930@x>"), ("Diversion", "<sip:+4931@x>;privacy=full")]);
+        assert_eq!(across(&open, &all), [("Diversion".to_owned(), "<sip:+4930@x>".to_owned())]);
+        assert!(across(&fields, &[]).is_empty());
     }
 
     #[test]

@@ -146,7 +146,12 @@ fn a_call_leaves_by_a_trunk_with_its_number_and_our_name() {
 #[test]
 #[ignore = "needs sipp"]
 fn a_callee_that_hangs_up_ends_the_caller() {
-    let (mut gateway, ..) = through_trunk("uac_ended", Sipp::called("uas_hangup").talking_for(1), "", 1);
+    let (mut gateway, _, phone) = through_trunk("uac_ended", Sipp::called("uas_hangup").talking_for(1), "", 1);
+    let invite = phone.messages();
+    for header in ["Diversion: <sip:+493055@", "History-Info: <sip:desk@", "User-to-User: 56a390f3", "X-Tenant: acme"] {
+        assert!(invite.contains(header), "{header} goes on\n{}", phone.report());
+    }
+    assert!(!invite.contains("Subject"), "nothing else does");
     let (caller, callee) = both(&gateway);
     for call in [caller, callee] {
         assert_eq!(call.summary().expect("it is over")["ended_by"], "callee");

@@ -27,6 +27,7 @@ use crate::{
     redact::{Pii, printable},
     route::Target,
     sip::{
+        carried,
         endpoint::{Ended, EndedBy, LegId, Outgoing},
         sdp::Description,
         tx::Path,
@@ -63,6 +64,8 @@ pub(super) struct Onward {
     display: String,
     /// The caller does not want to be known (RFC 3323).
     private: bool,
+    /// Headers that go on as they came.
+    carried: Vec<(String, String)>,
     /// That the calling number is the caller's is known, not just said.
     proven: bool,
     ring: Duration,
@@ -84,15 +87,23 @@ pub(super) struct Caller {
     private: bool,
     /// Their number is vouched for: by a trunk, or by the password of the user whose name it is.
     proven: bool,
+    /// What else they said that goes on.
+    carried: Vec<(String, String)>,
 }
 
 impl Caller {
-    pub(super) fn of(offered: &Offered, from_trunk: bool) -> Self {
+    /// `across`: the headers that go on.
+    pub(super) fn of(offered: &Offered, from_trunk: bool, across: &[String]) -> Self {
         let privacy = offered.headers.first("Privacy").unwrap_or_default().to_ascii_lowercase();
         let anonymous = offered.from.host.eq_ignore_ascii_case("anonymous.invalid");
         let asked = privacy.split([';', ' ', ',']).any(|word| matches!(word, "id" | "user" | "header"));
         let own = offered.user.as_deref() == Some(unescaped(offered.from.number()).as_str());
-        Self { display: offered.display.clone(), private: anonymous || asked, proven: from_trunk || own }
+        Self {
+            display: offered.display.clone(),
+            private: anonymous || asked,
+            proven: from_trunk || own,
+            carried: carried::across(&offered.headers, across),
+        }
     }
 }
 
@@ -195,7 +206,7 @@ impl Engine {
             return Err(Denied { status: 480, rule: routed.rule.clone(), why, detail: String::new() });
         }
         self.spend(target, &routed.to)?;
-        let caller = Caller::of(offered, from_trunk);
+        let caller = Caller::of(offered, from_trunk, &self.config.signalling.headers_across);
         // A number that a rule made is the operator's word.
         let proven = caller.proven || routed.from != unescaped(offered.from.number());
         Ok(Some(Onward {
@@ -204,6 +215,7 @@ impl Engine {
             from: routed.from.clone(),
             display: caller.display,
             private: caller.private,
+            carried: caller.carried,
             proven,
             ring: ring.unwrap_or(RING),
             rule: routed.rule.clone(),
@@ -590,6 +602,7 @@ impl Engine {
             from,
             display: caller.display,
             private: caller.private,
+            carried: caller.carried,
             proven: caller.proven,
             ring: RING,
             rule: String::new(),
@@ -716,6 +729,7 @@ impl Onward {
     /// What every INVITE of it carries.
     fn headers(&self) -> Vec<(String, String)> {
         let mut headers = vec![("Max-Forwards".to_owned(), self.hops.to_string())];
+        headers.extend(self.carried.iter().cloned());
         if self.private {
             headers.push(("Privacy".to_owned(), "id".to_owned()));
         }
