@@ -14,7 +14,7 @@ use super::{
 use crate::{
     call::{BargeIn, Early, turn::Owner},
     clock::WallTime,
-    config::{AgentProfile, read_secret, secret_from_environment},
+    config::{AgentProfile, HttpTool, read_secret, secret_from_environment},
     error::{Error, Kind, Result},
     media::codec::Codec,
     redact::Secret,
@@ -37,6 +37,8 @@ pub struct Plan {
     pub early: Early,
     /// Codecs of its calls in their order; none leaves that to trunk and gateway.
     pub codecs: Option<Vec<&'static Codec>>,
+    /// What it may call.
+    pub tools: Arc<[Arc<HttpTool>]>,
     /// What it is.
     pub what: What,
 }
@@ -153,6 +155,7 @@ impl Plan {
             prebuffer: profile.prebuffer.unwrap_or(prebuffer),
             early: profile.early,
             codecs: profile.codecs.clone(),
+            tools: profile.tools.clone().into(),
             what,
         })
     }
@@ -167,6 +170,7 @@ impl Plan {
             prebuffer: Duration::ZERO,
             early: Early::Off,
             codecs: None,
+            tools: Arc::default(),
             what: What::Play(play),
         }
     }
@@ -181,6 +185,7 @@ impl Plan {
             prebuffer: Duration::ZERO,
             early: Early::Off,
             codecs: None,
+            tools: Arc::default(),
             what: What::Far,
         }
     }
@@ -205,6 +210,15 @@ impl Plan {
         match &self.what {
             What::Remote(remote) => remote.provider.speaks.unwrap_or_else(|| remote.hears()),
             What::Echo { .. } | What::Scripted(_) | What::Play(_) | What::Far => SampleRate::HZ_16000,
+        }
+    }
+
+    /// What a model is told that it may call.
+    #[must_use]
+    pub fn offered(&self) -> Arc<[wire::tool::Tool]> {
+        match &self.what {
+            What::Remote(remote) => Arc::clone(&remote.settings.tools),
+            _ => Arc::default(),
         }
     }
 

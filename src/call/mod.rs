@@ -12,6 +12,7 @@ pub mod latency;
 pub mod lint;
 pub mod pipeline;
 pub mod summary;
+pub mod tools;
 pub mod turn;
 
 use crate::{
@@ -432,8 +433,11 @@ impl Call {
     fn agent(&mut self, now: Instant, event: AgentEvent) {
         match event {
             AgentEvent::Ready => self.agent_is_ready(now),
-            // The path's own: sound, and marks in it.
-            AgentEvent::Audio { .. } | AgentEvent::Mark(_) => {}
+            // The path's own: sound, marks in it, tools.
+            AgentEvent::Audio { .. }
+            | AgentEvent::Mark(_)
+            | AgentEvent::ToolCall(_)
+            | AgentEvent::ToolsCancelled(_) => {}
             AgentEvent::EndOfSpeech => self.turns.decided(now),
             AgentEvent::TurnComplete => {
                 if let Some((turn, has_audio)) = self.turns.complete() {

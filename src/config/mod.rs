@@ -10,6 +10,7 @@ mod encryption;
 mod keys;
 mod layers;
 mod routes;
+mod tools;
 mod web;
 
 pub use accounts::{Identity, Signalling, Trunk, is_secret};
@@ -17,6 +18,7 @@ pub use agents::{AgentProfile, agent_kinds};
 pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
+pub use tools::HttpTool;
 pub use web::{Joining, Web};
 
 use crate::{
@@ -36,6 +38,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -100,6 +103,10 @@ pub struct Config {
     pub log_file: Option<PathBuf>,
     /// Agent profiles by name.
     pub agents: Vec<AgentProfile>,
+    /// What agents may call.
+    pub tools: Vec<Arc<HttpTool>>,
+    /// Trusted by requests of ours; none is the system's CAs.
+    pub http_ca: Option<PathBuf>,
     /// Routing rules in order.
     pub routes: Vec<Rule>,
     /// Clock of the rules' times.
@@ -222,6 +229,7 @@ impl Config {
     pub fn from_layers(layers: &Layers) -> Result<Self> {
         layers.check_names()?;
         let reader = Reader { layers };
+        let tools = reader.tools()?;
         let config = Self {
             name: reader.text("gateway.name")?,
             max_calls: reader.count("gateway.max_calls")?,
@@ -269,7 +277,9 @@ impl Config {
             log_level: reader.parsed("log.level", check_log_filter)?,
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
-            agents: reader.agents()?,
+            agents: reader.agents(&tools)?,
+            tools,
+            http_ca: reader.optional("http.ca", |path| Ok(PathBuf::from(path)))?,
             routes: reader.routes()?,
             time_zone: reader.parsed("call.time_zone", routes::zone)?,
         };

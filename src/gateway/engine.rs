@@ -44,6 +44,7 @@ use crate::{
     net::{
         connections::Connections,
         crowd::Crowd,
+        http,
         ports::Ports,
         resolve::{Found, Resolver},
         stream::{self, Door},
@@ -121,6 +122,7 @@ pub struct Engine {
     sink: Sink,
     sessions: HashMap<LegId, Known>,
     sessions_to: mpsc::Sender<ToEngine>,
+    http: Arc<http::Client>,
     apology: Arc<[i16]>,
     hold_music: Music,
     draining: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
@@ -214,6 +216,7 @@ impl Engine {
                 }
             }
         }
+        let http = Arc::new(http::Client::new(config.http_ca.clone())?);
         let hub = super::hub::start(&config.name, listening.clone());
         let writer = if config.recording.journal {
             Some(super::writer::start(config.recording.clone(), hub.clone())?)
@@ -294,6 +297,7 @@ impl Engine {
             sink: Sink { hub: hub.clone(), writer: writer.clone() },
             sessions: HashMap::new(),
             sessions_to,
+            http,
             apology: prompts::builtin("apology"),
             hold_music,
             draining: None,
@@ -610,6 +614,7 @@ impl Engine {
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),
             agent_speaks: plan.speaks(),
+            tools: plan.offered(),
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
             hold_music: self.hold_music.clone(),
@@ -659,6 +664,7 @@ impl Engine {
             sink: self.sink.clone(),
             pcap: self.config.recording.pcap,
             agent_frames: self.config.recording.agent_frames,
+            http: Arc::clone(&self.http),
         };
         self.workers.spawn(worker, start);
     }

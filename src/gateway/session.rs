@@ -1,5 +1,6 @@
 //! One call's driver: sockets, clock and channels around the [`Pipeline`]. Decides nothing.
 
+mod tools;
 pub mod web;
 
 use super::{
@@ -22,7 +23,7 @@ use crate::{
     },
     clock::{Instant, SystemClock},
     config::Pcap,
-    net::ports::PortPair,
+    net::{http, ports::PortPair},
     sip::endpoint::{Ended, EndedBy, LegId},
     unit::CallId,
 };
@@ -119,11 +120,13 @@ pub struct Start {
     pub pcap: Pcap,
     /// Keep provider frames.
     pub agent_frames: bool,
+    /// Asks tools.
+    pub http: Arc<http::Client>,
 }
 
 /// Runs a call to its end; `lines` are those of its worker.
 pub async fn run(start: Start, lines: Lines) {
-    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames } = start;
+    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http } = start;
     let PortPair { rtp, rtcp, lease: _lease } = ports;
     let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
     let now = SystemClock::now();
@@ -153,6 +156,7 @@ pub async fn run(start: Start, lines: Lines) {
         remote: None,
         events: None,
         messages: Vec::new(),
+        tools: tools::Tools::new(http),
         web: None,
         lines,
         line: None,
@@ -197,6 +201,7 @@ struct Session {
     remote: Option<(Rc<Shared>, mpsc::Sender<Outgoing>)>,
     events: Option<mpsc::Receiver<AgentEvent>>,
     messages: Vec<String>,
+    tools: tools::Tools,
     /// The far end is a browser.
     web: Option<Box<web::Link>>,
     lines: Lines,
@@ -248,6 +253,7 @@ impl Session {
                         self.datagram(source, &buffer[..length], self.local).await;
                     }
                 },
+                Some((id, outcome)) = self.tools.done.recv() => self.input(Input::ToolDone(&id, outcome)).await,
                 event = receive(&mut self.events) => match event {
                     Some(event) => self.input(Input::Agent(event)).await,
                     None => self.events = None,
@@ -410,6 +416,11 @@ impl Session {
                         self.remote = None;
                     }
                 }
+                Output::Tool(run) => {
+                    let call = self.call.to_string();
+                    self.tools.run(&self.plan.tools, &call, &self.about, run);
+                }
+                Output::CancelTool(id) => self.tools.cancel(&id),
                 Output::Record(record) => {
                     log(self.call, &record);
                     if let Some(link) = &mut self.web {
@@ -564,6 +575,10 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Bridge(change) => tracing::info!(
             target: "call", event = "call.bridge", %call, state = change.state.name(),
             peer = change.peer.map(|peer| peer.to_string()), text = %crate::redact::printable(&change.text)
+        ),
+        Body::Tool(change) => tracing::info!(
+            target: "agent", event = "agent.tool", %call, tool = %crate::redact::printable(&change.name),
+            state = change.state.name(), took_ms = change.took_ms
         ),
         Body::Note(note) if note.level == Level::Error => {
             tracing::error!(target: "call", event = "call.note", %call, "{}", crate::redact::printable(&note.text));

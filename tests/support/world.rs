@@ -677,6 +677,7 @@ impl Setup {
             seed: self.gateway_seed,
             agent_rate: self.agent_rate,
             agent_speaks: SampleRate::HZ_16000,
+            tools: [].into(),
             prebuffer: Duration::ZERO,
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
             hold_music: self.hold_music.clone(),
