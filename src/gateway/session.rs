@@ -463,7 +463,9 @@ impl Session {
             prebuffer: plan.prebuffer,
             rate: plan.rate(),
             speaks: plan.speaks(),
+            tools: plan.offered(),
         };
+        self.tools.cancel_all();
         // What the old one says from here on is nobody's.
         (self.plan, self.events) = (plan, None);
         self.input(Input::Switch(Box::new(newcomer))).await;

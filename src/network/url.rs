@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(url.with_query([("a b", "1&2".to_owned())]).path(), "/hook?token=s3cret&a%20b=1%262");
         assert_eq!(Url::parse("http://[::1]:8080").unwrap().path(), "/");
         for (text, wrong) in [
-            ("crm.example.com/x", "must begin"),
+            ("crm.example.com/x", "is no address"),
             ("ftp://h/x", "must begin"),
             ("https://user:pw@h/", "in a header"),
             ("https:///x", "is no address"),

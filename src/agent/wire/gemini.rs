@@ -594,4 +594,47 @@ mod tests {
         assert_eq!(successor_of("models/gemini-live-2.5-flash-preview"), Some(DEFAULT_MODEL));
         assert_eq!(successor_of(DEFAULT_MODEL), None);
     }
+
+    #[test]
+    fn tools_are_declared_called_answered_and_taken_back() {
+        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+        let tool = |name: &str, parameters| Tool { name: name.into(), description: "d".into(), parameters };
+        let tools = [tool("weather", Some(schema.clone())), tool("time", None)].into();
+        let mut wire = Wire::new(Arc::new(Settings { tools, ..Settings::default() }));
+        let setup: Value = serde_json::from_str(&setup_of(&mut wire)).unwrap();
+        let functions = json!([{"name": "weather", "description": "d", "parametersJsonSchema": schema},
+            {"name": "time", "description": "d"}]);
+        assert_eq!(setup["setup"]["tools"], json!([{"functionDeclarations": functions}]));
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        let called = receive(
+            &mut wire,
+            r#"{"toolCall":{"functionCalls":[{"id":"1","name":"weather","args":{"city":"Ulm"}},{"id":"2","name":"time"}]}}"#,
+        );
+        let call = |id: &str, name: &str, arguments: &str| {
+            Event::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() })
+        };
+        assert_eq!(called, [call("1", "weather", r#"{"city":"Ulm"}"#), call("2", "time", "")]);
+        let cancelled = receive(&mut wire, r#"{"toolCallCancellation":{"ids":["2"]}}"#);
+        assert_eq!(cancelled, [Event::ToolsCancelled(vec!["2".into()])]);
+        let mut messages = Vec::new();
+        wire.send(Command::ToolResult { id: "1", name: "weather", result: Ok(&json!("sunny")) }, &mut messages);
+        let sent: Value = serde_json::from_str(&messages[0]).unwrap();
+        let wanted = json!([{"id": "1", "name": "weather", "response": {"output": "sunny"}}]);
+        assert_eq!(sent["toolResponse"]["functionResponses"], wanted);
+    }
+
+    #[test]
+    fn a_result_after_a_new_connection_is_told_in_words() {
+        let mut wire = Wire::listening();
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        receive(&mut wire, r#"{"toolCall":{"functionCalls":[{"id":"1","name":"weather","args":{}}]}}"#);
+        assert_eq!(wire.closed(1_006, ""), AfterClose::Reconnect);
+        setup_of(&mut wire);
+        let mut messages = Vec::new();
+        wire.send(Command::ToolResult { id: "1", name: "weather", result: Err("no answer") }, &mut messages);
+        assert_eq!(messages, Vec::<String>::new());
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        wire.due(&mut messages);
+        assert_eq!(messages, [text_message("The tool weather, which you called before, has failed: no answer")]);
+    }
 }

@@ -72,11 +72,16 @@ impl Tools {
             task.abort();
         }
     }
+
+    /// Nobody waits for any of them.
+    pub(super) fn cancel_all(&mut self) {
+        self.running.drain().for_each(|(_, task)| task.abort());
+    }
 }
 
 impl Drop for Tools {
     fn drop(&mut self) {
-        self.running.values().for_each(AbortHandle::abort);
+        self.cancel_all();
     }
 }
 

@@ -191,3 +191,86 @@ fn odd_frames_are_notes_not_failures() {
     }
     assert_eq!(receive(&mut wire, &json!({"type": "something.new", "delta": {"x": 1}})), []);
 }
+
+#[test]
+fn tools_are_declared_flat_and_called_once() {
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let tool = |name: &str, parameters| Tool { name: name.into(), description: "d".into(), parameters };
+    let tools = [tool("weather", Some(schema.clone())), tool("time", None)].into();
+    let mut wire = wire("pcmu", Settings { tools, greeting: None, ..Settings::default() });
+    let mut setup = Vec::new();
+    super::super::Wire::setup(&mut wire, &mut setup, &mut VecDeque::new());
+    let session: Value = serde_json::from_str(&setup[0]).unwrap();
+    assert_eq!(
+        session["session"]["tools"],
+        json!([{"type": "function", "name": "weather", "description": "d", "parameters": schema},
+            {"type": "function", "name": "time", "description": "d", "parameters": {"type": "object", "properties": {}}}])
+    );
+    receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
+
+    // Two calls of one answer: each told once, and the model goes on after both results and not before.
+    receive(&mut wire, &json!({"type": "response.created", "response": {"id": "r1"}}));
+    let done = |id: &str| {
+        json!({"type": "response.function_call_arguments.done", "response_id": "r1", "call_id": id, "name": "weather",
+            "arguments": "{\"city\":\"Ulm\"}"})
+    };
+    let call =
+        Event::ToolCall(ToolCall { id: "a".into(), name: "weather".into(), arguments: "{\"city\":\"Ulm\"}".into() });
+    assert_eq!(receive(&mut wire, &done("a")), [call]);
+    assert_eq!(receive(&mut wire, &done("a")), []);
+    let first = send(&mut wire, Command::ToolResult { id: "a", name: "weather", result: Ok(&json!({"sky": "clear"})) });
+    assert_eq!(first.len(), 1, "the answer that calls is still being made: {first:?}");
+    assert_eq!(
+        first[0]["item"],
+        json!({"type": "function_call_output", "call_id": "a", "output": "{\"sky\":\"clear\"}"})
+    );
+    let output = json!([{"type": "function_call", "call_id": "a", "name": "weather", "arguments": "{}"},
+        {"type": "function_call", "call_id": "b", "name": "time", "arguments": "{}"}]);
+    let events = receive(
+        &mut wire,
+        &json!({"type": "response.done", "response": {"id": "r1", "status": "completed", "output": output}}),
+    );
+    assert!(matches!(&events[..], [Event::ToolCall(call), Event::TurnComplete] if call.id == "b"), "{events:?}");
+    let mut due = Vec::new();
+    super::super::Wire::due(&mut wire, &mut due);
+    assert_eq!(due, Vec::<String>::new(), "one result is missing");
+    let last = send(&mut wire, Command::ToolResult { id: "b", name: "time", result: Err("too late") });
+    assert_eq!(last[0]["item"]["output"], "{\"error\":\"too late\"}");
+    assert_eq!(last[1]["type"], "response.create");
+}
+
+#[test]
+fn a_result_after_a_new_connection_is_told_in_words() {
+    let mut wire = wire("pcmu", Settings { greeting: None, ..Settings::default() });
+    receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
+    let call =
+        json!({"type": "response.function_call_arguments.done", "call_id": "a", "name": "weather", "arguments": "{}"});
+    receive(&mut wire, &call);
+    assert_eq!(super::super::Wire::closed(&mut wire, 1_006, ""), AfterClose::Reconnect);
+    assert_eq!(
+        send(&mut wire, Command::ToolResult { id: "a", name: "weather", result: Ok(&json!("sunny")) }),
+        [] as [Value; 0]
+    );
+    receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
+    let mut due = Vec::new();
+    super::super::Wire::due(&mut wire, &mut due);
+    assert!(due[0].contains("The tool weather, which you called before, has answered: sunny"), "{due:?}");
+    assert!(due[1].contains("response.create"));
+}
+
+#[test]
+fn what_a_cut_answer_had_begun_to_call_is_not_called_and_results_do_not_talk_into_the_caller() {
+    let mut wire = wire("pcmu", Settings { greeting: None, ..Settings::default() });
+    receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
+    receive(&mut wire, &json!({"type": "response.created", "response": {"id": "r1"}}));
+    receive(
+        &mut wire,
+        &json!({"type": "response.function_call_arguments.done", "response_id": "r1", "call_id": "a", "name": "t"}),
+    );
+    receive(&mut wire, &json!({"type": "input_audio_buffer.speech_started"}));
+    let output = json!([{"type": "function_call", "call_id": "b", "name": "t", "arguments": "{"}]);
+    let done = json!({"type": "response.done", "response": {"id": "r1", "status": "cancelled", "output": output}});
+    assert_eq!(receive(&mut wire, &done), [Event::TurnComplete]);
+    let sent = send(&mut wire, Command::ToolResult { id: "a", name: "t", result: Ok(&Value::Null) });
+    assert_eq!(sent.len(), 1, "the caller speaks: the service answers when that ends");
+}
