@@ -1,6 +1,7 @@
 //! From a profile to an agent that can take calls: scripts are read once, keys are found, addresses are made.
 
 use super::{
+    callback,
     event::Sound,
     local::{
         LocalAgent,
@@ -9,7 +10,7 @@ use super::{
         scripted::{DEFAULT, Script, Scripted},
     },
     prompts, token,
-    wire::{self, Auth, Facts, Provider, Wire},
+    wire::{self, Auth, Facts, Provider, Wire, tool::Tool},
 };
 use crate::{
     call::{BargeIn, Early, turn::Owner},
@@ -160,6 +161,33 @@ impl Plan {
         })
     }
 
+    /// This plan for one call, as its callback wants it: what the answer does not name stays.
+    #[must_use]
+    pub fn for_call(&self, answer: callback::Answer, tools: Option<(Vec<Arc<HttpTool>>, Vec<Tool>)>) -> Self {
+        let mut plan = self.clone();
+        let What::Remote(remote) = &self.what else { return plan };
+        let mut settings = (*remote.settings).clone();
+        settings.instructions = answer.system_instructions.or(settings.instructions);
+        settings.voice = answer.voice.or(settings.voice);
+        settings.language = answer.language.or(settings.language);
+        if let Some(greeting) = answer.greeting {
+            settings.greeting = Some(greeting).filter(|greeting| !greeting.is_empty());
+        }
+        if let Some((requests, offered)) = tools {
+            plan.tools = requests.into();
+            settings.tools = offered.into();
+        }
+        plan.what = What::Remote(Arc::new(RemotePlan {
+            provider: remote.provider,
+            url: remote.url.clone(),
+            auth: remote.auth.clone(),
+            key: remote.key.clone(),
+            settings: Arc::new(settings),
+            interruptible: remote.interruptible,
+        }));
+        plan
+    }
+
     /// The plan of `dial --play`, `--silence`.
     #[must_use]
     pub fn play(name: &str, play: PlayPlan) -> Self {
@@ -215,7 +243,7 @@ impl Plan {
 
     /// What a model is told that it may call.
     #[must_use]
-    pub fn offered(&self) -> Arc<[wire::tool::Tool]> {
+    pub fn offered(&self) -> Arc<[Tool]> {
         match &self.what {
             What::Remote(remote) => Arc::clone(&remote.settings.tools),
             _ => Arc::default(),

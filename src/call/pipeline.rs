@@ -9,6 +9,7 @@ pub mod formats;
 
 mod acting;
 mod background;
+mod consulted;
 mod early;
 mod far;
 mod figures;
@@ -22,12 +23,13 @@ mod sound;
 pub mod srtp;
 mod tools;
 
+pub use consulted::Consulted;
 pub use far::Bridged;
 pub use newcomer::Newcomer;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
-    journal::{Body, Header, IceChange, InboundStats, Level, Note, Percentiles, Record, SipMessage},
+    journal::{Body, Header, IceChange, InboundStats, Level, Note, Percentiles, Record, SipMessage, ToolChange},
     latency::Histogram,
     tools::{Answer, Done, Run, Tools},
 };
@@ -147,6 +149,12 @@ pub enum Input<'a> {
     },
     /// A remote agent says something.
     Agent(AgentEvent),
+    /// The callback was asked about the call, or has answered.
+    Asked(ToolChange),
+    /// Before anything began: who takes the call after all.
+    Consulted(Box<Consulted>),
+    /// Before anything began: the call is refused with this status, and why.
+    Deny(u16, String),
     /// A tool has answered, or could not: the agent's name for the call of it.
     ToolDone(&'a str, Answer),
     /// The operator, a drain.
@@ -518,6 +526,9 @@ impl Pipeline {
             Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
             Input::Timeout => self.due(now),
             Input::Agent(event) => self.agent(now, event, now),
+            Input::Asked(change) => self.record_tool(now, change),
+            Input::Consulted(consulted) => self.consulted(now, *consulted),
+            Input::Deny(status, why) => self.deny(now, status, why),
             Input::ToolDone(id, outcome) => self.tool_done(now, id, outcome),
             Input::Offered(sdp) => self.invited(now, sdp),
             Input::Dialled => self.call.handle(now, CallInput::Begin),

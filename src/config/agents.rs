@@ -1,6 +1,6 @@
 //! Agent profiles: `[agents.NAME]`, and the kinds that there are.
 
-use super::{Config, HttpTool, Reader, tools};
+use super::{Asks, Config, HttpTool, Reader, tools};
 use crate::{
     agent::wire::{self, ENCODINGS, Encoding, PROVIDERS},
     call::{BargeIn, Early},
@@ -16,7 +16,7 @@ static OFFLINE: &[(&str, &str)] = &[
     ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
 ];
 /// Settings of every profile, whatever its kind.
-const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs"];
+const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs", "callback"];
 
 /// The kinds of agents: name and what it is. A profile of the same name is always there.
 pub fn agent_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -42,6 +42,8 @@ pub struct AgentProfile {
     pub remote: wire::Settings,
     /// What it may call.
     pub tools: Vec<Arc<HttpTool>>,
+    /// Who is asked about its calls.
+    pub asks: Asks,
     /// Who decides that the caller interrupts; none is the kind's own way.
     pub barge_in: Option<BargeIn>,
     /// Sound gathered before a turn plays.
@@ -76,6 +78,7 @@ impl AgentProfile {
             key_file: None,
             remote: wire::Settings::default(),
             tools: Vec::new(),
+            asks: Asks::AsAll,
             barge_in: None,
             prebuffer: None,
             early: Early::Off,
@@ -143,6 +146,7 @@ impl Reader<'_> {
         let names = self.layers.value(&key("tools")).map(|(names, _)| names.items()).unwrap_or_default();
         let (requests, offered) = tools::named(tools, &names, &key("tools"))?;
         profile.tools = requests;
+        profile.asks = self.asks(&key("callback"))?;
         profile.remote = self.remote(&key)?;
         profile.remote.tools = offered.into();
         profile.barge_in = self.optional(&key("barge_in"), |text| match text {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agents;
+mod callback;
 pub mod dotenv;
 mod encryption;
 mod keys;
@@ -15,10 +16,11 @@ mod web;
 
 pub use accounts::{Identity, Signalling, Trunk, is_secret};
 pub use agents::{AgentProfile, agent_kinds};
+pub use callback::{Asks, Callback, Fallback};
 pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
-pub use tools::HttpTool;
+pub use tools::{HttpTool, named as tools_named};
 pub use web::{Joining, Web};
 
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
         codec::{self, Codec},
         dsp::{digits::Mode, vad::Kind},
     },
+    network::url::Url,
     redact::Secret,
     route::Rule,
     sip::tx::Transport,
@@ -105,6 +108,8 @@ pub struct Config {
     pub agents: Vec<AgentProfile>,
     /// What agents may call.
     pub tools: Vec<Arc<HttpTool>>,
+    /// How callbacks are asked, and the address of all agents' calls.
+    pub callback: (Callback, Option<Url>),
     /// Trusted by requests of ours; none is the system's CAs.
     pub http_ca: Option<PathBuf>,
     /// Routing rules in order.
@@ -279,11 +284,15 @@ impl Config {
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
             agents: reader.agents(&tools)?,
             tools,
+            callback: reader.callback()?,
             http_ca: reader.optional("http.ca", |path| Ok(PathBuf::from(path)))?,
             routes: reader.routes()?,
             time_zone: reader.parsed("call.time_zone", routes::zone)?,
         };
         routes::check_agents(&config, &reader)?;
+        if let Fallback::Agent(agent) = &config.callback.0.fallback {
+            config.profile(agent)?;
+        }
         if let Some(listen) = config.listen.iter().find(|listen| listen.transport.is_secure())
             && config.tls.certificate.is_none()
         {

@@ -51,7 +51,7 @@ impl Reader<'_> {
             let problem = format!("[tools.{name}]: models take no such name");
             return Err(Error::usage(problem).hint("letters, digits, _ and -, no digit first, 64 at most"));
         }
-        if builtin::by_name(name).is_some() {
+        if builtin::by_name(name).is_some() || name == "callback" {
             let problem = format!("[tools.{name}]: the gateway has a tool of this name itself");
             return Err(Error::usage(problem).hint("choose another name"));
         }
@@ -92,7 +92,10 @@ impl Reader<'_> {
 }
 
 /// The tools of a profile by their names: requests of ours, and what its model is told of all of them.
-pub(super) fn named(all: &[Arc<HttpTool>], names: &[String], key: &str) -> Result<(Vec<Arc<HttpTool>>, Vec<Tool>)> {
+///
+/// # Errors
+/// Names one that is not there.
+pub fn named(all: &[Arc<HttpTool>], names: &[String], key: &str) -> Result<(Vec<Arc<HttpTool>>, Vec<Tool>)> {
     let (mut requests, mut offered) = (Vec::new(), Vec::<Tool>::new());
     for name in names {
         if offered.iter().any(|known| known.name == *name) {

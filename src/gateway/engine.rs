@@ -27,12 +27,16 @@ use super::{
     bindings,
     hub::Sink,
     router::{Denied, Router, Seated},
-    session::{Begin, In, Start},
+    session::{Begin, In, Start, consult::Ask},
     trunks::{Errand, Trunks},
     worker::Workers,
 };
 use crate::{
-    agent::{event::Action, prompts, seat::Plan},
+    agent::{
+        event::Action,
+        prompts,
+        seat::{Plan, What},
+    },
     call::{
         self,
         journal::{Direction, Header, SCHEMA},
@@ -56,7 +60,7 @@ use crate::{
         endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace},
         trunk::Wish,
         tx::{Path, Transport},
-        uri::{Uri, unescaped},
+        uri::{Uri, escaped, unescaped},
     },
     unit::CallId,
 };
@@ -89,6 +93,8 @@ pub enum ToEngine {
     Sip(CallId, SipAction),
     /// Its agent asks for something, with its number for it.
     Act(CallId, u32, Action),
+    /// It wants this agent, as its callback says.
+    Plan(String, oneshot::Sender<Result<Arc<Plan>, String>>),
     /// The session has finished.
     SessionOver(CallId),
 }
@@ -571,7 +577,7 @@ impl Engine {
         let worker = self.workers.least_busy();
         let known = trunk.is_some() || offered.user.is_some();
         let caller = bridge::Caller::of(&offered, trunk.is_some());
-        self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports, worker);
+        self.spawn(leg, call, Begin::Offered(offered.sdp, offered.target.to_string()), settings, plan, ports, worker);
         if let Some(session) = self.sessions.get_mut(&leg) {
             session.caller = caller;
         }
@@ -652,6 +658,7 @@ impl Engine {
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
         }
+        let ask = self.ask_about(&begin, &settings.header, &plan);
         let start = Start {
             call,
             leg,
@@ -665,14 +672,31 @@ impl Engine {
             pcap: self.config.recording.pcap,
             agent_frames: self.config.recording.agent_frames,
             http: Arc::clone(&self.http),
+            ask,
         };
         self.workers.spawn(worker, start);
+    }
+
+    /// Whom to ask about an incoming call for an agent.
+    fn ask_about(&self, begin: &Begin, header: &Header, plan: &Plan) -> Option<Ask> {
+        let uri = match begin {
+            _ if matches!(plan.what, What::Far) => return None,
+            Begin::Dialled(_) => return None,
+            Begin::Offered(_, uri) => uri.clone(),
+            Begin::Joined(joining) => format!("sip:{}@{}", escaped(&header.to.0), joining.local.ip()),
+        };
+        let callback = self.config.callback_of(&plan.name)?;
+        let (sip_call_id, rule) = (header.sip_call_id.clone(), header.rule.clone());
+        Some(Ask { callback, uri, sip_call_id, rule, tools: self.config.tools.clone() })
     }
 
     fn session_says(&mut self, message: ToEngine) {
         let now = SystemClock::now();
         match message {
             ToEngine::Act(call, id, action) => self.act(call, id, action),
+            ToEngine::Plan(name, reply) => {
+                let _ = reply.send(self.router.another(&name));
+            }
             ToEngine::SessionOver(call) => {
                 self.acting.forget(call);
                 self.give_up_replacing(call);
@@ -703,7 +727,9 @@ impl Engine {
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
                     SipAction::Refuse(status, why) => {
                         self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
-                        let headers = vec![("Warning".into(), format!("304 voxgw \"{why}\""))];
+                        // 304 is media; what a callback refuses is anything.
+                        let code = if status == 488 { 304 } else { 399 };
+                        let headers = vec![("Warning".into(), format!("{code} voxgw \"{why}\""))];
                         Command::Refuse(leg, Refusal { status, headers })
                     }
                     SipAction::AnswerReinvite(sdp) => Command::AnswerReinvite(leg, sdp),

@@ -1,5 +1,6 @@
 //! One call's driver: sockets, clock and channels around the [`Pipeline`]. Decides nothing.
 
+pub mod consult;
 mod tools;
 pub mod web;
 
@@ -87,8 +88,8 @@ pub enum In {
 /// How the call begins.
 #[derive(Debug)]
 pub enum Begin {
-    /// An INVITE with this description came in.
-    Offered(Option<Vec<u8>>),
+    /// An INVITE with this description came in, for this Request-URI.
+    Offered(Option<Vec<u8>>, String),
     /// We call: the engine sends our INVITE with the description it gets through this.
     Dialled(tokio::sync::oneshot::Sender<String>),
     /// A browser joined with an offer.
@@ -120,13 +121,16 @@ pub struct Start {
     pub pcap: Pcap,
     /// Keep provider frames.
     pub agent_frames: bool,
-    /// Asks tools.
+    /// Asks tools and the callback.
     pub http: Arc<http::Client>,
+    /// Whom to ask before the agent is connected.
+    pub ask: Option<consult::Ask>,
 }
 
 /// Runs a call to its end; `lines` are those of its worker.
 pub async fn run(start: Start, lines: Lines) {
-    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http } = start;
+    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http, ask } =
+        start;
     let PortPair { rtp, rtcp, lease: _lease } = ports;
     let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
     let now = SystemClock::now();
@@ -156,7 +160,9 @@ pub async fn run(start: Start, lines: Lines) {
         remote: None,
         events: None,
         messages: Vec::new(),
-        tools: tools::Tools::new(http),
+        rings: false,
+        is_web: matches!(begin, Begin::Joined(_)),
+        tools: tools::Tools::new(Arc::clone(&http)),
         web: None,
         lines,
         line: None,
@@ -167,8 +173,17 @@ pub async fn run(start: Start, lines: Lines) {
     while let Ok(input) = from.try_recv() {
         session.engine_says(input).await;
     }
+    if let Some(ask) = ask
+        && let consult::Verdict::Over(refused) = Box::pin(session.consult(ask, http, &mut from)).await
+    {
+        if let (Begin::Joined(joining), Some((status, why))) = (begin, refused) {
+            let _ = joining.reply.send(Err(web::Refused { status, why: why.clone() }));
+            session.input(Input::SipEnded { by: "us", status: Some(status), reason: why }).await;
+        }
+        return session.converse(&mut from).await;
+    }
     match begin {
-        Begin::Offered(sdp) => session.input(Input::Offered(sdp.as_deref())).await,
+        Begin::Offered(sdp, _) => session.input(Input::Offered(sdp.as_deref())).await,
         Begin::Dialled(reply) => {
             let _ = reply.send(session.pipeline.offer());
             session.input(Input::Dialled).await;
@@ -201,6 +216,10 @@ struct Session {
     remote: Option<(Rc<Shared>, mpsc::Sender<Outgoing>)>,
     events: Option<mpsc::Receiver<AgentEvent>>,
     messages: Vec<String>,
+    /// The caller hears ringing already.
+    rings: bool,
+    /// A browser, without a leg.
+    is_web: bool,
     tools: tools::Tools,
     /// The far end is a browser.
     web: Option<Box<web::Link>>,
@@ -386,6 +405,7 @@ impl Session {
                     let socket = if mux { &self.rtp } else { &self.rtcp };
                     let _ = socket.try_send_to(&bytes, to);
                 }
+                Output::Sip(SipAction::Ring) if std::mem::take(&mut self.rings) => {}
                 Output::Sip(action) => {
                     if let Some(link) = &mut self.web {
                         link.sip(now, action);

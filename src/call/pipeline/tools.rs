@@ -74,7 +74,7 @@ impl Pipeline {
         true
     }
 
-    fn record_tool(&mut self, now: Instant, mut change: ToolChange) {
+    pub(super) fn record_tool(&mut self, now: Instant, mut change: ToolChange) {
         if self.recording.is_paused() {
             (change.arguments, change.result) = (Pii::default(), Pii::default());
         }
