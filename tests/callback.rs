@@ -1,6 +1,14 @@
 //! Whole calls whose gateway asks a server about them first: what it is told, what its answer changes, and what happens
 //! when it is slow, wrong, or gone. Real sockets on loopback.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "figures and helpers of tests"
+)]
 
 #[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/conversation.rs"]
@@ -129,8 +137,7 @@ async fn what_is_slow_or_wrong_leads_to_the_fallback() {
     let (crm, model) = (MockHttp::start([Answer::of(500, "")]).await, model().await);
     let conversation = call(&model, &crm, 26_340, "fallback = 'refuse'", 10_000).await;
     assert_eq!(conversation.caller.summary.as_ref().unwrap().status, Some(503));
-    let (crm, other) =
-        (MockHttp::start([Answer::of(500, "")]).await, mock_gemini::MockGemini::start(Script::new()).await);
+    let (crm, other) = (MockHttp::start([Answer::of(500, "")]).await, MockGemini::start(Script::new()).await);
     let more = format!("fallback = 'spare'\n[agents.spare]\nkind = 'gemini'\nendpoint = '{}'\n", other.url);
     call(&model, &crm, 26_380, &more, 10_000).await;
     assert_eq!((model.connections(), other.connections()), (0, 1), "the spare agent took it");

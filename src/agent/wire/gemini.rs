@@ -223,15 +223,12 @@ impl super::Wire for Wire {
             }
             Command::ToolResult { id, name, result } => {
                 let known = self.calls.iter().position(|call| call == id);
-                match known.filter(|_| self.live) {
-                    Some(at) => {
-                        self.calls.remove(at);
-                        messages.push(tool_response(id, name, result));
-                    }
-                    None => {
-                        self.late.push(text_message(&super::tool::late(name, result)));
-                        self.tell_late(messages);
-                    }
+                if let Some(at) = known.filter(|_| self.live) {
+                    self.calls.remove(at);
+                    messages.push(tool_response(id, name, result));
+                } else {
+                    self.late.push(text_message(&super::tool::late(name, result)));
+                    self.tell_late(messages);
                 }
             }
             // While held nothing is heard: the model must not wait for the end of a word.

@@ -313,22 +313,18 @@ impl Wire {
 
     /// A result goes into the conversation; when the last one is there the model is asked to go on.
     fn result(&mut self, id: &str, name: &str, result: Result<&Value, &str>) {
-        match self.calls.iter().position(|call| call == id).filter(|_| self.live) {
-            Some(at) => {
-                self.calls.remove(at);
-                let output = match result {
-                    Ok(value) => text(value),
-                    Err(problem) => json!({"error": problem}).to_string(),
-                };
-                let item = json!({"type": "function_call_output", "call_id": id, "output": output});
-                self.ask("conversation.item.create", json!({"item": item}));
-                self.go_on();
-            }
-            None => {
-                self.late.push(late(name, result));
-                self.tell_late();
-            }
-        }
+        let Some(at) = self.calls.iter().position(|call| call == id).filter(|_| self.live) else {
+            self.late.push(late(name, result));
+            return self.tell_late();
+        };
+        self.calls.remove(at);
+        let output = match result {
+            Ok(value) => text(value),
+            Err(problem) => json!({"error": problem}).to_string(),
+        };
+        let item = json!({"type": "function_call_output", "call_id": id, "output": output});
+        self.ask("conversation.item.create", json!({"item": item}));
+        self.go_on();
     }
 
     fn tell_late(&mut self) {

@@ -61,8 +61,10 @@ impl Session {
         let asked = format!("POST {}", ask.callback.url);
         self.tell_asked(ToolState::Called, asked, None).await;
         // The caller hears that something happens.
-        let _ = self.engine.send(ToEngine::Sip(self.call, SipAction::Ring)).await;
-        self.rings = true;
+        if !self.is_web {
+            let _ = self.engine.send(ToEngine::Sip(self.call, SipAction::Ring)).await;
+            self.rings = true;
+        }
         let request = request(&ask.callback, question);
         let patience =
             Patience { within: ask.callback.timeout, tries: ask.callback.tries, pause: PAUSE, answer_max: ANSWER_MAX };
