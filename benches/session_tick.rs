@@ -54,6 +54,7 @@ fn pipeline() -> Pipeline {
         seed: 7,
         agent_rate: None,
         agent_speaks: SampleRate::HZ_16000,
+        tools: [].into(),
         prebuffer: Duration::from_millis(40),
         apology: Arc::from([]),
         hold_music: call::pipeline::Music::Off,

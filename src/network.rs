@@ -1,5 +1,7 @@
 //! Addresses and networks of them, as people write them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`.
 
+pub mod url;
+
 use std::{fmt, net::IpAddr, str::FromStr};
 
 /// An address, or all that share its first bits.

@@ -120,6 +120,7 @@ impl Call {
             seed: 7,
             agent_rate: remote.then_some(SampleRate::HZ_16000),
             agent_speaks: SampleRate::HZ_24000,
+            tools: [].into(),
             prebuffer: Duration::ZERO,
             apology: Arc::from([]),
             hold_music: Music::Off,

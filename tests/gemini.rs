@@ -16,6 +16,9 @@ mod conversation;
 #[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/mock_gemini.rs"]
 mod mock_gemini;
+#[path = "support/mock_http.rs"]
+#[allow(dead_code, reason = "shared by several test targets")]
+mod mock_http;
 #[path = "support/program.rs"]
 mod program;
 
@@ -182,4 +185,74 @@ async fn a_provider_that_breaks_off_for_good_leads_to_an_apology() {
     let summary = conversation.gateway.summary.as_ref().unwrap();
     assert_eq!(summary.agent, Verdict::Fail);
     assert!(summary.reason.contains("1008"), "{}", summary.reason);
+}
+
+/// A tool that asks a server of ours, `{URL}` its address.
+const ORDER: &str = r#"
+tools = ["order", "hang_up"]
+[tools.order]
+description = "How far an order is."
+url = "{URL}/orders/{{number}}?by={{from}}"
+method = "GET"
+headers = ["Authorization: Bearer s3cret-of-the-shop"]
+parameters = '{"type":"object","properties":{"number":{"type":"string"}},"required":["number"]}'
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_is_asked_while_the_caller_waits_and_its_answer_is_spoken_of() {
+    let shop = mock_http::MockHttp::start([mock_http::Answer::of(200, r#"{"state":"on its way"}"#).after(120)]).await;
+    let script = Script::new()
+        .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+        .reply(Reply::tone(900.0, 600).saying(["It is on its way."]))
+        .tool_call("call-1", "order", serde_json::json!({"number": "17"}));
+    let mock = MockGemini::start(script).await;
+    let settings = ORDER.replace("{URL}", &shop.url);
+    let conversation = call(&mock, 24_260, &settings, voice(&[(900, 3_000)]), Duration::from_millis(500)).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let log = &mock.sessions()[0];
+    let names = &log.setup.as_ref().unwrap()["tools"][0]["functionDeclarations"];
+    assert_eq!((names[0]["name"].as_str(), names[1]["name"].as_str()), (Some("order"), Some("hang_up")));
+    assert_eq!(log.tool_answers[0]["response"]["output"]["state"], "on its way");
+
+    let asked = &shop.asked()[0];
+    assert_eq!(asked.line, "GET /orders/17?by=%2B4930123456");
+    assert_eq!((asked.header("authorization"), asked.header("x-voxgw-tool")), ("Bearer s3cret-of-the-shop", "order"));
+    assert_eq!(asked.header("x-voxgw-call"), conversation.gateway.call().to_string());
+    assert!(
+        conversation.gateway.talk.iter().any(|said| said.text.contains("on its way")),
+        "{:?}",
+        conversation.gateway.talk
+    );
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    let tools: Vec<&str> = journal.lines().filter(|line| line.contains(r#""kind":"tool""#)).collect();
+    assert!(tools[0].contains("called") && tools[0].contains("17"), "{tools:?}");
+    assert!(
+        tools[1].contains("answered") && tools[1].contains("took_ms") && tools[1].contains("on its way"),
+        "{tools:?}"
+    );
+    assert!(!journal.contains("s3cret-of-the-shop"));
+    let view = &conversation.gateway;
+    assert!(
+        view.events.iter().any(|event| matches!(&event.body, voxgw::call::journal::Body::Tool(_))),
+        "in the ladder"
+    );
+    // What was recorded calls nothing again.
+    let again = replay_recorded(&conversation).await;
+    assert_eq!((again.turns.len(), shop.asked().len()), (view.turns.len(), 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_that_is_taken_back_is_let_go() {
+    let shop = mock_http::MockHttp::start([mock_http::Answer::of(200, "late").after(20_000)]).await;
+    let script = Script::new()
+        .reply(Reply::tone(900.0, 600).saying(["Never mind."]))
+        .tool_call("call-1", "order", serde_json::json!({"number": "17"}))
+        .cancel_tool_after(Duration::from_millis(300));
+    let mock = MockGemini::start(script).await;
+    let settings = format!("greeting = 'none'{}", ORDER.replace("{URL}", &shop.url));
+    let conversation = call(&mock, 24_300, &settings, voice(&[(900, 2_500)]), Duration::from_millis(300)).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    assert_eq!((shop.asked().len(), shop.gone()), (1, 1), "the shop's connection is closed");
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    assert!(journal.contains(r#""state":"cancelled""#), "{journal}");
 }

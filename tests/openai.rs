@@ -14,6 +14,9 @@
 #[path = "support/conversation.rs"]
 mod conversation;
 #[allow(dead_code, reason = "shared by several test targets")]
+#[path = "support/mock_http.rs"]
+mod mock_http;
+#[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/mock_openai.rs"]
 mod mock_openai;
 
@@ -202,4 +205,47 @@ async fn a_tool_that_is_not_there_is_answered_and_the_model_goes_on() {
         mock.logs()[0].of("conversation.item.create").iter().any(|item| item["item"]["type"] == "function_call_output")
     );
     assert!(conversation.heard_tone(700.0), "the model went on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_that_fails_is_told_to_the_model_which_goes_on() {
+    let shop = mock_http::MockHttp::start([mock_http::Answer::of(503, "closed for today").after(80)]).await;
+    let calls = Some(("order", json!({"number": "17", "pin": "4711"})));
+    let mock = MockOpenAi::start(Script { calls, replies: replies(), ..Script::default() }).await;
+    let settings = format!(
+        r#"
+tools = ["order", "transfer"]
+[tools.order]
+description = "How far an order is."
+url = "{}/orders"
+parameters = '{{"type":"object","properties":{{"number":{{"type":"string"}},"pin":{{"format":"password"}}}}}}'
+"#,
+        shop.url
+    );
+    let conversation = call(&mock, 25_420, &settings, vec![], 3_000).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let log = &mock.logs()[0];
+    assert_eq!(log.session["tools"][0]["name"], "order");
+    assert_eq!(log.session["tools"][1]["parameters"]["required"], json!(["to"]));
+    let asked = shop.asked();
+    assert_eq!((asked.len(), asked[0].line.as_str()), (1, "POST /orders"), "once: it may not bear being done twice");
+    assert_eq!(asked[0].body, r#"{"number":"17","pin":"4711"}"#);
+    let results = log.of("conversation.item.create");
+    let result = results.iter().find(|item| item["item"]["type"] == "function_call_output").unwrap();
+    assert_eq!(result["item"]["output"], r#"{"error":"answered 503 Service Unavailable: closed for today"}"#);
+    assert_eq!(log.of("response.create").len(), 2, "the greeting, and the answer after the tool");
+    assert!(conversation.heard_tone(700.0), "the model went on");
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    assert!(journal.contains(r#""state":"failed""#) && !journal.contains("4711"), "secret arguments are cut");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_model_hangs_up_after_its_last_word() {
+    let calls = Some(("hang_up", json!({"reason": "all said"})));
+    let mock = MockOpenAi::start(Script { calls, ..Script::default() }).await;
+    let conversation = call(&mock, 25_460, "tools = ['hang_up']", vec![], 9_000).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    assert_eq!((summary.reason.as_str(), summary.ended_by.as_str()), ("all said", "agent"));
+    assert_eq!(mock.logs()[0].of("response.create").len(), 1, "it is not asked to speak again");
 }

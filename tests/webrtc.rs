@@ -11,6 +11,9 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[allow(dead_code, reason = "shared by several test targets")]
+#[path = "support/mock_http.rs"]
+mod mock_http;
 
 use browser::{Browser, Page, http};
 use serde_json::{Value, json};
@@ -122,6 +125,36 @@ async fn a_tone_comes_back_over_whip_and_the_call_ends_with_delete() {
     assert!(labels.starts_with(&["offer", "answer"]) && labels.contains(&"bye"), "{labels:?}");
     let folder = std::fs::read_dir(gateway.folder.path()).unwrap().flatten().next().unwrap().path();
     assert!(folder.join("call.wav").metadata().unwrap().len() > 30_000, "the call was recorded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_decides_about_a_browsers_call_too() {
+    let refuses = mock_http::Answer::of(200, r#"{"refuse":{"status":403,"reason":"not today"}}"#);
+    let crm = mock_http::MockHttp::start([mock_http::Answer::of(200, "{}"), refuses]).await;
+    let more = format!("[callback]\nurl = '{}/calls'\n[agents.desk]\nkind = 'scripted'\n", crm.url);
+    let gateway = Gateway::start("24400-24419", "desk", &more).await;
+    let mut browser = Browser::new().await;
+    let offer = browser.offer(&["pcmu"]);
+    let whip = |offer: String| {
+        let place = gateway.place.clone();
+        async move { http(&place, "POST", "/whip/echo?name=anna", &[("Content-Type", "application/sdp")], &offer).await }
+    };
+    let answer = whip(offer).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    browser.take_answer(&answer.body);
+    tokio::time::timeout(LIMIT, browser.connect()).await.expect("a connection");
+    let ended = http(&gateway.place, "DELETE", &answer.header("location"), &[], "").await;
+    assert_eq!(ended.status, 200);
+    gateway.is_empty().await;
+    let question: Value = serde_json::from_str(&crm.asked()[0].body).unwrap();
+    assert_eq!((&question["from"], &question["uri"]), (&json!("web:anna"), &json!("sip:echo@127.0.0.1")));
+    let journal = gateway.journal().await;
+    assert_eq!(kinds(&journal, "tool").len(), 2, "asked and answered");
+    let mut browser = Browser::new().await;
+    let refused = whip(browser.offer(&["pcmu"])).await;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    assert!(refused.body.contains("not today"), "{}", refused.body);
+    gateway.is_empty().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,6 +21,8 @@ mod ivr;
 mod recording;
 #[path = "world/srtp.rs"]
 mod srtp;
+#[path = "world/tools.rs"]
+mod tools;
 #[path = "support/world.rs"]
 mod world;
 

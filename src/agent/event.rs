@@ -8,6 +8,7 @@ pub use action::{Action, Outcome};
 
 use crate::{clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A piece of sound that an offline agent plays.
@@ -36,6 +37,8 @@ pub struct About {
     pub to: String,
     /// What else the INVITE said: names and values.
     pub headers: Vec<(String, String)>,
+    /// What the callback said of it: names and values.
+    pub variables: Vec<(String, String)>,
 }
 
 impl About {
@@ -43,23 +46,34 @@ impl About {
     #[must_use]
     pub fn of(header: &crate::call::journal::Header) -> Self {
         let headers = header.headers.iter().map(|carried| (carried.name.clone(), carried.value.0.clone()));
-        Self { from: header.from.0.clone(), to: header.to.0.clone(), headers: headers.collect() }
+        Self { from: header.from.0.clone(), to: header.to.0.clone(), headers: headers.collect(), ..Self::default() }
     }
 
-    /// The text with `{{from}}`, `{{to}}` and `{{Header-Name}}` filled in; what is not there is empty. Values come
-    /// from strangers: control characters are taken out, and what they hold is not filled in again.
+    /// The text with `{{from}}`, `{{to}}`, `{{name}}` of the variables and `{{Header-Name}}` filled in; what is not there
+    /// is empty. Values come from strangers: control characters are taken out, and what they hold is not filled in again.
     #[must_use]
     pub fn fill(&self, text: &str) -> String {
+        self.fill_with(text, |value| Some(value.to_owned()), |_| None).unwrap_or_default()
+    }
+
+    /// The same with `more` names, which come first, and each value as `written`; none if one cannot be written.
+    pub fn fill_with(
+        &self,
+        text: &str,
+        written: impl Fn(&str) -> Option<String>,
+        mut more: impl FnMut(&str) -> Option<String>,
+    ) -> Option<String> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
             let Some((name, behind)) = after.split_once("}}") else { break };
             filled.push_str(before);
-            filled.extend(self.value(name.trim()).chars().filter(|c| !c.is_control()));
+            let value = more(name.trim()).unwrap_or_else(|| self.value(name.trim()).to_owned());
+            filled.push_str(&written(&value.chars().filter(|c| !c.is_control()).collect::<String>())?);
             rest = behind;
         }
         filled.push_str(rest);
-        filled
+        Some(filled)
     }
 
     /// Gives a name a value; whatever else had that name is forgotten, so that no stranger's header stands for it.
@@ -73,8 +87,9 @@ impl About {
             "from" => &self.from,
             "to" => &self.to,
             _ => self
-                .headers
+                .variables
                 .iter()
+                .chain(&self.headers)
                 .find(|(known, _)| known.eq_ignore_ascii_case(name))
                 .map_or("", |(_, value)| value.as_str()),
         }
@@ -115,8 +130,28 @@ pub enum Command<'a> {
         /// What.
         outcome: &'a Outcome,
     },
+    /// A tool that it called has done its work, or could not.
+    ToolResult {
+        /// The call's name, as it gave it.
+        id: &'a str,
+        /// The tool's name.
+        name: &'a str,
+        /// What came of it.
+        result: Result<&'a Value, &'a str>,
+    },
     /// The call is over.
     Close,
+}
+
+/// An agent calls one of its tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCall {
+    /// Its name for this call of the tool.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// JSON text of an object, as the model wrote it.
+    pub arguments: String,
 }
 
 /// From an agent to its call.
@@ -144,6 +179,10 @@ pub enum Event {
     CallerText(String),
     /// A fragment of what it says.
     AgentText(String),
+    /// It calls a tool.
+    ToolCall(ToolCall),
+    /// It does not want the results of these calls of tools any more.
+    ToolsCancelled(Vec<String>),
     /// It wants digits sent.
     Digits(String),
     /// It wants the call to end, once its last word is out.
@@ -198,7 +237,9 @@ mod tests {
             from: "+4930123".into(),
             to: "support".into(),
             headers: vec![("X-Tenant".into(), "ac\u{1b}me {{to}}".into())],
+            variables: vec![("level".into(), "gold".into())],
         };
+        assert_eq!(about.fill("{{level}} {{X-Level}}"), "gold ");
         assert_eq!(about.fill("{{from}} of {{ x-tenant }}: {{X-None}}{{open"), "+4930123 of acme {{to}}: {{open");
         assert_eq!(about.fill("plain {x}"), "plain {x}");
     }

@@ -3,6 +3,7 @@
 //! [`event`], [`wire`] and [`local`] are pure. [`socket`] is the one WebSocket client. The table of kinds is
 //! [`wire::PROVIDERS`].
 
+pub mod callback;
 pub mod event;
 pub mod local;
 pub mod prompts;

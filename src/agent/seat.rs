@@ -1,6 +1,7 @@
 //! From a profile to an agent that can take calls: scripts are read once, keys are found, addresses are made.
 
 use super::{
+    callback,
     event::Sound,
     local::{
         LocalAgent,
@@ -9,12 +10,12 @@ use super::{
         scripted::{DEFAULT, Script, Scripted},
     },
     prompts, token,
-    wire::{self, Auth, Facts, Provider, Wire},
+    wire::{self, Auth, Facts, Provider, Wire, tool::Tool},
 };
 use crate::{
     call::{BargeIn, Early, turn::Owner},
     clock::WallTime,
-    config::{AgentProfile, read_secret, secret_from_environment},
+    config::{AgentProfile, HttpTool, read_secret, secret_from_environment},
     error::{Error, Kind, Result},
     media::codec::Codec,
     redact::Secret,
@@ -37,6 +38,8 @@ pub struct Plan {
     pub early: Early,
     /// Codecs of its calls in their order; none leaves that to trunk and gateway.
     pub codecs: Option<Vec<&'static Codec>>,
+    /// What it may call.
+    pub tools: Arc<[Arc<HttpTool>]>,
     /// What it is.
     pub what: What,
 }
@@ -153,8 +156,36 @@ impl Plan {
             prebuffer: profile.prebuffer.unwrap_or(prebuffer),
             early: profile.early,
             codecs: profile.codecs.clone(),
+            tools: profile.tools.clone().into(),
             what,
         })
+    }
+
+    /// This plan for one call, as its callback wants it: what the answer does not name stays.
+    #[must_use]
+    pub fn for_call(&self, answer: callback::Answer, tools: Option<(Vec<Arc<HttpTool>>, Vec<Tool>)>) -> Self {
+        let mut plan = self.clone();
+        let What::Remote(remote) = &self.what else { return plan };
+        let mut settings = (*remote.settings).clone();
+        settings.instructions = answer.system_instructions.or(settings.instructions);
+        settings.voice = answer.voice.or(settings.voice);
+        settings.language = answer.language.or(settings.language);
+        if let Some(greeting) = answer.greeting {
+            settings.greeting = Some(greeting).filter(|greeting| !greeting.is_empty());
+        }
+        if let Some((requests, offered)) = tools {
+            plan.tools = requests.into();
+            settings.tools = offered.into();
+        }
+        plan.what = What::Remote(Arc::new(RemotePlan {
+            provider: remote.provider,
+            url: remote.url.clone(),
+            auth: remote.auth.clone(),
+            key: remote.key.clone(),
+            settings: Arc::new(settings),
+            interruptible: remote.interruptible,
+        }));
+        plan
     }
 
     /// The plan of `dial --play`, `--silence`.
@@ -167,6 +198,7 @@ impl Plan {
             prebuffer: Duration::ZERO,
             early: Early::Off,
             codecs: None,
+            tools: Arc::default(),
             what: What::Play(play),
         }
     }
@@ -181,6 +213,7 @@ impl Plan {
             prebuffer: Duration::ZERO,
             early: Early::Off,
             codecs: None,
+            tools: Arc::default(),
             what: What::Far,
         }
     }
@@ -205,6 +238,15 @@ impl Plan {
         match &self.what {
             What::Remote(remote) => remote.provider.speaks.unwrap_or_else(|| remote.hears()),
             What::Echo { .. } | What::Scripted(_) | What::Play(_) | What::Far => SampleRate::HZ_16000,
+        }
+    }
+
+    /// What a model is told that it may call.
+    #[must_use]
+    pub fn offered(&self) -> Arc<[Tool]> {
+        match &self.what {
+            What::Remote(remote) => Arc::clone(&remote.settings.tools),
+            _ => Arc::default(),
         }
     }
 

@@ -60,6 +60,8 @@ pub enum Body {
     Lint(Lint),
     /// The recording was paused or goes on, or the tone that tells of it was heard.
     Recording(RecordingChange),
+    /// The agent called a tool, or the tool has answered.
+    Tool(ToolChange),
     /// Something the operator must know.
     Note(Note),
     /// Last line of a journal.
@@ -695,6 +697,68 @@ impl RecordingState {
             Self::Tone => "tone",
         }
     }
+}
+
+/// What becomes of a tool that the agent called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolState {
+    /// It works.
+    Called,
+    /// It has given its result.
+    Answered,
+    /// It could not; why is its result.
+    Failed,
+    /// The agent does not want to know any more.
+    Cancelled,
+}
+
+impl ToolState {
+    /// As in the journal.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Called => "called",
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The agent called a tool, or the tool has answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolChange {
+    /// The agent's name for this call of the tool.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// What becomes of it.
+    pub state: ToolState,
+    /// With `called`: its arguments as JSON, those that are secret cut.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub arguments: Pii,
+    /// With `answered` and `failed`: what the agent is told, cut at two kilobytes.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub result: Pii,
+    /// From the call to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
+}
+
+impl ToolChange {
+    /// `weather answered in 120 ms: {"sky":"clear"}`
+    #[must_use]
+    pub fn words(&self) -> String {
+        let took = self.took_ms.map(|ms| format!(" in {ms:.0} ms")).unwrap_or_default();
+        let text = if self.state == ToolState::Called { &self.arguments.0 } else { &self.result.0 };
+        let text = if text.is_empty() { String::new() } else { format!(": {text}") };
+        format!("{} {}{took}{text}", self.name, self.state.name())
+    }
+}
+
+fn is_empty(text: &Pii) -> bool {
+    text.0.is_empty()
 }
 
 /// Something the operator must know.

@@ -12,6 +12,7 @@ pub mod latency;
 pub mod lint;
 pub mod pipeline;
 pub mod summary;
+pub mod tools;
 pub mod turn;
 
 use crate::{
@@ -381,6 +382,19 @@ impl Call {
         self.agent_ready
     }
 
+    /// Whether we have ended it, or refused it.
+    #[must_use]
+    pub const fn is_hung_up(&self) -> bool {
+        self.hung_up || self.over
+    }
+
+    /// Before it begins: who takes it. The time that it took to find out does not count as the agent's.
+    pub fn consulted(&mut self, now: Instant, owner: Owner, barge_in: BargeIn, early: Early) {
+        let settings = &mut self.settings;
+        (settings.owner, settings.barge_in, settings.early) = (owner, barge_in, early);
+        settings.patience += now.since(self.origin);
+    }
+
     /// Whether the call ends as soon as everything has been said.
     #[must_use]
     pub const fn is_ending(&self) -> bool {
@@ -432,8 +446,11 @@ impl Call {
     fn agent(&mut self, now: Instant, event: AgentEvent) {
         match event {
             AgentEvent::Ready => self.agent_is_ready(now),
-            // The path's own: sound, and marks in it.
-            AgentEvent::Audio { .. } | AgentEvent::Mark(_) => {}
+            // The path's own: sound, marks in it, tools.
+            AgentEvent::Audio { .. }
+            | AgentEvent::Mark(_)
+            | AgentEvent::ToolCall(_)
+            | AgentEvent::ToolsCancelled(_) => {}
             AgentEvent::EndOfSpeech => self.turns.decided(now),
             AgentEvent::TurnComplete => {
                 if let Some((turn, has_audio)) = self.turns.complete() {

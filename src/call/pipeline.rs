@@ -9,6 +9,7 @@ pub mod formats;
 
 mod acting;
 mod background;
+mod consulted;
 mod early;
 mod far;
 mod figures;
@@ -20,19 +21,23 @@ pub mod recording;
 mod signalling;
 mod sound;
 pub mod srtp;
+mod tools;
 
+pub use consulted::Consulted;
 pub use far::Bridged;
 pub use newcomer::Newcomer;
 
 use super::{
     Call, Effect, Input as CallInput, Settings as CallSettings,
-    journal::{Body, Header, IceChange, InboundStats, Level, Note, Percentiles, Record, SipMessage},
+    journal::{Body, Header, IceChange, InboundStats, Level, Note, Percentiles, Record, SipMessage, ToolChange},
     latency::Histogram,
+    tools::{Answer, Done, Run, Tools},
 };
 use crate::{
     agent::{
         event::{Action, Command, Event as AgentEvent, Outcome, Output as AgentOutput},
         local::LocalAgent,
+        wire::tool::Tool,
     },
     clock::{Instant, WallTime},
     media::{
@@ -75,6 +80,8 @@ pub struct Settings {
     pub agent_rate: Option<SampleRate>,
     /// Rate that the agent speaks at: what an encoder that leaves the choice is given.
     pub agent_speaks: SampleRate,
+    /// What the agent may call.
+    pub tools: Arc<[Tool]>,
     /// Sound gathered before a turn of the agent starts to play.
     pub prebuffer: Duration,
     /// What is said when the agent fails (8 kHz).
@@ -142,6 +149,14 @@ pub enum Input<'a> {
     },
     /// A remote agent says something.
     Agent(AgentEvent),
+    /// The callback was asked about the call, or has answered.
+    Asked(ToolChange),
+    /// Before anything began: who takes the call after all.
+    Consulted(Box<Consulted>),
+    /// Before anything began: the call is refused with this status, and why.
+    Deny(u16, String),
+    /// A tool has answered, or could not: the agent's name for the call of it.
+    ToolDone(&'a str, Answer),
     /// The operator, a drain.
     HangUp(String),
     /// The operator sends digits.
@@ -196,6 +211,10 @@ pub enum Output<'a> {
     },
     /// The agent asks this of the gateway; [`Input::Acted`] answers with its number.
     Act(u32, Action),
+    /// The agent has called this tool; [`Input::ToolDone`] answers.
+    Tool(Run),
+    /// The agent does not wait for this one any more.
+    CancelTool(String),
     /// For the journal.
     Record(Record),
     /// Stereo sound for the recording, interleaved.
@@ -251,6 +270,9 @@ enum Out {
     FarDigit(char, u32),
     Act(u32, Action),
     TellActed(u32, Outcome),
+    Tool(Run),
+    CancelTool(String),
+    ToolDone(Done),
     Record(Box<Record>),
     Sound(Vec<i16>),
     Over,
@@ -361,6 +383,8 @@ pub struct Pipeline {
     current_samples: Vec<i16>,
     current_datagram: Vec<u8>,
     current_outcome: Outcome,
+    tools: Tools,
+    current_tool: Done,
     out: VecDeque<Out>,
     next_stats_at: Instant,
     audio_received_at: Option<Instant>,
@@ -411,6 +435,8 @@ impl Pipeline {
             current_samples: Vec::new(),
             current_datagram: Vec::new(),
             current_outcome: Outcome::Done(String::new()),
+            tools: Tools::new(Arc::clone(&settings.tools)),
+            current_tool: Done::default(),
             out: VecDeque::new(),
             next_stats_at: Instant::FAR_FUTURE,
             audio_received_at: None,
@@ -500,6 +526,10 @@ impl Pipeline {
             Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
             Input::Timeout => self.due(now),
             Input::Agent(event) => self.agent(now, event, now),
+            Input::Asked(change) => self.record_tool(now, change),
+            Input::Consulted(consulted) => self.consulted(now, *consulted),
+            Input::Deny(status, why) => self.deny(now, status, why),
+            Input::ToolDone(id, outcome) => self.tool_done(now, id, outcome),
             Input::Offered(sdp) => self.invited(now, sdp),
             Input::Dialled => self.call.handle(now, CallInput::Begin),
             Input::Progress(status) => self.call.handle(now, CallInput::Progress(status)),
@@ -572,6 +602,12 @@ impl Pipeline {
                 Output::Agent { command, voiced_since: None }
             }
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
+            Out::Tool(run) => Output::Tool(run),
+            Out::CancelTool(id) => Output::CancelTool(id),
+            Out::ToolDone(done) => {
+                self.current_tool = done;
+                Output::Agent { command: self.tool_result(), voiced_since: None }
+            }
             Out::Record(record) => Output::Record(*record),
             Out::Sound(samples) => {
                 let rate = self.recorder.as_ref().map_or(SampleRate::HZ_8000, Recorder::rate);

@@ -94,7 +94,9 @@ pub(super) const SECRET_FIELDS: [&str; 3] = ["password", "ha1", "ha1_sha256"];
 /// Whether a key's value must not be shown.
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
-    key.rsplit('.').next().is_some_and(|field| SECRET_FIELDS.contains(&field))
+    // Headers of tools carry keys; those of SIP are names.
+    let of_tool = key.starts_with("tools.") && key.ends_with(".headers");
+    of_tool || key == "callback.secret" || key.rsplit('.').next().is_some_and(|field| SECRET_FIELDS.contains(&field))
 }
 
 /// An address with or without a port.

@@ -1,6 +1,6 @@
 //! Agent profiles: `[agents.NAME]`, and the kinds that there are.
 
-use super::{Config, Reader};
+use super::{Asks, Config, HttpTool, Reader, tools};
 use crate::{
     agent::wire::{self, ENCODINGS, Encoding, PROVIDERS},
     call::{BargeIn, Early},
@@ -8,7 +8,7 @@ use crate::{
     media::codec::Codec,
     unit::parse_duration,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// The kinds of agents that need no network.
 static OFFLINE: &[(&str, &str)] = &[
@@ -16,7 +16,7 @@ static OFFLINE: &[(&str, &str)] = &[
     ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
 ];
 /// Settings of every profile, whatever its kind.
-const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs"];
+const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs", "callback"];
 
 /// The kinds of agents: name and what it is. A profile of the same name is always there.
 pub fn agent_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -40,6 +40,10 @@ pub struct AgentProfile {
     pub key_file: Option<PathBuf>,
     /// What the provider is told.
     pub remote: wire::Settings,
+    /// What it may call.
+    pub tools: Vec<Arc<HttpTool>>,
+    /// Who is asked about its calls.
+    pub asks: Asks,
     /// Who decides that the caller interrupts; none is the kind's own way.
     pub barge_in: Option<BargeIn>,
     /// Sound gathered before a turn plays.
@@ -73,6 +77,8 @@ impl AgentProfile {
             endpoint: None,
             key_file: None,
             remote: wire::Settings::default(),
+            tools: Vec::new(),
+            asks: Asks::AsAll,
             barge_in: None,
             prebuffer: None,
             early: Early::Off,
@@ -117,11 +123,11 @@ impl Config {
 }
 
 impl Reader<'_> {
-    pub(super) fn agents(&self) -> Result<Vec<AgentProfile>> {
-        self.layers.names_under("agents").iter().map(|name| self.agent(name)).collect()
+    pub(super) fn agents(&self, tools: &[Arc<HttpTool>]) -> Result<Vec<AgentProfile>> {
+        self.layers.names_under("agents").iter().map(|name| self.agent(name, tools)).collect()
     }
 
-    fn agent(&self, name: &str) -> Result<AgentProfile> {
+    fn agent(&self, name: &str, tools: &[Arc<HttpTool>]) -> Result<AgentProfile> {
         let key = |field: &str| format!("agents.{name}.{field}");
         let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
         let kind = text("kind")?.unwrap_or_else(|| name.split(':').next().unwrap_or(name).to_owned());
@@ -137,7 +143,12 @@ impl Reader<'_> {
         profile.script = text("script")?.map(PathBuf::from);
         profile.endpoint = text("endpoint")?;
         profile.key_file = text("key_file")?.map(PathBuf::from);
+        let names = self.layers.value(&key("tools")).map(|(names, _)| names.items()).unwrap_or_default();
+        let (requests, offered) = tools::named(tools, &names, &key("tools"))?;
+        profile.tools = requests;
+        profile.asks = self.asks(&key("callback"))?;
         profile.remote = self.remote(&key)?;
+        profile.remote.tools = offered.into();
         profile.barge_in = self.optional(&key("barge_in"), |text| match text {
             "provider" => Ok(BargeIn::Provider),
             "local" => Ok(BargeIn::Local),
@@ -160,7 +171,10 @@ impl Reader<'_> {
 
     /// Settings that are given and that the provider does not have.
     fn without_effect(&self, name: &str, kind: &str) -> Vec<&'static str> {
-        let Some(provider) = wire::by_name(kind) else { return Vec::new() };
+        let Some(provider) = wire::by_name(kind) else {
+            let tools = self.layers.value(&format!("agents.{name}.tools")).map(|_| "tools");
+            return tools.into_iter().collect();
+        };
         let fields = super::KEYS.iter().filter_map(|row| row.path.strip_prefix("agents.*."));
         fields
             .filter(|field| !COMMON.contains(field) && !provider.settings.contains(field))
@@ -224,6 +238,7 @@ impl Reader<'_> {
                     .ok_or("must be bearer, jwt or the name of a header".into())
             })?,
             parameters: self.pairs(&key("parameters"))?,
+            tools: Arc::default(),
             reconnects: self
                 .optional(&key("reconnects"), |text| text.parse().map_err(|_| "must be a whole number".to_owned()))?,
         })

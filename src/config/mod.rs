@@ -5,18 +5,22 @@
 
 mod accounts;
 mod agents;
+mod callback;
 pub mod dotenv;
 mod encryption;
 mod keys;
 mod layers;
 mod routes;
+mod tools;
 mod web;
 
 pub use accounts::{Identity, Signalling, Trunk, is_secret};
 pub use agents::{AgentProfile, agent_kinds};
+pub use callback::{Asks, Callback, Fallback};
 pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
+pub use tools::{HttpTool, named as tools_named};
 pub use web::{Joining, Web};
 
 use crate::{
@@ -26,6 +30,7 @@ use crate::{
         codec::{self, Codec},
         dsp::{digits::Mode, vad::Kind},
     },
+    network::url::Url,
     redact::Secret,
     route::Rule,
     sip::tx::Transport,
@@ -36,6 +41,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -100,6 +106,12 @@ pub struct Config {
     pub log_file: Option<PathBuf>,
     /// Agent profiles by name.
     pub agents: Vec<AgentProfile>,
+    /// What agents may call.
+    pub tools: Vec<Arc<HttpTool>>,
+    /// How callbacks are asked, and the address of all agents' calls.
+    pub callback: (Callback, Option<Url>),
+    /// Trusted by requests of ours; none is the system's CAs.
+    pub http_ca: Option<PathBuf>,
     /// Routing rules in order.
     pub routes: Vec<Rule>,
     /// Clock of the rules' times.
@@ -222,6 +234,7 @@ impl Config {
     pub fn from_layers(layers: &Layers) -> Result<Self> {
         layers.check_names()?;
         let reader = Reader { layers };
+        let tools = reader.tools()?;
         let config = Self {
             name: reader.text("gateway.name")?,
             max_calls: reader.count("gateway.max_calls")?,
@@ -269,11 +282,17 @@ impl Config {
             log_level: reader.parsed("log.level", check_log_filter)?,
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
-            agents: reader.agents()?,
+            agents: reader.agents(&tools)?,
+            tools,
+            callback: reader.callback()?,
+            http_ca: reader.optional("http.ca", |path| Ok(PathBuf::from(path)))?,
             routes: reader.routes()?,
             time_zone: reader.parsed("call.time_zone", routes::zone)?,
         };
         routes::check_agents(&config, &reader)?;
+        if let Fallback::Agent(agent) = &config.callback.0.fallback {
+            config.profile(agent)?;
+        }
         if let Some(listen) = config.listen.iter().find(|listen| listen.transport.is_secure())
             && config.tls.certificate.is_none()
         {

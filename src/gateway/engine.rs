@@ -27,12 +27,16 @@ use super::{
     bindings,
     hub::Sink,
     router::{Denied, Router, Seated},
-    session::{Begin, In, Start},
+    session::{Begin, In, Start, consult::Ask},
     trunks::{Errand, Trunks},
     worker::Workers,
 };
 use crate::{
-    agent::{event::Action, prompts, seat::Plan},
+    agent::{
+        event::Action,
+        prompts,
+        seat::{Plan, What},
+    },
     call::{
         self,
         journal::{Direction, Header, SCHEMA},
@@ -44,6 +48,7 @@ use crate::{
     net::{
         connections::Connections,
         crowd::Crowd,
+        http,
         ports::Ports,
         resolve::{Found, Resolver},
         stream::{self, Door},
@@ -55,7 +60,7 @@ use crate::{
         endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace},
         trunk::Wish,
         tx::{Path, Transport},
-        uri::{Uri, unescaped},
+        uri::{Uri, escaped, unescaped},
     },
     unit::CallId,
 };
@@ -88,6 +93,8 @@ pub enum ToEngine {
     Sip(CallId, SipAction),
     /// Its agent asks for something, with its number for it.
     Act(CallId, u32, Action),
+    /// It wants this agent, as its callback says.
+    Plan(String, oneshot::Sender<Result<Arc<Plan>, String>>),
     /// The session has finished.
     SessionOver(CallId),
 }
@@ -121,6 +128,7 @@ pub struct Engine {
     sink: Sink,
     sessions: HashMap<LegId, Known>,
     sessions_to: mpsc::Sender<ToEngine>,
+    http: Arc<http::Client>,
     apology: Arc<[i16]>,
     hold_music: Music,
     draining: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
@@ -214,6 +222,7 @@ impl Engine {
                 }
             }
         }
+        let http = Arc::new(http::Client::new(config.http_ca.clone())?);
         let hub = super::hub::start(&config.name, listening.clone());
         let writer = if config.recording.journal {
             Some(super::writer::start(config.recording.clone(), hub.clone())?)
@@ -294,6 +303,7 @@ impl Engine {
             sink: Sink { hub: hub.clone(), writer: writer.clone() },
             sessions: HashMap::new(),
             sessions_to,
+            http,
             apology: prompts::builtin("apology"),
             hold_music,
             draining: None,
@@ -567,7 +577,7 @@ impl Engine {
         let worker = self.workers.least_busy();
         let known = trunk.is_some() || offered.user.is_some();
         let caller = bridge::Caller::of(&offered, trunk.is_some(), &self.config.signalling.headers_across);
-        self.spawn(leg, call, Begin::Offered(offered.sdp), settings, plan, ports, worker);
+        self.spawn(leg, call, Begin::Offered(offered.sdp, offered.target.to_string()), settings, plan, ports, worker);
         if let Some(session) = self.sessions.get_mut(&leg) {
             session.caller = caller;
         }
@@ -610,6 +620,7 @@ impl Engine {
             seed: rand::rng().next_u64(),
             agent_rate: plan.rate(),
             agent_speaks: plan.speaks(),
+            tools: plan.offered(),
             prebuffer: plan.prebuffer,
             apology: Arc::clone(&self.apology),
             hold_music: self.hold_music.clone(),
@@ -647,6 +658,7 @@ impl Engine {
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
         }
+        let ask = self.ask_about(&begin, &settings.header, &plan);
         let start = Start {
             call,
             leg,
@@ -659,14 +671,32 @@ impl Engine {
             sink: self.sink.clone(),
             pcap: self.config.recording.pcap,
             agent_frames: self.config.recording.agent_frames,
+            http: Arc::clone(&self.http),
+            ask,
         };
         self.workers.spawn(worker, start);
+    }
+
+    /// Whom to ask about an incoming call for an agent.
+    fn ask_about(&self, begin: &Begin, header: &Header, plan: &Plan) -> Option<Ask> {
+        let uri = match begin {
+            _ if matches!(plan.what, What::Far) => return None,
+            Begin::Dialled(_) => return None,
+            Begin::Offered(_, uri) => uri.clone(),
+            Begin::Joined(joining) => format!("sip:{}@{}", escaped(&header.to.0), joining.local.ip()),
+        };
+        let callback = self.config.callback_of(&plan.name)?;
+        let (sip_call_id, rule) = (header.sip_call_id.clone(), header.rule.clone());
+        Some(Ask { callback, uri, sip_call_id, rule, tools: self.config.tools.clone() })
     }
 
     fn session_says(&mut self, message: ToEngine) {
         let now = SystemClock::now();
         match message {
             ToEngine::Act(call, id, action) => self.act(call, id, action),
+            ToEngine::Plan(name, reply) => {
+                let _ = reply.send(self.router.another(&name));
+            }
             ToEngine::SessionOver(call) => {
                 self.acting.forget(call);
                 self.give_up_replacing(call);
@@ -697,7 +727,9 @@ impl Engine {
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
                     SipAction::Refuse(status, why) => {
                         self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
-                        let headers = vec![("Warning".into(), format!("304 voxgw \"{why}\""))];
+                        // 304 is media; what a callback refuses is anything.
+                        let code = if status == 488 { 304 } else { 399 };
+                        let headers = vec![("Warning".into(), format!("{code} voxgw \"{why}\""))];
                         Command::Refuse(leg, Refusal { status, headers })
                     }
                     SipAction::AnswerReinvite(sdp) => Command::AnswerReinvite(leg, sdp),

@@ -5,7 +5,7 @@
 use crate::{
     agent::seat::{Plan, What},
     clock::WallTime,
-    config::Config,
+    config::{Config, Fallback},
     error::{Error, Result, nearest},
     redact::printable,
     route::{Facts, Miss, Moment, Rule, Target, decide},
@@ -99,13 +99,19 @@ impl Router {
     /// need not be usable: whoever asks for it is told why not.
     ///
     /// # Errors
-    /// A script names an agent that cannot be used, or a trunk that there is not.
+    /// A script or `callback.fallback` names an agent that cannot be used, a script a trunk that there is not.
     pub fn with_others(mut self, config: &Config, mut plan: impl FnMut(&str) -> Result<Arc<Plan>>) -> Result<Self> {
         for profile in &config.agents {
             if self.plan(Some(&profile.name)).is_some() {
                 continue;
             }
             self.others.insert(profile.name.clone(), plan(&profile.name).map_err(|problem| problem.to_string()));
+        }
+        // Needed when something else is broken already: what it lacks is told now.
+        if let Fallback::Agent(name) = &config.callback.0.fallback
+            && self.another(name).is_err()
+        {
+            self.others.insert(name.clone(), Ok(plan(name)?));
         }
         let mut scripts: Vec<Arc<Plan>> = self.plans.values().chain(&self.default).cloned().collect();
         scripts.extend(self.others.values().flatten().cloned());

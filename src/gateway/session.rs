@@ -1,5 +1,7 @@
 //! One call's driver: sockets, clock and channels around the [`Pipeline`]. Decides nothing.
 
+pub mod consult;
+mod tools;
 pub mod web;
 
 use super::{
@@ -22,7 +24,7 @@ use crate::{
     },
     clock::{Instant, SystemClock},
     config::Pcap,
-    net::ports::PortPair,
+    net::{http, ports::PortPair},
     sip::endpoint::{Ended, EndedBy, LegId},
     unit::CallId,
 };
@@ -86,8 +88,8 @@ pub enum In {
 /// How the call begins.
 #[derive(Debug)]
 pub enum Begin {
-    /// An INVITE with this description came in.
-    Offered(Option<Vec<u8>>),
+    /// An INVITE with this description came in, for this Request-URI.
+    Offered(Option<Vec<u8>>, String),
     /// We call: the engine sends our INVITE with the description it gets through this.
     Dialled(tokio::sync::oneshot::Sender<String>),
     /// A browser joined with an offer.
@@ -119,11 +121,16 @@ pub struct Start {
     pub pcap: Pcap,
     /// Keep provider frames.
     pub agent_frames: bool,
+    /// Asks tools and the callback.
+    pub http: Arc<http::Client>,
+    /// Whom to ask before the agent is connected.
+    pub ask: Option<consult::Ask>,
 }
 
 /// Runs a call to its end; `lines` are those of its worker.
 pub async fn run(start: Start, lines: Lines) {
-    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames } = start;
+    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http, ask } =
+        start;
     let PortPair { rtp, rtcp, lease: _lease } = ports;
     let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
     let now = SystemClock::now();
@@ -153,6 +160,9 @@ pub async fn run(start: Start, lines: Lines) {
         remote: None,
         events: None,
         messages: Vec::new(),
+        rings: false,
+        is_web: matches!(begin, Begin::Joined(_)),
+        tools: tools::Tools::new(Arc::clone(&http)),
         web: None,
         lines,
         line: None,
@@ -163,8 +173,17 @@ pub async fn run(start: Start, lines: Lines) {
     while let Ok(input) = from.try_recv() {
         session.engine_says(input).await;
     }
+    if let Some(ask) = ask
+        && let consult::Verdict::Over(refused) = Box::pin(session.consult(ask, http, &mut from)).await
+    {
+        if let (Begin::Joined(joining), Some((status, why))) = (begin, refused) {
+            let _ = joining.reply.send(Err(web::Refused { status, why: why.clone() }));
+            session.input(Input::SipEnded { by: "us", status: Some(status), reason: why }).await;
+        }
+        return session.converse(&mut from).await;
+    }
     match begin {
-        Begin::Offered(sdp) => session.input(Input::Offered(sdp.as_deref())).await,
+        Begin::Offered(sdp, _) => session.input(Input::Offered(sdp.as_deref())).await,
         Begin::Dialled(reply) => {
             let _ = reply.send(session.pipeline.offer());
             session.input(Input::Dialled).await;
@@ -197,6 +216,11 @@ struct Session {
     remote: Option<(Rc<Shared>, mpsc::Sender<Outgoing>)>,
     events: Option<mpsc::Receiver<AgentEvent>>,
     messages: Vec<String>,
+    /// The caller hears ringing already.
+    rings: bool,
+    /// A browser, without a leg.
+    is_web: bool,
+    tools: tools::Tools,
     /// The far end is a browser.
     web: Option<Box<web::Link>>,
     lines: Lines,
@@ -248,6 +272,7 @@ impl Session {
                         self.datagram(source, &buffer[..length], self.local).await;
                     }
                 },
+                Some((id, outcome)) = self.tools.done.recv() => self.input(Input::ToolDone(&id, outcome)).await,
                 event = receive(&mut self.events) => match event {
                     Some(event) => self.input(Input::Agent(event)).await,
                     None => self.events = None,
@@ -380,6 +405,7 @@ impl Session {
                     let socket = if mux { &self.rtp } else { &self.rtcp };
                     let _ = socket.try_send_to(&bytes, to);
                 }
+                Output::Sip(SipAction::Ring) if std::mem::take(&mut self.rings) => {}
                 Output::Sip(action) => {
                     if let Some(link) = &mut self.web {
                         link.sip(now, action);
@@ -410,6 +436,11 @@ impl Session {
                         self.remote = None;
                     }
                 }
+                Output::Tool(run) => {
+                    let call = self.call.to_string();
+                    self.tools.run(&self.plan.tools, &call, &self.about, run);
+                }
+                Output::CancelTool(id) => self.tools.cancel(&id),
                 Output::Record(record) => {
                     log(self.call, &record);
                     if let Some(link) = &mut self.web {
@@ -452,7 +483,9 @@ impl Session {
             prebuffer: plan.prebuffer,
             rate: plan.rate(),
             speaks: plan.speaks(),
+            tools: plan.offered(),
         };
+        self.tools.cancel_all();
         // What the old one says from here on is nobody's.
         (self.plan, self.events) = (plan, None);
         self.input(Input::Switch(Box::new(newcomer))).await;
@@ -564,6 +597,10 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Bridge(change) => tracing::info!(
             target: "call", event = "call.bridge", %call, state = change.state.name(),
             peer = change.peer.map(|peer| peer.to_string()), text = %crate::redact::printable(&change.text)
+        ),
+        Body::Tool(change) => tracing::info!(
+            target: "agent", event = "agent.tool", %call, tool = %crate::redact::printable(&change.name),
+            state = change.state.name(), took_ms = change.took_ms
         ),
         Body::Note(note) if note.level == Level::Error => {
             tracing::error!(target: "call", event = "call.note", %call, "{}", crate::redact::printable(&note.text));

@@ -5,6 +5,7 @@
 
 pub mod connections;
 pub mod crowd;
+pub mod http;
 mod keep;
 pub mod ports;
 pub mod resolve;

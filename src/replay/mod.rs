@@ -345,6 +345,7 @@ impl Run<'_> {
     fn input(&mut self, now: Instant, input: Input<'_>) {
         self.pipeline.handle(now, input);
         loop {
+            let tool;
             let reply = match self.pipeline.poll() {
                 Output::Timeout(_) => return,
                 Output::Sip(SipAction::Answer(_)) => Some(Input::Acknowledged(None)),
@@ -354,10 +355,15 @@ impl Run<'_> {
                 Output::Sip(SipAction::Refuse(status, reason)) => {
                     Some(Input::SipEnded { by: "us", status: Some(status), reason })
                 }
-                Output::Sip(_) | Output::Far(_) | Output::Rtcp { .. } => None,
                 Output::Act(id, _) => {
                     let why = "a replay has no gateway to do that".to_owned();
                     Some(Input::Acted(id, crate::agent::event::Outcome::Refused(why)))
+                }
+                Output::Sip(_) | Output::Far(_) | Output::Rtcp { .. } | Output::CancelTool(_) => None,
+                // Nothing is done twice in the world because a file is played again.
+                Output::Tool(run) => {
+                    tool = run.id;
+                    Some(Input::ToolDone(&tool, Err("tools do not work while a recording is played".into())))
                 }
                 Output::Rtp(_, bytes) => {
                     self.conversation.sent.push((now, bytes.to_vec()));
@@ -477,6 +483,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
         seed: 0x0076_6f78_6777_0001,
         agent_rate: plan.rate(),
         agent_speaks: plan.speaks(),
+        tools: plan.offered(),
         prebuffer: plan.prebuffer,
         apology: crate::agent::prompts::builtin("apology"),
         hold_music: call::pipeline::Music::Off,
@@ -498,6 +505,7 @@ pub fn recorded_plan() -> Plan {
         prebuffer: Duration::ZERO,
         early: call::Early::Off,
         codecs: None,
+        tools: std::sync::Arc::default(),
         what: What::Play(crate::agent::seat::PlayPlan::default()),
     }
 }

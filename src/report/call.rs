@@ -126,6 +126,7 @@ pub fn line(record: &Record) -> Option<String> {
             let words = if change.state == ActionState::Asked { asked.trim() } else { &change.text };
             ("action", format!("{} {} {words}", change.action, change.state.name()))
         }
+        Body::Tool(change) => ("tool", change.words()),
         Body::Dtmf(digit) => ("dtmf", format!("{} {}", digit.direction.name(), digit.digit)),
         Body::Transcript(said) => (said.who.name(), said.text.0.trim().to_owned()),
         Body::Speech(speech) if speech.who == Who::Caller => {

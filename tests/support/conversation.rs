@@ -8,7 +8,7 @@ use voxgw::{
     },
     api::model::{SessionView, StreamItem},
     config::{Config, Layers},
-    gateway::{Engine, Handle, Originate},
+    gateway::{Engine, Handle, Originate, Router},
     media::dsp::tone,
     sip::uri::Uri,
     unit::SampleRate,
@@ -33,12 +33,25 @@ pub struct Conversation {
 
 /// One call to a gateway whose agent is `[agents.ai]` with these settings; the caller plays `sound` after a second.
 pub async fn call(agent: &str, key: (&str, &str), ports: u16, sound: Vec<i16>, stay: Duration) -> Conversation {
+    call_ringing(agent, key, ports, sound, stay, Duration::from_secs(10)).await
+}
+
+/// The same; the caller gives up after `ring`.
+pub async fn call_ringing(
+    agent: &str,
+    key: (&str, &str),
+    ports: u16,
+    sound: Vec<i16>,
+    stay: Duration,
+    ring: Duration,
+) -> Conversation {
     let folder = tempfile::tempdir().unwrap();
     let agent = format!("[agents.ai]\n{agent}\n");
     let serve_config = config(&folder.path().join("serve"), &format!("{ports}-{}", ports + 9), &agent);
-    let plan =
-        Plan::of(&serve_config.profile("ai").unwrap(), &|name| (name == key.0).then(|| key.1.to_owned())).unwrap();
-    let gateway = Engine::start(serve_config, Some(Arc::new(plan))).unwrap();
+    let environment = |name: &str| (name == key.0).then(|| key.1.to_owned());
+    let plan = |name: &str| Plan::of(&serve_config.profile(name)?, &environment).map(Arc::new);
+    let router = Router::from(Some(plan("ai").unwrap())).with_others(&serve_config, plan).unwrap();
+    let gateway = Engine::start(Arc::clone(&serve_config), router).unwrap();
     let dial_config = config(&folder.path().join("dial"), &format!("{}-{}", ports + 10, ports + 19), "");
     let caller = Engine::start(dial_config, None).unwrap();
     let address = gateway.listening[0].trim_start_matches("udp:").to_owned();
@@ -58,7 +71,7 @@ pub async fn call(agent: &str, key: (&str, &str), ports: u16, sound: Vec<i16>, s
         credentials: None,
         trunk: None,
         plan: Arc::new(Plan::play("play", play)),
-        ring: Duration::from_secs(10),
+        ring,
         max_duration: None,
         hang_up_after_silence: None,
         hang_up_after_turns: None,

@@ -18,6 +18,7 @@ use voxgw::{
             LocalAgent,
             scripted::{Script, Scripted},
         },
+        wire::tool::Tool,
     },
     call::{
         BargeIn, Early, Settings as CallSettings,
@@ -26,6 +27,7 @@ use voxgw::{
             Input, Music, Newcomer, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
             srtp::Settings as Encryption,
         },
+        tools::{Answer, Run},
         turn::Owner,
     },
     clock::{Instant, WallTime},
@@ -604,6 +606,8 @@ pub struct Setup {
     pub in_clear: bool,
     /// We call the phone.
     pub calls_out: bool,
+    /// What the provider may call.
+    pub tools: Vec<Tool>,
 }
 
 impl Setup {
@@ -627,6 +631,7 @@ impl Setup {
             downlink: Faults::default(),
             barge_in,
             agent_rate: None,
+            tools: Vec::new(),
             ends_turns: true,
             tuning: voxgw::media::Tuning::default(),
             media_timeout: Duration::from_secs(30),
@@ -677,6 +682,7 @@ impl Setup {
             seed: self.gateway_seed,
             agent_rate: self.agent_rate,
             agent_speaks: SampleRate::HZ_16000,
+            tools: self.tools.clone().into(),
             prebuffer: Duration::ZERO,
             apology: Arc::from(tone(APOLOGY_HZ, SampleRate::HZ_8000, Duration::from_secs(1))),
             hold_music: self.hold_music.clone(),
@@ -734,6 +740,8 @@ pub enum Happening {
     Acted(u32, Outcome),
     /// This agent takes over, as number 1 asked.
     Switch(fn() -> Seat),
+    /// A tool has answered.
+    ToolDone(&'static str, Answer),
     /// Our call rings with a description of this direction.
     EarlyMedia(&'static str),
     /// Our call was answered, with the description of its early media or with another.
@@ -756,6 +764,9 @@ enum Given {
     Heard(Vec<i16>),
     Told(Told),
     Act(u32, Action),
+    Tool(Run),
+    CancelTool(String),
+    ToolTold(String),
     Record(Record),
     Sound(Vec<i16>),
     Over,
@@ -770,6 +781,12 @@ impl Given {
             Output::Sip(action) => Self::Sip(action),
             Output::ConnectAgent => Self::ConnectAgent,
             Output::Agent { command: Command::Audio { samples, .. }, .. } => Self::Heard(samples.to_vec()),
+            Output::Agent { command: Command::ToolResult { id, name, result }, .. } => Self::ToolTold(match result {
+                Ok(value) => format!("{id} {name}: {value}"),
+                Err(problem) => format!("{id} {name} failed: {problem}"),
+            }),
+            Output::Tool(run) => Self::Tool(run),
+            Output::CancelTool(id) => Self::CancelTool(id),
             Output::Agent { command, .. } => Self::Told(match command {
                 Command::Start => Told::Start,
                 Command::Interrupted { heard_ms } => Told::Interrupted(heard_ms),
@@ -778,7 +795,9 @@ impl Given {
                 Command::Close => Told::Close,
                 Command::Marked(mark) => Told::Marked(mark),
                 Command::Acted { id, outcome } => Told::Acted(id, outcome.name()),
-                Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) => Told::Other,
+                Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) | Command::ToolResult { .. } => {
+                    Told::Other
+                }
             }),
             Output::Act(id, action) => Self::Act(id, action),
             Output::Record(record) => Self::Record(record),
@@ -806,6 +825,12 @@ pub struct World {
     pub sip: Vec<(Instant, SipAction)>,
     /// What the agent asked of the gateway, with its numbers.
     pub acts: Vec<(Instant, u32, Action)>,
+    /// Tools that were to run.
+    pub tools: Vec<Run>,
+    /// Tools that nobody waits for any more.
+    pub tools_cancelled: Vec<String>,
+    /// What the provider was told of its tools.
+    pub tools_told: Vec<String>,
     /// The journal.
     pub records: Vec<Record>,
     /// The recording, interleaved.
@@ -845,6 +870,9 @@ impl World {
             wire: Vec::new(),
             sip: Vec::new(),
             acts: Vec::new(),
+            tools: Vec::new(),
+            tools_cancelled: Vec::new(),
+            tools_told: Vec::new(),
             records: Vec::new(),
             sound: Vec::new(),
             now: ORIGIN,
@@ -945,6 +973,7 @@ impl World {
             }
             Happening::AtPhone(bytes) => self.phone.hears(self.now, &bytes),
             Happening::AgentSays(event) => self.give(Input::Agent(event)),
+            Happening::ToolDone(id, answer) => self.give(Input::ToolDone(id, answer)),
             Happening::Acted(id, outcome) => self.give(Input::Acted(id, outcome)),
             Happening::Switch(seat) => {
                 assert_eq!(self.pipeline.may_switch(), Ok(()));
@@ -957,6 +986,7 @@ impl World {
                     prebuffer: Duration::ZERO,
                     rate: None,
                     speaks: SampleRate::HZ_16000,
+                    tools: [].into(),
                 };
                 self.give(Input::Switch(Box::new(newcomer)));
             }
@@ -1032,6 +1062,9 @@ impl World {
                 }
             }
             Given::Act(id, action) => self.acts.push((self.now, id, action)),
+            Given::Tool(run) => self.tools.push(run),
+            Given::CancelTool(id) => self.tools_cancelled.push(id),
+            Given::ToolTold(words) => self.tools_told.push(words),
             Given::Record(record) => self.records.push(record),
             Given::Sound(sound) => self.sound.extend(sound),
             Given::Over => self.over = true,

@@ -332,7 +332,7 @@ mod tests {
     use serde_json::Value;
 
     fn started(settings: Settings) -> (Wire, Vec<Value>) {
-        let about = About { from: "+49301".into(), to: "100".into(), headers: vec![] };
+        let about = About { from: "+49301".into(), to: "100".into(), ..About::default() };
         let facts = Facts { call: "c-00000001".into(), about, ..Facts::default() };
         let mut wire = Wire::new(Arc::new(settings), &facts);
         let (mut messages, mut events) = (Vec::new(), VecDeque::new());

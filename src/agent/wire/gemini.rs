@@ -4,9 +4,9 @@
 //! not know sockets: [`super::super::socket`] carries the frames. Field names are the vendor's; unknown server
 //! fields are ignored, nothing empty is ever sent (the service refuses unknown and empty fields with 1007).
 
-use super::{AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64};
+use super::{AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64, tool::Tool};
 use crate::{
-    agent::event::{Command, Event},
+    agent::event::{Command, Event, ToolCall},
     unit::SampleRate,
 };
 use serde::Deserialize;
@@ -31,6 +31,7 @@ pub const PROVIDER: Provider = Provider {
         "tell_headers",
         "temperature",
         "greeting",
+        "tools",
         "end_of_speech",
     ],
     url: |settings, base| {
@@ -74,6 +75,10 @@ pub struct Wire {
     going_away: bool,
     reconnects: u32,
     handle: Option<String>,
+    /// Calls of tools on this connection that have no answer yet.
+    calls: Vec<String>,
+    /// Results of tools that another connection asked for.
+    late: Vec<String>,
     uplink: Uplink,
 }
 
@@ -89,6 +94,8 @@ impl Wire {
             going_away: false,
             reconnects: 0,
             handle: None,
+            calls: Vec::new(),
+            late: Vec::new(),
             uplink: Uplink::new(Encoding::Pcm(UPLINK_RATE)),
         }
     }
@@ -107,6 +114,13 @@ impl Wire {
         {
             self.greeted = true;
             messages.push(text_message(greeting));
+        }
+    }
+
+    /// What tools had to say when their connection was gone: as words, for the model does not know the calls any more.
+    fn tell_late(&mut self, messages: &mut Vec<String>) {
+        if self.live {
+            messages.append(&mut self.late);
         }
     }
 
@@ -153,6 +167,8 @@ impl super::Wire for Wire {
     fn setup(&mut self, messages: &mut Vec<String>, _events: &mut VecDeque<Event>) {
         self.live = false;
         self.going_away = false;
+        // A resumed session does not know what was asked after its handle.
+        self.calls.clear();
         let settings = &self.settings;
         let mut speech = Map::new();
         if let Some(language) = &settings.language {
@@ -175,6 +191,10 @@ impl super::Wire for Wire {
         setup.insert("generationConfig".into(), Value::Object(generation));
         if let Some(instructions) = settings.instructions.as_deref().filter(|text| !text.trim().is_empty()) {
             setup.insert("systemInstruction".into(), json!({"parts": [{"text": instructions}]}));
+        }
+        if !settings.tools.is_empty() {
+            let functions: Vec<Value> = settings.tools.iter().map(declared).collect();
+            setup.insert("tools".into(), json!([{"functionDeclarations": functions}]));
         }
         if let Some(silence_ms) = settings.silence_ms {
             let detection = json!({"automaticActivityDetection": {"silenceDurationMs": silence_ms}});
@@ -200,6 +220,16 @@ impl super::Wire for Wire {
             Command::Audio { samples, .. } => self.uplink.wait(samples),
             Command::Digit(digit) if self.live => {
                 messages.push(text_message(&format!("The caller pressed the key {digit}.")));
+            }
+            Command::ToolResult { id, name, result } => {
+                let known = self.calls.iter().position(|call| call == id);
+                if let Some(at) = known.filter(|_| self.live) {
+                    self.calls.remove(at);
+                    messages.push(tool_response(id, name, result));
+                } else {
+                    self.late.push(text_message(&super::tool::late(name, result)));
+                    self.tell_late(messages);
+                }
             }
             // While held nothing is heard: the model must not wait for the end of a word.
             Command::Held(true) if self.live => {
@@ -240,8 +270,14 @@ impl super::Wire for Wire {
             let left = going.time_left.unwrap_or_default();
             events.push_back(Event::GoingAway(format!("the provider closes this connection in {left}")));
         }
-        if message.tool_call.is_some() {
-            events.push_back(Event::Note("the model called a tool, but this agent has none".into()));
+        for call in message.tool_call.map(|call| call.function_calls).unwrap_or_default() {
+            self.calls.push(call.id.clone());
+            let arguments = call.args.map(|args| args.to_string()).unwrap_or_default();
+            events.push_back(Event::ToolCall(ToolCall { id: call.id, name: call.name, arguments }));
+        }
+        if let Some(cancelled) = message.tool_call_cancellation {
+            self.calls.retain(|call| !cancelled.ids.contains(call));
+            events.push_back(Event::ToolsCancelled(cancelled.ids));
         }
         if let Some(error) = message.error {
             events.push_back(Event::Note(format!("the provider says: {error}")));
@@ -255,6 +291,7 @@ impl super::Wire for Wire {
             return;
         }
         self.greet(messages);
+        self.tell_late(messages);
         while let Some(chunk) = self.uplink.waited() {
             messages.push(self.audio_message(&chunk));
         }
@@ -298,6 +335,25 @@ fn text_message(text: &str) -> String {
     json!({"realtimeInput": {"text": text}}).to_string()
 }
 
+/// A tool as the setup has it. Nothing empty: the service refuses that.
+fn declared(tool: &Tool) -> Value {
+    let mut function = Map::new();
+    function.insert("name".into(), json!(tool.name));
+    function.insert("description".into(), json!(tool.description));
+    if let Some(parameters) = &tool.parameters {
+        function.insert("parametersJsonSchema".into(), parameters.clone());
+    }
+    Value::Object(function)
+}
+
+fn tool_response(id: &str, name: &str, result: Result<&Value, &str>) -> String {
+    let response = match result {
+        Ok(value) => json!({"output": value}),
+        Err(problem) => json!({"error": problem}),
+    };
+    json!({"toolResponse": {"functionResponses": [{"id": id, "name": name, "response": response}]}}).to_string()
+}
+
 fn audio_event(blob: &Blob<'_>) -> Option<Event> {
     let mime = blob.mime_type.as_deref().unwrap_or_default();
     if !mime.is_empty() && !mime.starts_with("audio/") {
@@ -321,13 +377,36 @@ struct ServerMessage<'a> {
     setup_complete: Option<Value>,
     #[serde(borrow)]
     server_content: Option<ServerContent<'a>>,
-    tool_call: Option<Value>,
+    tool_call: Option<ToolCalls>,
+    tool_call_cancellation: Option<Cancellation>,
     go_away: Option<GoAway>,
     #[serde(borrow)]
     session_resumption_update: Option<ResumptionUpdate<'a>>,
     voice_activity: Option<VoiceActivity>,
     error: Option<Value>,
     code: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolCalls {
+    #[serde(default)]
+    function_calls: Vec<FunctionCall>,
+}
+
+#[derive(Deserialize)]
+struct FunctionCall {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    name: String,
+    args: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Cancellation {
+    #[serde(default)]
+    ids: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -511,5 +590,48 @@ mod tests {
     fn retired_models_name_their_successor() {
         assert_eq!(successor_of("models/gemini-live-2.5-flash-preview"), Some(DEFAULT_MODEL));
         assert_eq!(successor_of(DEFAULT_MODEL), None);
+    }
+
+    #[test]
+    fn tools_are_declared_called_answered_and_taken_back() {
+        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+        let tool = |name: &str, parameters| Tool { name: name.into(), description: "d".into(), parameters };
+        let tools = [tool("weather", Some(schema.clone())), tool("time", None)].into();
+        let mut wire = Wire::new(Arc::new(Settings { tools, ..Settings::default() }));
+        let setup: Value = serde_json::from_str(&setup_of(&mut wire)).unwrap();
+        let functions = json!([{"name": "weather", "description": "d", "parametersJsonSchema": schema},
+            {"name": "time", "description": "d"}]);
+        assert_eq!(setup["setup"]["tools"], json!([{"functionDeclarations": functions}]));
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        let called = receive(
+            &mut wire,
+            r#"{"toolCall":{"functionCalls":[{"id":"1","name":"weather","args":{"city":"Ulm"}},{"id":"2","name":"time"}]}}"#,
+        );
+        let call = |id: &str, name: &str, arguments: &str| {
+            Event::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() })
+        };
+        assert_eq!(called, [call("1", "weather", r#"{"city":"Ulm"}"#), call("2", "time", "")]);
+        let cancelled = receive(&mut wire, r#"{"toolCallCancellation":{"ids":["2"]}}"#);
+        assert_eq!(cancelled, [Event::ToolsCancelled(vec!["2".into()])]);
+        let mut messages = Vec::new();
+        wire.send(Command::ToolResult { id: "1", name: "weather", result: Ok(&json!("sunny")) }, &mut messages);
+        let sent: Value = serde_json::from_str(&messages[0]).unwrap();
+        let wanted = json!([{"id": "1", "name": "weather", "response": {"output": "sunny"}}]);
+        assert_eq!(sent["toolResponse"]["functionResponses"], wanted);
+    }
+
+    #[test]
+    fn a_result_after_a_new_connection_is_told_in_words() {
+        let mut wire = Wire::listening();
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        receive(&mut wire, r#"{"toolCall":{"functionCalls":[{"id":"1","name":"weather","args":{}}]}}"#);
+        assert_eq!(wire.closed(1_006, ""), AfterClose::Reconnect);
+        setup_of(&mut wire);
+        let mut messages = Vec::new();
+        wire.send(Command::ToolResult { id: "1", name: "weather", result: Err("no answer") }, &mut messages);
+        assert_eq!(messages, Vec::<String>::new());
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        wire.due(&mut messages);
+        assert_eq!(messages, [text_message("The tool weather, which you called before, has failed: no answer")]);
     }
 }

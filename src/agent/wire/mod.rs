@@ -5,8 +5,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod bridge;
+pub mod builtin;
 pub mod gemini;
 pub mod openai;
+pub mod tool;
 
 use super::event::{About, Command, Event};
 use crate::{media::codec::g711::Law, unit::SampleRate};
@@ -114,6 +116,8 @@ pub struct Settings {
     pub auth: Option<String>,
     /// Names and values that the far end is told at the start.
     pub parameters: Vec<(String, String)>,
+    /// What the model may call.
+    pub tools: Arc<[tool::Tool]>,
     /// Connections that break or cannot be made are tried again so often.
     pub reconnects: Option<u32>,
 }
@@ -143,6 +147,7 @@ impl Default for Settings {
             reasoning: None,
             auth: None,
             parameters: Vec::new(),
+            tools: Arc::default(),
             reconnects: None,
         }
     }
@@ -386,7 +391,7 @@ mod tests {
     #[test]
     fn headers_of_the_invite_go_where_the_profile_wants_them() {
         let headers = vec![("X-Tenant".to_owned(), "acme".to_owned()), ("X-Order".to_owned(), "17\n18".to_owned())];
-        let about = About { from: "+49301".into(), to: "100".into(), headers };
+        let about = About { from: "+49301".into(), to: "100".into(), headers, ..About::default() };
         let mut settings = Settings { instructions: Some("Serve {{X-Tenant}}.".into()), ..Settings::default() };
         assert_eq!(settings.for_call(&about).instructions.as_deref(), Some("Serve acme."));
         settings.tells_headers = true;

@@ -4,9 +4,12 @@
 //! Sends GA names only; reads the beta's names as well, since compatible services still use them. There is no
 //! resumption: a new connection is told in words what was said on the old one. Does not know sockets.
 
-use super::{AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64};
+use super::{
+    AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64,
+    tool::{Tool, late, text},
+};
 use crate::{
-    agent::event::{Command, Event},
+    agent::event::{Command, Event, ToolCall},
     unit::SampleRate,
 };
 use serde::Deserialize;
@@ -29,6 +32,7 @@ pub const PROVIDER: Provider = Provider {
         "instructions",
         "tell_headers",
         "greeting",
+        "tools",
         "end_of_speech",
         "audio",
         "vad",
@@ -67,6 +71,8 @@ const APPEND: &str = r#"{"type":"input_audio_buffer.append","audio":""#;
 const MEMORY_MAX: usize = 8_000;
 /// Utterances of the caller whose words are awaited; beyond, the oldest is given up.
 const UTTERANCES_MAX: usize = 16;
+/// Calls of tools that are remembered, so that none is told twice.
+const TOLD_MAX: usize = 64;
 /// Errors that mean only that we were too late.
 const HARMLESS: &[&str] = &["response_cancel_not_active", "input_audio_buffer_commit_empty"];
 
@@ -87,12 +93,20 @@ pub struct Wire {
     failures: u32,
     event: u64,
     uplink: Uplink,
+    /// Calls of tools that were told, the newest last.
+    told: VecDeque<String>,
     /// The answer that is being made.
     response: Option<String>,
     /// One that was cut: what still comes of it is dropped.
     cut: Option<String>,
     /// We want an answer as soon as none is being made.
     wants_response: bool,
+    /// Calls of tools on this connection that have no result yet.
+    calls: Vec<String>,
+    /// Results of tools that another connection asked for.
+    late: Vec<String>,
+    /// The caller speaks: the service answers by itself when that ends.
+    caller_speaks: bool,
     /// The connection broke off an answer: the next one is asked to go on.
     broken_off: bool,
     /// Pieces of the turn that plays, in order.
@@ -151,9 +165,13 @@ impl Wire {
             failures: 0,
             event: 0,
             uplink: Uplink::new(encoding),
+            told: VecDeque::new(),
             response: None,
             cut: None,
             wants_response: false,
+            calls: Vec::new(),
+            late: Vec::new(),
+            caller_speaks: false,
             broken_off: false,
             items: Vec::new(),
             utterances: VecDeque::new(),
@@ -213,6 +231,10 @@ impl Wire {
             session.insert("instructions".into(), json!(instructions));
         }
         session.insert("audio".into(), json!({"input": input, "output": output}));
+        if !settings.tools.is_empty() {
+            let tools: Vec<Value> = settings.tools.iter().map(declared).collect();
+            session.insert("tools".into(), json!(tools));
+        }
         if let Some(most) = settings.max_tokens {
             session.insert("max_output_tokens".into(), json!(most));
         }
@@ -271,6 +293,52 @@ impl Wire {
                 self.say("system", "input_text", &greeting);
                 self.respond();
             }
+        }
+    }
+
+    /// A function call, which may be told twice: when its arguments are there, and when the answer is done.
+    fn called(&mut self, item: OutputItem, events: &mut VecDeque<Event>) {
+        let (Some(id), Some(name)) = (item.call_id, item.name) else { return };
+        if self.told.contains(&id) {
+            return;
+        }
+        self.told.push_back(id.clone());
+        if self.told.len() > TOLD_MAX {
+            self.told.pop_front();
+        }
+        self.calls.push(id.clone());
+        let arguments = item.arguments.unwrap_or_default();
+        events.push_back(Event::ToolCall(ToolCall { id, name, arguments }));
+    }
+
+    /// A result goes into the conversation; when the last one is there the model is asked to go on.
+    fn result(&mut self, id: &str, name: &str, result: Result<&Value, &str>) {
+        let Some(at) = self.calls.iter().position(|call| call == id).filter(|_| self.live) else {
+            self.late.push(late(name, result));
+            return self.tell_late();
+        };
+        self.calls.remove(at);
+        let output = match result {
+            Ok(value) => text(value),
+            Err(problem) => json!({"error": problem}).to_string(),
+        };
+        let item = json!({"type": "function_call_output", "call_id": id, "output": output});
+        self.ask("conversation.item.create", json!({"item": item}));
+        self.go_on();
+    }
+
+    fn tell_late(&mut self) {
+        if self.live && !self.late.is_empty() {
+            for words in std::mem::take(&mut self.late) {
+                self.say("system", "input_text", &words);
+            }
+            self.go_on();
+        }
+    }
+
+    fn go_on(&mut self) {
+        if self.calls.is_empty() && !self.caller_speaks {
+            self.respond();
         }
     }
 
@@ -335,6 +403,7 @@ impl Wire {
             self.respond();
         }
         self.greet();
+        self.tell_late();
     }
 
     fn sound(&mut self, frame: &[u8], events: &mut VecDeque<Event>) {
@@ -401,18 +470,14 @@ impl Wire {
             }
             _ => self.failures = 0,
         }
-        for item in response.output.into_iter().filter(|item| item.kind.as_deref() == Some("function_call")) {
-            let name = item.name.unwrap_or_default();
-            events.push_back(Event::Note(format!("the model called the tool {name}, but this agent has none")));
-            if let Some(id) = item.call_id {
-                let item = json!({"type": "function_call_output", "call_id": id, "output": "{\"error\":\"there is no such tool\"}"});
-                self.ask("conversation.item.create", json!({"item": item}));
-                self.wants_response = true;
-            }
+        // What a cut answer had begun to call is not called.
+        let calls = response.output.into_iter().filter(|item| item.kind.as_deref() == Some("function_call"));
+        for item in calls.filter(|_| response.status.as_deref() != Some("cancelled")) {
+            self.called(item, events);
         }
         self.cut = None;
         events.push_back(Event::TurnComplete);
-        if self.wants_response {
+        if self.wants_response && self.calls.is_empty() {
             self.respond();
         }
     }
@@ -517,6 +582,7 @@ impl super::Wire for Wire {
             }
             // Half a word before the hold must not wait for its end.
             Command::Held(true) if self.live => self.ask("input_audio_buffer.clear", json!({})),
+            Command::ToolResult { id, name, result } => self.result(id, name, result),
             Command::Played => self.items.clear(),
             Command::Interrupted { heard_ms } if self.live => {
                 if self.cut.is_none() && self.response.is_some() {
@@ -540,8 +606,21 @@ impl super::Wire for Wire {
             | "response.output_text.delta"
             | "response.text.delta" => self.words(frame, events),
             "session.updated" => self.settled(frame, events),
-            "input_audio_buffer.speech_started" => self.interrupted(events),
-            "input_audio_buffer.speech_stopped" => events.push_back(Event::EndOfSpeech),
+            "input_audio_buffer.speech_started" => {
+                self.caller_speaks = true;
+                self.interrupted(events);
+            }
+            "input_audio_buffer.speech_stopped" => {
+                self.caller_speaks = false;
+                events.push_back(Event::EndOfSpeech);
+            }
+            "response.function_call_arguments.done" => {
+                if let Some(item) = read::<OutputItem>(frame, events)
+                    && !self.is_cut(item.response_id.as_deref())
+                {
+                    self.called(item, events);
+                }
+            }
             "input_audio_buffer.committed" => {
                 if let Some(Said { item_id: Some(id), .. }) = read(frame, events)
                     && self.settings.transcription.as_deref() != Some("none")
@@ -599,6 +678,8 @@ impl super::Wire for Wire {
         self.response = None;
         self.cut = None;
         self.wants_response = false;
+        self.calls.clear();
+        self.caller_speaks = false;
         self.items.clear();
         self.messages.clear();
     }
@@ -615,6 +696,12 @@ impl super::Wire for Wire {
         let hint = if self.ever_live { "" } else { "; check OPENAI_API_KEY and agents.NAME.model" };
         AfterClose::GiveUp(format!("closed with {code}{said}{hint}"))
     }
+}
+
+/// A tool as the session has it.
+fn declared(tool: &Tool) -> Value {
+    let parameters = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+    json!({"type": "function", "name": tool.name, "description": tool.description, "parameters": parameters})
 }
 
 fn hint(code: &str) -> &'static str {
@@ -729,6 +816,9 @@ struct OutputItem {
     kind: Option<String>,
     name: Option<String>,
     call_id: Option<String>,
+    /// JSON text.
+    arguments: Option<String>,
+    response_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -773,197 +863,4 @@ impl ErrorBody {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::Wire as _, *};
-
-    fn wire(codec: &str, settings: Settings) -> Wire {
-        Wire::new(Arc::new(settings), &Facts { codec: codec.to_owned(), ..Facts::default() })
-    }
-
-    fn receive(wire: &mut Wire, frame: &Value) -> Vec<Event> {
-        let mut events = VecDeque::new();
-        wire.receive(frame.to_string().as_bytes(), &mut events);
-        events.into()
-    }
-
-    fn send(wire: &mut Wire, command: Command<'_>) -> Vec<Value> {
-        let mut messages = Vec::new();
-        wire.send(command, &mut messages);
-        messages.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
-    }
-
-    fn due(wire: &mut Wire) -> Vec<Value> {
-        let mut messages = Vec::new();
-        wire.due(&mut messages);
-        messages.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
-    }
-
-    fn live(codec: &str) -> Wire {
-        let mut wire = wire(codec, Settings { greeting: None, ..Settings::default() });
-        wire.setup(&mut Vec::new(), &mut VecDeque::new());
-        let format = wire.session()["audio"]["output"]["format"].clone();
-        let updated = json!({"type": "session.updated", "session": {"audio": {"output": {"format": format}}}});
-        assert_eq!(receive(&mut wire, &updated), [Event::Ready]);
-        wire
-    }
-
-    fn audio(response: &str, item: &str, samples: usize) -> Value {
-        let delta = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![0x31; samples]);
-        json!({"type": "response.output_audio.delta", "response_id": response, "item_id": item, "delta": delta})
-    }
-
-    fn begun(wire: &mut Wire, response: &str) {
-        receive(wire, &json!({"type": "response.created", "response": {"id": response}}));
-    }
-
-    fn ended(wire: &mut Wire, response: &str) -> Vec<Event> {
-        receive(wire, &json!({"type": "response.done", "response": {"id": response, "status": "completed"}}))
-    }
-
-    #[test]
-    fn the_session_has_every_field_in_its_place_and_follows_the_codec() {
-        let settings = Settings {
-            voice: Some("marin".into()),
-            language: Some("en-US".into()),
-            instructions: Some("Be brief.".into()),
-            silence_ms: Some(400),
-            vad_threshold: Some(0.6),
-            ..Settings::default()
-        };
-        for (codec, format) in [
-            ("pcmu", json!({"type": "audio/pcmu"})),
-            ("pcma", json!({"type": "audio/pcma"})),
-            ("g722", json!({"type": "audio/pcm", "rate": 24_000})),
-        ] {
-            let mut messages = Vec::new();
-            wire(codec, settings.clone()).setup(&mut messages, &mut VecDeque::new());
-            let update: Value = serde_json::from_str(&messages[0]).unwrap();
-            let session = &update["session"];
-            assert_eq!((&update["type"], &session["type"]), (&json!("session.update"), &json!("realtime")));
-            assert_eq!(session["audio"]["input"]["format"], format);
-            assert_eq!(session["audio"]["output"], json!({"format": format, "voice": "marin"}));
-            assert_eq!(session["audio"]["input"]["transcription"], json!({"model": TRANSCRIPTION, "language": "en"}));
-            let detection = json!({"type": "server_vad", "threshold": 0.6, "silence_duration_ms": 400,
-                "create_response": true, "interrupt_response": true});
-            assert_eq!(session["audio"]["input"]["turn_detection"], detection);
-        }
-        let semantic = Settings { vad: Some("semantic_vad".into()), eagerness: Some("low".into()), ..settings };
-        let detection = wire("pcmu", semantic).turn_detection();
-        assert_eq!(detection["eagerness"], "low");
-        assert!(detection.get("silence_duration_ms").is_none(), "a field of the other kind");
-    }
-
-    #[test]
-    fn addresses_and_keys_follow_the_service() {
-        let settings = Settings { model: Some("my model".into()), ..Settings::default() };
-        let url = |base| (PROVIDER.url)(&settings, base);
-        assert_eq!(url("wss://api.openai.com/v1"), "wss://api.openai.com/v1/realtime?model=my%20model");
-        assert_eq!(url("ws://[::1]:8000/v1/realtime"), "ws://[::1]:8000/v1/realtime?model=my%20model");
-        assert_eq!(
-            (PROVIDER.auth)(&settings, "wss://x.openai.azure.com/openai/v1"),
-            Auth::Header(Cow::Borrowed("api-key"))
-        );
-        assert_eq!((PROVIDER.auth)(&settings, "wss://api.openai.com/v1"), Auth::Bearer);
-    }
-
-    #[test]
-    fn a_barge_in_truncates_what_was_not_heard_and_drops_late_sound() {
-        let mut wire = live("pcmu");
-        begun(&mut wire, "r1");
-        receive(&mut wire, &audio("r1", "i1", 8_000));
-        receive(&mut wire, &audio("r1", "i2", 16_000));
-        let started = json!({"type": "input_audio_buffer.speech_started", "audio_start_ms": 1, "item_id": "u"});
-        assert_eq!(receive(&mut wire, &started), [Event::Interrupted, Event::TurnComplete]);
-        let messages = send(&mut wire, Command::Interrupted { heard_ms: 1_700 });
-        assert_eq!(messages.len(), 1, "the first item was heard whole: {messages:?}");
-        assert_eq!(messages[0]["item_id"], "i2");
-        assert_eq!(messages[0]["audio_end_ms"], 700);
-        assert_eq!(receive(&mut wire, &audio("r1", "i2", 800)), [], "late sound of the cut answer");
-        ended(&mut wire, "r1");
-        begun(&mut wire, "r2");
-        assert_eq!(receive(&mut wire, &audio("r2", "i3", 800)).len(), 1);
-        // Never more than was received.
-        assert_eq!(send(&mut wire, Command::Interrupted { heard_ms: 101 }).len(), 1, "only the cancel");
-    }
-
-    #[test]
-    fn our_own_detector_cancels_the_answer_first() {
-        let mut wire = live("pcmu");
-        begun(&mut wire, "r1");
-        receive(&mut wire, &audio("r1", "i1", 8_000));
-        let messages = send(&mut wire, Command::Interrupted { heard_ms: 500 });
-        let kinds: Vec<_> = messages.iter().map(|message| message["type"].as_str().unwrap()).collect();
-        assert_eq!(kinds, ["response.cancel", "conversation.item.truncate"]);
-        assert_eq!(receive(&mut wire, &audio("r1", "i1", 800)), []);
-    }
-
-    #[test]
-    fn words_of_the_caller_come_in_the_order_they_were_said() {
-        let mut wire = live("pcmu");
-        let said = |kind: &str, id: &str, field: &str, text: &str| json!({"type": format!("conversation.item.input_audio_transcription.{kind}"), "item_id": id, field: text});
-        for id in ["u1", "u2"] {
-            receive(&mut wire, &json!({"type": "input_audio_buffer.committed", "item_id": id}));
-        }
-        assert_eq!(receive(&mut wire, &said("completed", "u2", "transcript", "second")), []);
-        assert_eq!(receive(&mut wire, &said("delta", "u1", "delta", "fir")), [Event::CallerText(" fir".into())]);
-        assert_eq!(receive(&mut wire, &said("delta", "u1", "delta", "st")), [Event::CallerText("st".into())]);
-        assert_eq!(
-            receive(&mut wire, &said("completed", "u1", "transcript", "first")),
-            [Event::CallerText(" second".into())]
-        );
-    }
-
-    #[test]
-    fn a_new_connection_is_told_what_was_said() {
-        let mut wire = live("pcmu");
-        let completed = json!({"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1",
-            "transcript": "I lost my card."});
-        receive(&mut wire, &completed);
-        begun(&mut wire, "r1");
-        let words =
-            json!({"type": "response.output_audio_transcript.delta", "response_id": "r1", "delta": "Which card?"});
-        receive(&mut wire, &words);
-        assert_eq!(wire.closed(1_011, "oops"), AfterClose::Reconnect);
-        let mut messages = Vec::new();
-        wire.setup(&mut messages, &mut VecDeque::new());
-        receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
-        let told = due(&mut wire);
-        assert_eq!(told[0]["item"]["content"][0], json!({"type": "input_text", "text": "I lost my card."}));
-        assert_eq!(told[1]["item"]["content"][0], json!({"type": "output_text", "text": "Which card?"}));
-        assert_eq!(told[2]["type"], "response.create", "the answer was broken off");
-        assert!(matches!(wire.closed(1_008, "no"), AfterClose::GiveUp(_)));
-    }
-
-    #[test]
-    fn a_failed_answer_is_asked_for_once_more() {
-        let mut wire = live("pcmu");
-        let failed = json!({"type": "response.done", "response": {"id": "r", "status": "failed",
-            "status_details": {"type": "failed", "error": {"type": "server_error", "code": null, "message": "oops"}}}});
-        begun(&mut wire, "r");
-        assert!(matches!(&receive(&mut wire, &failed)[0], Event::Note(text) if text.contains("oops")));
-        assert_eq!(due(&mut wire)[0]["type"], "response.create");
-        begun(&mut wire, "r");
-        assert!(matches!(&receive(&mut wire, &failed)[0], Event::Failed(text) if text.contains("oops")));
-    }
-
-    #[test]
-    fn beta_names_and_formats_are_understood() {
-        let mut wire = live("g722");
-        let updated = json!({"type": "session.updated", "session": {"output_audio_format": "g711_ulaw"}});
-        assert!(matches!(&receive(&mut wire, &updated)[0], Event::Note(text) if text.contains("pcmu")));
-        let delta = json!({"type": "response.audio.delta", "delta": "/////w=="});
-        let events = receive(&mut wire, &delta);
-        assert_eq!(events, [Event::Audio { rate: SampleRate::HZ_8000, samples: vec![0; 4] }]);
-    }
-
-    #[test]
-    fn odd_frames_are_notes_not_failures() {
-        let mut wire = live("pcmu");
-        for frame in ["", "{", "[]", "null", "{\"type\":1}", r#"{"type":"response.output_audio.delta","delta":"!!"}"#] {
-            let mut events = VecDeque::new();
-            wire.receive(frame.as_bytes(), &mut events);
-            assert!(matches!(&events.make_contiguous()[..], [Event::Note(_)]), "{frame}: {events:?}");
-        }
-        assert_eq!(receive(&mut wire, &json!({"type": "something.new", "delta": {"x": 1}})), []);
-    }
-}
+mod tests;

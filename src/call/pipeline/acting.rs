@@ -43,6 +43,9 @@ impl Pipeline {
 
     /// The agent hears what became of what it asked for.
     pub(super) fn tell_acted(&mut self, now: Instant, id: u32, outcome: Outcome) {
+        if matches!(self.seat, Seat::Remote) && self.tool_acted(now, id, &outcome) {
+            return;
+        }
         match &mut self.seat {
             Seat::Local(agent) => agent.handle(now, Command::Acted { id, outcome: &outcome }),
             Seat::Remote => self.push(Out::TellActed(id, outcome)),

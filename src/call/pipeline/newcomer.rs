@@ -1,13 +1,13 @@
 //! Another agent takes over a call: the old one is closed, what it has said is heard to its end, then the new one starts.
 
-use super::{Pipeline, Seat, Told};
+use super::{Pipeline, Seat, Told, Tools};
 use crate::{
-    agent::event::Outcome,
+    agent::{event::Outcome, wire::tool::Tool},
     call::{BargeIn, Input as CallInput, turn::Owner},
     clock::Instant,
     unit::SampleRate,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Who takes over.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Newcomer {
     pub rate: Option<SampleRate>,
     /// Rate that it speaks at.
     pub speaks: SampleRate,
+    /// What it may call.
+    pub tools: Arc<[Tool]>,
 }
 
 impl Pipeline {
@@ -48,12 +50,13 @@ impl Pipeline {
     }
 
     pub(super) fn switch(&mut self, now: Instant, newcomer: Newcomer) {
-        let Newcomer { id, name, seat, owner, barge_in, prebuffer, rate, speaks } = newcomer;
+        let Newcomer { id, name, seat, owner, barge_in, prebuffer, rate, speaks, tools } = newcomer;
         self.call.handle(now, CallInput::Acted(id, Outcome::Done(String::new())));
         // It hears that it may go before it goes.
         self.settle(now);
         self.tell(now, Told::Close);
         self.seat = seat;
+        self.tools = Tools::new(tools);
         self.set_agent(rate.unwrap_or(SampleRate::HZ_8000), true);
         self.floor.forget_marks();
         self.settings.agent_rate = rate;

@@ -205,6 +205,8 @@ impl Pipeline {
         let (rate, samples) = match event {
             AgentEvent::Audio { rate, samples } => (rate, samples),
             AgentEvent::Mark(mark) => return self.mark(now, mark),
+            AgentEvent::ToolCall(call) => return self.tool_called(now, call),
+            AgentEvent::ToolsCancelled(ids) => return self.tools_cancelled(now, ids),
             event => return self.call.handle(now, CallInput::Agent(event)),
         };
         if self.hold.on {

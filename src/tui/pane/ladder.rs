@@ -7,7 +7,7 @@
 use super::{nothing, paint, rule, take_bottom, take_top};
 use crate::{
     api::model::{Event, SessionView},
-    call::journal::{ActionState, AgentState, Body, BridgeState, CallState, Direction, SipMessage},
+    call::journal::{ActionState, AgentState, Body, BridgeState, CallState, Direction, SipMessage, ToolState},
     tui::{
         model::{Model, TimeStyle},
         text, theme,
@@ -81,6 +81,7 @@ pub fn entries(view: &SessionView) -> Vec<usize> {
         | Body::Agent(_)
         | Body::Bridge(_)
         | Body::Action(_)
+        | Body::Tool(_)
         | Body::Dtmf(_)
         | Body::Lint(_)
         | Body::Recording(_)
@@ -191,6 +192,18 @@ fn shape(event: &Event, model: &Model) -> (Shape, Style) {
             let style = if change.state == ActionState::Refused { theme.warn } else { theme.agent };
             let label = text::clean(format!("{}{state} {}", change.action, words.trim()).trim_end());
             (Shape::Agent { label, inward: change.state == ActionState::Asked }, style)
+        }
+        Body::Tool(change) => {
+            // Words of people, or what they are known by.
+            let words = if model.privacy { crate::redact::mask(&change.words()) } else { change.words() };
+            let style = if change.state == ToolState::Failed { theme.warn } else { theme.agent };
+            (
+                Shape::Agent {
+                    label: text::clean(&words),
+                    inward: matches!(change.state, ToolState::Called | ToolState::Cancelled),
+                },
+                style,
+            )
         }
         Body::Media(media) => {
             let label = format!("RTP {} {} ms {}", media.codec, media.ptime_ms, media.source);
