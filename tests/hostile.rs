@@ -339,7 +339,7 @@ fn check_sdp(bytes: &[u8]) {
     let lines =
         SUITES.iter().zip(1..).map(|((suite, bytes), tag)| Crypto { tag, suite, key: Key::new(vec![7; *bytes]) });
     let security = Security { lines: lines.collect(), ..Security::default() };
-    let can = Offerable { codecs, ptime: Ptime::MS_20, security };
+    let can = Offerable { codecs, ptime: Ptime::MS_20, events: true, security };
     let local = Local { address: "203.0.113.5:10000".parse().unwrap(), session: (1, 1), hold: false };
     let _ = negotiate::accept(&offer, &can, &local);
     let Ok((_, text)) = negotiate::answer(&offer, &can, &local) else { return };

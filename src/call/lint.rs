@@ -30,6 +30,12 @@ pub struct Facts<'a> {
     pub first_packet_after: Option<Duration>,
     /// Sound in one packet: agreed on, and what comes.
     pub ptimes_ms: (u32, u32),
+    /// Narrowband is spoken where it need not be: in words, why.
+    pub fallback: Option<&'a str>,
+    /// Digits heard as tones for want of telephone-event.
+    pub tone_digits: u32,
+    /// Digits that came in two ways at once.
+    pub digits_twice: u32,
 }
 
 /// One check: what it saw, if it fires.
@@ -57,6 +63,9 @@ pub static LINTS: &[(&str, Level, Check, &str)] = &[
     ("wrong-payload", Level::Warn, wrong_payload, "the far end sends a codec that was not agreed on; look at its answer"),
     ("comfort-noise", Level::Info, comfort_noise, "the far end suppresses silence; pauses are filled here"),
     ("ptime-mismatch", Level::Info, ptime_mismatch, "the far end sends packets of another length than agreed; that works"),
+    ("codec-fallback", Level::Info, codec_fallback, "see codecs of gateway, trunk and agent, and the far end's order"),
+    ("dtmf-inband", Level::Info, dtmf_inband, "the far end knows no telephone-event; tones are the less certain way"),
+    ("dtmf-duplicate", Level::Info, dtmf_duplicate, "each counted once here; let the far end send keys one way, RFC 4733 or INFO"),
     ("mos", Level::Warn, low_mos, "see loss, jitter and round trip for the cause"),
     ("ai-connect-slow", Level::Warn, ai_connect_slow, "the provider was slow to connect: look at DNS, TLS and region"),
     ("ai-slow-first-audio", Level::Warn, ai_slow_first_audio, "see the turn's parts for who to ask"),
@@ -160,6 +169,18 @@ fn ptime_mismatch(facts: &Facts<'_>) -> Option<String> {
     (facts.inbound.packets > 50 && agreed != comes).then(|| format!("{comes} ms come, {agreed} ms were agreed on"))
 }
 
+fn codec_fallback(facts: &Facts<'_>) -> Option<String> {
+    facts.fallback.map(str::to_owned)
+}
+
+fn dtmf_inband(facts: &Facts<'_>) -> Option<String> {
+    (facts.tone_digits > 0).then(|| format!("{} digits came as tones in the sound", facts.tone_digits))
+}
+
+fn dtmf_duplicate(facts: &Facts<'_>) -> Option<String> {
+    (facts.digits_twice > 0).then(|| format!("{} digits came in RTP and in INFO", facts.digits_twice))
+}
+
 fn low_mos(facts: &Facts<'_>) -> Option<String> {
     let mos = facts.inbound.mos.filter(|mos| *mos < 3.6 && facts.up_for > Duration::from_secs(5))?;
     Some(format!("estimated MOS {mos:.1} < 3.6"))
@@ -249,6 +270,9 @@ mod tests {
             agent_failed: bad.is_some(),
             first_packet_after: Some(Duration::from_millis(if bad.is_some() { 4_000 } else { 20 })),
             ptimes_ms: if bad.is_some() { (20, 60) } else { (20, 20) },
+            fallback: bad.map(|_| "pcmu is spoken, though the far end knows g722 too"),
+            tone_digits: u32::from(bad.is_some()),
+            digits_twice: if bad.is_some() { 4 } else { 0 },
         };
         let mut fired = Vec::new();
         assert_eq!(check(&facts(None), &mut fired), []);

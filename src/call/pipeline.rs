@@ -15,6 +15,7 @@ mod far;
 mod figures;
 mod floor;
 mod hold;
+mod keys;
 mod newcomer;
 mod placement;
 pub mod recording;
@@ -394,8 +395,9 @@ pub struct Pipeline {
     fired: Vec<&'static str>,
     newest_gap_ms: Option<f64>,
     digits: String,
-    /// Digits come as RTP events: those in INFO are the same ones again.
-    digits_in_rtp: bool,
+    keys: keys::Keys,
+    /// Why narrowband is spoken where it need not be.
+    fallback: Option<String>,
     expected_media: bool,
     bridge: far::Bridge,
     far_spoke: bool,
@@ -446,7 +448,8 @@ impl Pipeline {
             fired: Vec::new(),
             newest_gap_ms: None,
             digits: String::new(),
-            digits_in_rtp: false,
+            keys: keys::Keys::default(),
+            fallback: None,
             expected_media: false,
             bridge: far::Bridge::default(),
             far_spoke: false,

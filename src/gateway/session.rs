@@ -140,6 +140,7 @@ pub async fn run(start: Start, lines: Lines) {
     let about = About::of(&settings.header);
     let seat = seat(&plan, &about);
     let codecs: Vec<&str> = settings.codecs.iter().map(|codec| codec.name).collect();
+    let events = settings.tuning.dtmf.events();
     let mut session = Session {
         call,
         leg,
@@ -188,7 +189,7 @@ pub async fn run(start: Start, lines: Lines) {
             let _ = reply.send(session.pipeline.offer());
             session.input(Input::Dialled).await;
         }
-        Begin::Joined(joining) => Box::pin(session.join(*joining, &codecs)).await,
+        Begin::Joined(joining) => Box::pin(session.join(*joining, (&codecs, events))).await,
     }
     session.converse(&mut from).await;
 }

@@ -192,6 +192,9 @@ fn lints(stats: &InboundStats, duration: Duration) -> Vec<Lint> {
         agent_failed: false,
         first_packet_after: None,
         ptimes_ms: (0, 0),
+        fallback: None,
+        tone_digits: 0,
+        digits_twice: 0,
     };
     call::lint::check(&facts, &mut Vec::new())
 }

@@ -167,7 +167,8 @@ impl std::fmt::Debug for Peer {
 
 impl Peer {
     /// Answers `offer`. `base` is the standard clock's reading at our clock's origin; `local` where we receive, as the
-    /// browser reaches it; `source` where the offer came from; `codecs` by our names, in order.
+    /// browser reaches it; `source` where the offer came from; `codecs` by our names, in order; whether digits come as
+    /// telephone-`events`.
     ///
     /// # Errors
     /// Says why there is no session: for the browser, in words.
@@ -177,7 +178,7 @@ impl Peer {
         settings: &Settings,
         local: SocketAddr,
         source: IpAddr,
-        codecs: &[&str],
+        (codecs, events): (&[&str], bool),
         offer: &str,
     ) -> Result<(Self, Accepted), String> {
         let offer = read_offer(offer)?;
@@ -190,7 +191,7 @@ impl Peer {
         if let Some(certificate) = &settings.certificate {
             config = config.set_dtls_cert(DtlsCert::clone(certificate));
         }
-        offer_codecs(&mut config, codecs);
+        offer_codecs(&mut config, codecs, events);
         let std_now = base + Duration::from_nanos(now.as_nanos());
         let mut rtc = config.build(std_now);
         let host = Candidate::host(local, "udp").map_err(|problem| format!("our address {local}: {problem}"))?;
@@ -515,7 +516,7 @@ fn read_offer(offer: &str) -> Result<SdpOffer, String> {
 }
 
 /// What we can do: our order decides what is sent, and to browsers Opus is best whatever telephones get.
-fn offer_codecs(config: &mut str0m::RtcConfig, codecs: &[&str]) {
+fn offer_codecs(config: &mut str0m::RtcConfig, codecs: &[&str], with_events: bool) {
     let (mut narrow, mut full) = (false, false);
     let (opus, others): (Vec<&&str>, Vec<&&str>) = codecs.iter().partition(|name| **name == "opus");
     for name in opus.into_iter().chain(others) {
@@ -531,7 +532,7 @@ fn offer_codecs(config: &mut str0m::RtcConfig, codecs: &[&str]) {
         full |= *name == "opus";
     }
     let events = [(full, 110, Frequency::FORTY_EIGHT_KHZ), (narrow, 126, Frequency::EIGHT_KHZ)];
-    for (_, number, frequency) in events.into_iter().filter(|(wanted, ..)| *wanted) {
+    for (_, number, frequency) in events.into_iter().filter(|(wanted, ..)| *wanted && with_events) {
         let format = FormatParams { telephone_event_max: Some(15), ..FormatParams::default() };
         config.codec_config().add_config(number.into(), None, Codec::Tele, frequency, None, format);
     }

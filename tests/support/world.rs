@@ -253,6 +253,8 @@ pub enum Sound {
     Tone(f64),
     /// Syllables of two formants: 150 ms of voice, 50 ms of nothing.
     Speech,
+    /// Two tones together, as a key makes them.
+    Key(f64, f64),
 }
 
 impl Sound {
@@ -264,6 +266,10 @@ impl Sound {
         };
         match self {
             Self::Tone(frequency_hz) => samples.extend(tone(frequency_hz, AMPLITUDE)),
+            Self::Key(low, high) => {
+                let both = tone(low, AMPLITUDE).into_iter().zip(tone(high, AMPLITUDE));
+                samples.extend(both.map(|(low, high)| low + high));
+            }
             Self::Speech => {
                 let (low, high) = (tone(180.0, AMPLITUDE / 2.0), tone(1_150.0, AMPLITUDE / 3.0));
                 let in_syllable = |n: usize| (start + n) % 1_600 < 1_200;
@@ -317,6 +323,10 @@ pub struct Phone {
     pub endless: bool,
     /// Packets that it could not open.
     pub unopened: u64,
+    /// In place of its two laws and telephone-event: numbers and attributes of its descriptions.
+    pub knows: Option<(&'static str, &'static str)>,
+    /// The gateway's newest answer.
+    pub answer: String,
 }
 
 impl Phone {
@@ -341,6 +351,8 @@ impl Phone {
             unmarked: false,
             endless: false,
             unopened: 0,
+            knows: None,
+            answer: String::new(),
         }
     }
 
@@ -354,6 +366,7 @@ impl Phone {
 
     /// Takes the keys out of the gateway's answer.
     fn answered(&mut self, description: &str) {
+        description.clone_into(&mut self.answer);
         let Some(ours) = &self.key else { return };
         let answer = Description::parse(description.as_bytes()).expect("the gateway answers");
         let Some(theirs) = answer.media[0].crypto.first() else { return };
@@ -401,6 +414,12 @@ impl Phone {
         if let Some(Crypto { tag, suite, key }) = &self.key {
             let key = base64::engine::general_purpose::STANDARD.encode(key.reveal());
             crypto = format!("a=crypto:{tag} {suite} inline:{key}|2^31\r\n");
+        }
+        if let Some((numbers, attributes)) = self.knows {
+            return format!(
+                "v=0\r\no=- 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
+                 m=audio {port} {protocol} {numbers}\r\n{attributes}a=ptime:20\r\na={flow}\r\n"
+            );
         }
         format!(
             "v=0\r\no=- 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
@@ -718,6 +737,8 @@ pub enum Happening {
     PhoneSends(bool),
     /// The caller presses these keys.
     PhonePresses(String),
+    /// An INFO brings a digit.
+    Info(char),
     /// The operator pauses the recording, or goes on with it.
     PauseRecording(bool),
     /// The phone takes a new key and says so in a re-INVITE.
@@ -837,7 +858,7 @@ pub struct World {
     pub sound: Vec<i16>,
     downlink: Network,
     now: Instant,
-    pipeline: Pipeline,
+    pub pipeline: Pipeline,
     wake_at: Instant,
     agenda: BTreeMap<(Instant, u64), Happening>,
     scheduled: u64,
@@ -965,6 +986,7 @@ impl World {
             Happening::PhoneTick => self.phone_tick(),
             Happening::PhoneSends(sends) => self.phone.sending = sends,
             Happening::PhonePresses(keys) => self.phone.keys.extend(keys.chars()),
+            Happening::Info(digit) => self.give(Input::InfoDigit(digit, 100)),
             Happening::AtGateway(from, bytes) => self.give(Input::Datagram { from, bytes: &bytes }),
             Happening::PauseRecording(paused) => self.give(Input::PauseRecording(paused)),
             Happening::PhoneRekeys(key) => {

@@ -1,9 +1,14 @@
-//! A thousand keys on a bad network: each heard once, in order.
+//! A thousand keys on a bad network: each heard once, in order. Keys in all ways that there are, as `media.dtmf` says.
 
 use super::QUIET;
-use crate::world::{Faults, Happening, Random, Setup, World, script};
+use crate::world::{Faults, Happening, Random, Setup, Sound, World, script};
 use std::time::Duration;
-use voxgw::{call::journal::Body, sip::sdp::crypto::Policy};
+use voxgw::{
+    call::journal::{Body, Direction},
+    media::dsp::{digits::Mode, tone::share_at},
+    sip::sdp::crypto::Policy,
+    unit::SampleRate,
+};
 
 const KEYS: usize = 1_000;
 
@@ -51,5 +56,113 @@ fn a_thousand_keys_are_each_heard_once_through_loss_and_reordering() {
             assert_eq!(heard, pressed, "{what}, seed {seed}");
             assert_eq!(records, KEYS, "{what}, seed {seed}");
         }
+    }
+}
+
+/// What one call saw: its digits, the gateway's answer, lints, and digits that went out.
+struct Seen {
+    heard: String,
+    answer: String,
+    lints: Vec<String>,
+    /// Keys heard by the phone as sound.
+    sounded: bool,
+    sent: String,
+}
+
+/// A phone that knows telephone-event or not presses 1 as event at 1 s (if it knows), 5 as tone at 3 s, 9 by INFO at
+/// 5 s; the agent presses 7.
+fn ways(mode: Mode, knows: Option<(&'static str, &'static str)>) -> Seen {
+    let agent = script("name = \"keys\"\n[[reply]]\nsay = \"tone:800:100\"\nsend_digits = \"7\"\n");
+    let mut setup = Setup::local(agent);
+    setup.tuning.dtmf = mode;
+    let mut world = World::new(setup);
+    world.phone.knows = knows;
+    if knows.is_none() {
+        world.at(1_000, Happening::PhonePresses("1".to_owned()));
+    }
+    world.say(3_000, 100, Sound::Key(770.0, 1_336.0));
+    world.at(5_000, Happening::Info('9'));
+    world.say(6_000, 1_500, Sound::Speech);
+    world.caller_hangs_up(12_000);
+    world.run_to_end(13_000);
+    let sent = world.records.iter().filter_map(|record| match &record.body {
+        Body::Dtmf(digit) if digit.direction == Direction::Out => Some(digit.digit),
+        _ => None,
+    });
+    let sounded = world.phone.heard.iter().any(|piece| {
+        let share = |hz| share_at(hz, SampleRate::HZ_8000, &piece.samples);
+        piece.is_voiced() && share(852.0) > 0.3 && share(1_209.0) > 0.3
+    });
+    Seen {
+        heard: world.summary().dtmf.clone(),
+        answer: world.phone.answer.clone(),
+        lints: world.summary().lints.clone(),
+        sounded,
+        // It answers what it takes for speech once or twice.
+        sent: sent.last().map(String::from).unwrap_or_default(),
+    }
+}
+
+#[test]
+fn digits_come_and_go_as_configured_and_our_description_says_so() {
+    let plain = Some(("0 8", ""));
+    for (mode, knows, heard, sent, sounded, offered) in [
+        // 9 by INFO is passed over once a key came in RTP.
+        (Mode::Auto, None, "1", "7", false, true),
+        (Mode::Auto, plain, "5", "7", true, false),
+        (Mode::Events, None, "1", "7", false, true),
+        (Mode::Events, plain, "9", "", false, false),
+        (Mode::Inband, None, "5", "7", true, false),
+        (Mode::Inband, plain, "5", "7", true, false),
+        (Mode::Off, None, "", "", false, false),
+        (Mode::Off, plain, "", "", false, false),
+    ] {
+        let seen = ways(mode, knows);
+        assert_eq!((seen.heard.as_str(), seen.sent.as_str()), (heard, sent), "{mode:?} {knows:?}");
+        assert_eq!(seen.sounded, sounded, "{mode:?} {knows:?}");
+        assert_eq!(seen.answer.contains("telephone-event"), offered, "{mode:?} {knows:?}: {}", seen.answer);
+        let is_lint = |name: &str| seen.lints.iter().any(|lint| lint == name);
+        assert_eq!(is_lint("dtmf-inband"), mode == Mode::Auto && knows.is_some(), "{mode:?} {knows:?}");
+        let twice = mode.events() && !heard.ends_with('9');
+        assert_eq!(is_lint("dtmf-duplicate"), twice, "9 came by INFO after a key in RTP: {mode:?} {knows:?}");
+        assert!(!is_lint("codec-fallback"), "{mode:?}: {:?}", seen.lints);
+    }
+}
+
+#[test]
+fn our_offer_names_no_telephone_event_that_is_not_wanted() {
+    for (mode, offered) in [(Mode::Auto, true), (Mode::Events, true), (Mode::Inband, false), (Mode::Off, false)] {
+        let mut setup = Setup { calls_out: true, ..Setup::local(script(QUIET)) };
+        setup.tuning.dtmf = mode;
+        let mut world = World::new(setup);
+        let offer = world.pipeline.offer();
+        assert_eq!(offer.contains("telephone-event"), offered, "{mode:?}: {offer}");
+        assert!(offer.contains("PCMU/8000"), "{offer}");
+    }
+}
+
+#[test]
+fn a_key_in_info_and_as_event_counts_once_even_if_the_info_is_first() {
+    let mut world = World::new(Setup::local(script(QUIET)));
+    world.at(990, Happening::Info('1'));
+    world.at(1_000, Happening::PhonePresses("12".to_owned()));
+    world.caller_hangs_up(8_000);
+    world.run_to_end(9_000);
+    assert_eq!(world.summary().dtmf, "12");
+    assert!(world.summary().lints.iter().any(|lint| lint == "dtmf-duplicate"), "{:?}", world.summary().lints);
+}
+
+#[test]
+fn narrowband_is_remarked_upon_only_where_wideband_was_possible() {
+    for (knows, fires) in [
+        (("0 9 101", "a=rtpmap:101 telephone-event/8000\r\n"), true),
+        (("0 8 101", "a=rtpmap:101 telephone-event/8000\r\n"), false),
+    ] {
+        let mut world = World::new(Setup::local(script(QUIET)));
+        world.phone.knows = Some(knows);
+        world.caller_hangs_up(4_000);
+        world.run_to_end(5_000);
+        let lints = &world.summary().lints;
+        assert_eq!(lints.iter().any(|lint| lint == "codec-fallback"), fires, "{knows:?} {lints:?}");
     }
 }

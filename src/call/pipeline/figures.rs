@@ -155,6 +155,9 @@ impl Pipeline {
             agent_failed: self.call.agent_failed().is_some(),
             first_packet_after: media.first_packet_after,
             ptimes_ms: (u32::from(media.agreed.ptime.ms()), u32::from(media.inbound.ptime().ms())),
+            fallback: self.fallback.as_deref(),
+            tone_digits: self.keys.as_tones(),
+            digits_twice: self.keys.twice(),
         };
         for found in lint::check(&facts, &mut self.fired) {
             self.record(now, Body::Lint(found));

@@ -1,8 +1,8 @@
 //! The codec table in the words of descriptions: where `media` and `sip::sdp` meet.
 
 use crate::{
-    media::codec::Codec,
-    sip::sdp::negotiate::Format,
+    media::codec::{self, CODECS, Codec},
+    sip::sdp::{Description, Media, negotiate::Format},
     unit::{PayloadType, SampleRate},
 };
 
@@ -33,10 +33,53 @@ pub fn of(codecs: &[&Codec], wanted: SampleRate, known: &[(PayloadType, String)]
     formats.collect()
 }
 
+/// Why narrowband is spoken (`spoken`) where it need not be, in words: the far end's description names a wideband codec
+/// too, or one was spoken `before`. None if what is spoken is wideband.
+#[must_use]
+pub fn fallback(theirs: &Description, spoken: &str, before: Option<&str>) -> Option<String> {
+    let is_wideband = |name: &str| codec::by_name(name).is_some_and(Codec::is_wideband);
+    if is_wideband(spoken) {
+        return None;
+    }
+    if let Some(before) = before.filter(|name| is_wideband(name)) {
+        return Some(format!("{spoken} is spoken, it was {before} before"));
+    }
+    let audio = theirs.media.iter().filter(|media| media.kind == "audio" && media.port != 0);
+    let wide = audio.flat_map(|media| media.formats.iter().filter_map(|number| wideband(media, number))).next()?;
+    Some(format!("{spoken} is spoken, though the far end knows {} too", wide.name))
+}
+
+/// The wideband codec of ours that a format of `media` means.
+fn wideband(media: &Media, number: &str) -> Option<&'static Codec> {
+    let number: u8 = number.parse().ok()?;
+    let is_meant = |codec: &&Codec| match media.rtpmaps.iter().find(|(known, ..)| *known == number) {
+        Some((_, name, clock, _)) => codec.encoding.eq_ignore_ascii_case(name) && codec.clock.0 == *clock,
+        None => codec.is_static() && codec.payload_type.0 == number,
+    };
+    CODECS.iter().filter(|codec| codec.is_wideband()).find(is_meant)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::codec::CODECS;
+
+    #[test]
+    fn narrowband_that_need_not_be_is_seen() {
+        let described = |media: &str| {
+            let text = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{media}");
+            Description::parse(text.as_bytes()).unwrap()
+        };
+        let narrow = described("m=audio 4000 RTP/AVP 0 8 97\r\na=rtpmap:97 telephone-event/8000\r\n");
+        let wide = described("m=audio 4000 RTP/AVP 0 9\r\n");
+        let opus = described("m=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 OPUS/48000/2\r\n");
+        assert_eq!(fallback(&narrow, "pcmu", None), None);
+        assert_eq!(fallback(&narrow, "pcmu", Some("pcma")), None);
+        assert_eq!(fallback(&wide, "g722", None), None);
+        let fallen = fallback(&wide, "pcmu", None).unwrap();
+        assert_eq!(fallen, "pcmu is spoken, though the far end knows g722 too");
+        assert!(fallback(&opus, "pcma", None).unwrap().contains("knows opus"));
+        assert_eq!(fallback(&narrow, "pcmu", Some("opus")).unwrap(), "pcmu is spoken, it was opus before");
+    }
 
     #[test]
     fn numbers_stay_what_they_were() {

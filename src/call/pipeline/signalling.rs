@@ -33,7 +33,7 @@ impl Pipeline {
         if let Some(media) = &self.media {
             codecs.sort_by_key(|format| format.name != media.agreed.codec.0);
         }
-        Offerable { codecs, ptime: self.settings.ptime, security }
+        Offerable { codecs, ptime: self.settings.ptime, events: self.settings.tuning.dtmf.events(), security }
     }
 
     /// Rate at which the agent hears best.
@@ -79,6 +79,7 @@ impl Pipeline {
         let (agreed, text) = negotiate::answer(&offer, &can, &local).map_err(|refused| refused.to_string())?;
         self.sdp_version += 1;
         self.warn_of_keys(now, &offer, &agreed);
+        self.look_for_better(&offer, &agreed);
         Ok((agreed, text))
     }
 
@@ -87,6 +88,13 @@ impl Pipeline {
         if let Some(text) = self.srtp.warning(they_have_keys, agreed.secured.is_some()) {
             self.record(now, Body::Note(Note { level: Level::Warn, text: text.to_owned() }));
         }
+    }
+
+    /// Keeps in mind if speech is narrower than it might be.
+    fn look_for_better(&mut self, theirs: &Description, agreed: &Agreed) {
+        let spoken = agreed.codec.0.as_str();
+        let before = self.media.as_ref().map(|media| media.agreed.codec.0.as_str());
+        self.fallback = formats::fallback(theirs, spoken, before);
     }
 
     pub(super) fn answered(&mut self, now: Instant, sdp: Option<&[u8]>) {
@@ -114,6 +122,7 @@ impl Pipeline {
                 let agreed = negotiate::accept(&answer, &self.offerable(security), &local);
                 let agreed = agreed.map_err(|refused| refused.to_string())?;
                 self.warn_of_keys(now, &answer, &agreed);
+                self.look_for_better(&answer, &agreed);
                 Ok(agreed)
             });
         match agreed {
@@ -176,11 +185,7 @@ impl Pipeline {
                 .iter()
                 .filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?)))
                 .collect(),
-            events: if tuning.dtmf.events() {
-                agreed.events_in.iter().map(|(event, clock)| (*event, SampleRate(*clock))).collect()
-            } else {
-                Vec::new()
-            },
+            events: agreed.events_in.iter().map(|(event, clock)| (*event, SampleRate(*clock))).collect(),
             wanted: self.wanted(),
             described: Some(agreed.remote),
             expected,
@@ -190,7 +195,7 @@ impl Pipeline {
             rate: ours.rate_for(self.settings.agent_speaks),
             fmtp: agreed.fmtp.clone(),
             payload_type: agreed.codec.1,
-            event: agreed.event.filter(|_| tuning.dtmf.events()).map(|(event, clock)| (event, SampleRate(clock))),
+            event: agreed.event.map(|(event, clock)| (event, SampleRate(clock))),
             ptime: agreed.ptime,
             sending: agreed.flow.sends(),
         };

@@ -66,8 +66,11 @@ impl Pipeline {
                     self.tell(now, Told::Speech(edge));
                 }
                 inbound::Out::Digit { digit, duration_ms } => {
-                    self.digits_in_rtp = true;
-                    self.digit(now, digit, duration_ms);
+                    let mode = self.settings.tuning.dtmf;
+                    let in_events = self.media.as_ref().is_some_and(|media| !media.agreed.events_in.is_empty());
+                    if self.keys.heard(now, mode, digit, in_events) {
+                        self.digit(now, digit, duration_ms);
+                    }
                 }
                 inbound::Out::Latched(source) => self.latched(now, source),
                 inbound::Out::NewSource(_) => {
@@ -80,9 +83,9 @@ impl Pipeline {
         self.samples = samples;
     }
 
-    /// A digit in an INFO. Some telephones send both kinds for one key.
+    /// A digit in an INFO.
     pub(super) fn info_digit(&mut self, now: Instant, digit: char, duration_ms: u32) {
-        if !self.digits_in_rtp {
+        if self.keys.informed(now, self.settings.tuning.dtmf, digit) {
             self.digit(now, digit, duration_ms);
         }
     }
@@ -290,7 +293,7 @@ impl Pipeline {
         for digit in digits.chars().filter(|digit| !digit.is_whitespace() && *digit != ',') {
             let taken = self.media.as_mut().is_some_and(|media| media.outbound.press(digit));
             if !taken {
-                let text = format!("digit {digit} was not sent: the far end takes no telephone-event, or it is none");
+                let text = format!("digit {digit} was not sent: the far end takes none so (media.dtmf), or it is none");
                 self.record(now, Body::Note(Note { level: Level::Warn, text }));
             }
         }

@@ -293,7 +293,7 @@ pub(super) async fn page(link: &mut Option<Box<Link>>) -> Option<FromPage> {
 
 impl Session {
     /// Answers the page's offer and begins the call.
-    pub(super) async fn join(&mut self, joining: Joining, codecs: &[&str]) {
+    pub(super) async fn join(&mut self, joining: Joining, codecs: (&[&str], bool)) {
         let Joining { offer, source, local, transport, settings, reply, events } = joining;
         let now = SystemClock::now();
         let since_origin = Duration::from_nanos(now.as_nanos());

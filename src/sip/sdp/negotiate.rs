@@ -22,6 +22,8 @@ pub struct Offerable {
     pub codecs: Vec<Format>,
     /// Packet length that we like.
     pub ptime: Ptime,
+    /// Whether telephone-event is offered and taken.
+    pub events: bool,
     /// Whether and how media are encrypted.
     pub security: Security,
 }
@@ -213,7 +215,7 @@ pub fn accept(answer: &Description, can: &Offerable, local: &Local) -> Result<Ag
 /// telephone-event of our offers: one for each clock.
 fn events_of(can: &Offerable) -> Vec<(PayloadType, u32)> {
     let mut events: Vec<(PayloadType, u32)> = Vec::new();
-    for clock in can.codecs.iter().map(|format| format.clock) {
+    for clock in can.codecs.iter().map(|format| format.clock).filter(|_| can.events) {
         if events.iter().any(|(_, known)| *known == clock) {
             continue;
         }
@@ -251,7 +253,7 @@ fn agree(media: &Media, can: &Offerable, local: &Local) -> Result<Agreed, Refuse
         .rtpmaps
         .iter()
         .filter(|(pt, name, ..)| {
-            name == "telephone-event" && media.formats.iter().any(|format| *format == pt.to_string())
+            can.events && name == "telephone-event" && media.formats.iter().any(|format| *format == pt.to_string())
         })
         .map(|(pt, _, clock, _)| (PayloadType(*pt), *clock))
         .filter(|(_, clock)| *clock == 8_000 || common.iter().any(|(_, format)| format.clock == *clock))
@@ -360,7 +362,7 @@ mod tests {
 
     fn can() -> Offerable {
         let codecs = vec![format("pcmu", "PCMU/8000", 8_000, 0, ""), format("pcma", "PCMA/8000", 8_000, 8, "")];
-        Offerable { codecs, ptime: Ptime::MS_20, security: Security::default() }
+        Offerable { codecs, ptime: Ptime::MS_20, events: true, security: Security::default() }
     }
 
     fn can_wideband() -> Offerable {

@@ -45,7 +45,7 @@ fn accept(offer: &str, lite: bool) -> Result<(Peer, Accepted), String> {
     let base = StdInstant::now();
     let settings = Settings::new(lite);
     let source = "198.51.100.7".parse().unwrap();
-    Peer::accept(Instant::ZERO, base, &settings, OURS.parse().unwrap(), source, &["pcmu", "pcma"], offer)
+    Peer::accept(Instant::ZERO, base, &settings, OURS.parse().unwrap(), source, (&["pcmu", "pcma"], true), offer)
 }
 
 impl World {
@@ -60,7 +60,7 @@ impl World {
             &Settings::new(lite),
             OURS.parse().unwrap(),
             source,
-            &["pcmu", "pcma"],
+            (&["pcmu", "pcma"], true),
             &offer,
         )
         .unwrap();

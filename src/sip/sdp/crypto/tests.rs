@@ -33,7 +33,7 @@ fn can(security: Security) -> Offerable {
         fmtp: String::new(),
         lengths_ms: &[20],
     };
-    Offerable { codecs: vec![pcmu], ptime: Ptime::MS_20, security }
+    Offerable { codecs: vec![pcmu], ptime: Ptime::MS_20, events: true, security }
 }
 
 fn local() -> Local {
