@@ -11,6 +11,8 @@
     reason = "figures and helpers of tests"
 )]
 
+#[path = "media/bridge.rs"]
+mod bridge;
 #[path = "media/digits.rs"]
 mod digits;
 #[path = "media/playout.rs"]

@@ -372,7 +372,7 @@ pub struct BridgeChange {
     /// With `left`: packets that were encoded anew.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub transcoded: u64,
-    /// With `left`: packets dropped because too many waited.
+    /// With `left`: frames that came too late for their turn.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: u64,
 }
@@ -629,6 +629,9 @@ pub struct OutboundStats {
     pub underruns: u64,
     /// Ticks that came more than 20 ms late.
     pub late_ticks: u64,
+    /// The wait of another leg's sound before it goes out, in a bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playout: Option<PlayoutStats>,
     /// Loss that the far end reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_loss_percent: Option<f64>,
@@ -653,6 +656,23 @@ pub struct OutboundStats {
     /// Synchronisation source, as `0x…`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ssrc: String,
+}
+
+/// What evens out another leg's sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlayoutStats {
+    /// The wait now.
+    pub delay_ms: f64,
+    /// The wait that the spread of delays asks for.
+    pub target_ms: f64,
+    /// Sound made up here because nothing was there to play, since the start.
+    pub concealed_ms: f64,
+    /// Sound put in to wait longer.
+    pub inserted_ms: f64,
+    /// Sound taken out to wait less.
+    pub dropped_ms: f64,
+    /// Frames that came after their turn.
+    pub late: u64,
 }
 
 /// A named check fired.

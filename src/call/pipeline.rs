@@ -47,7 +47,7 @@ use crate::{
         inbound::Inbound,
         outbound::Outbound,
         recorder::Recorder,
-        relay::Far,
+        relay::{Far, FarSound},
         rtp::report::{RemoteReport, Reporter},
     },
     sip::sdp::negotiate::{self, Agreed},
@@ -262,12 +262,24 @@ pub enum SipAction {
 #[derive(Debug)]
 enum Out {
     Rtp(SocketAddr, Vec<u8>),
-    Rtcp { to: SocketAddr, mux: bool, bytes: Vec<u8> },
+    Rtcp {
+        to: SocketAddr,
+        mux: bool,
+        bytes: Vec<u8>,
+    },
     Sip(SipAction),
     ConnectAgent,
     Tell(Told),
     Audio(Vec<i16>, Option<Instant>),
-    FarSound(&'static codec::Codec, SampleRate, Vec<u8>, Vec<i16>),
+    FarSound {
+        at: Instant,
+        position: u64,
+        is_filling: bool,
+        codec: &'static codec::Codec,
+        rate: SampleRate,
+        payload: Vec<u8>,
+        samples: Vec<i16>,
+    },
     FarDigit(char, u32),
     Act(u32, Action),
     TellActed(u32, Outcome),
@@ -583,13 +595,13 @@ impl Pipeline {
                 let command = Command::Audio { rate: self.uplink.rate, samples: &self.current_samples };
                 Output::Agent { command, voiced_since }
             }
-            Out::FarSound(codec, rate, payload, samples) => {
+            Out::FarSound { at, position, is_filling, codec, rate, payload, samples } => {
                 let used = std::mem::replace(&mut self.current_samples, samples);
                 self.spare_samples.push(used);
                 let used = std::mem::replace(&mut self.current_datagram, payload);
                 self.spare_datagrams.push(used);
-                let (payload, samples) = (&self.current_datagram, &self.current_samples);
-                Output::Far(Far::Sound { codec, rate, payload, samples })
+                let (payload, samples) = (&self.current_datagram[..], &self.current_samples[..]);
+                Output::Far(Far::Sound(FarSound { at, position, is_filling, codec, rate, payload, samples }))
             }
             Out::FarDigit(digit, duration_ms) => Output::Far(Far::Digit(digit, duration_ms)),
             Out::Rtcp { to, mux, bytes } => {

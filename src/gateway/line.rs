@@ -6,7 +6,11 @@
 
 use crate::{
     call::bridge::Side,
-    media::{codec::Codec, relay::Far},
+    clock::Instant,
+    media::{
+        codec::Codec,
+        relay::{Far, FarSound},
+    },
     unit::SampleRate,
 };
 use std::{
@@ -34,7 +38,13 @@ pub struct Held {
 enum What {
     #[default]
     Nothing,
-    Sound(&'static Codec, SampleRate),
+    Sound {
+        at: Instant,
+        position: u64,
+        is_filling: bool,
+        codec: &'static Codec,
+        rate: SampleRate,
+    },
     Digit(char, u32),
 }
 
@@ -44,8 +54,9 @@ impl Held {
     pub fn far(&self) -> Option<Far<'_>> {
         match self.what {
             What::Nothing => None,
-            What::Sound(codec, rate) => {
-                Some(Far::Sound { codec, rate, payload: &self.payload, samples: &self.samples })
+            What::Sound { at, position, is_filling, codec, rate } => {
+                let (payload, samples) = (&self.payload[..], &self.samples[..]);
+                Some(Far::Sound(FarSound { at, position, is_filling, codec, rate, payload, samples }))
             }
             What::Digit(digit, duration_ms) => Some(Far::Digit(digit, duration_ms)),
         }
@@ -99,8 +110,8 @@ impl End {
         let spare = if way.waiting.len() < WAITING_MAX { way.spare.pop() } else { way.waiting.pop_front() };
         let mut held = spare.unwrap_or_default();
         match far {
-            Far::Sound { codec, rate, payload, samples } => {
-                held.what = What::Sound(codec, rate);
+            Far::Sound(FarSound { at, position, is_filling, codec, rate, payload, samples }) => {
+                held.what = What::Sound { at, position, is_filling, codec, rate };
                 held.payload.clear();
                 held.payload.extend_from_slice(payload);
                 held.samples.clear();
@@ -141,15 +152,18 @@ mod tests {
         let lines = Lines::default();
         let (caller, callee) = (lines.end(LineId(1), Side::Caller), lines.end(LineId(1), Side::Callee));
         for n in 0..3 {
-            caller.push(Far::Sound {
+            caller.push(Far::Sound(FarSound {
+                at: Instant::ZERO,
+                position: 0,
+                is_filling: false,
                 codec: &CODECS[0],
                 rate: SampleRate::HZ_8000,
                 payload: &[n; 160],
                 samples: &[0; 160],
-            });
+            }));
             assert!(caller.take().is_none(), "nobody hears himself");
             let held = callee.take().expect("it is there");
-            assert!(matches!(held.far(), Some(Far::Sound { payload, .. }) if payload == [n; 160]));
+            assert!(matches!(held.far(), Some(Far::Sound(sound)) if sound.payload == [n; 160]));
             callee.give_back(held);
         }
         assert_eq!(caller.line.borrow().to_callee.spare.len(), 1);

@@ -36,6 +36,11 @@ use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// How long a gap is held open for packets that come out of order.
 pub const REORDER_WINDOW: Duration = Duration::from_millis(40);
+/// Where another leg listens, who waits anyhow, it is three times the jitter within these bounds…
+const REORDER_MIN: Duration = Duration::from_millis(5);
+const REORDER_MAX: Duration = Duration::from_millis(120);
+/// …and not below [`REORDER_WINDOW`] if a packet came behind its gap within this time.
+const UNRULY: Duration = Duration::from_secs(10);
 /// RFC 3389 §4: understood although never agreed on, because many trunks send it unasked.
 const COMFORT_NOISE: PayloadType = PayloadType(13);
 /// Silence is put in when the next packet is this late.
@@ -144,9 +149,12 @@ pub struct Inbound {
 /// Payloads beside the frames that wait in `out`.
 #[derive(Debug, Default)]
 struct Packets {
-    waiting: VecDeque<Vec<u8>>,
-    current: Vec<u8>,
+    /// Payloads, and whether the frame was put in while nothing came.
+    waiting: VecDeque<(Vec<u8>, bool)>,
+    current: (Vec<u8>, bool),
     spare: Vec<Vec<u8>>,
+    /// Late packets so far, and when they became more.
+    late: (u64, Option<Instant>),
 }
 
 /// Figures of sources that are gone.
@@ -266,6 +274,7 @@ impl Inbound {
         self.unexpected += u64::from(is_foreign);
         // Events, and what we cannot decode, share the sequence numbers: an empty payload keeps their place.
         let payload = if codec.is_some() || is_noise { packet.payload } else { &[] };
+        self.fit_window(now);
         if self.order.push(now, sequence, packet.timestamp, packet.payload_type, payload) {
             self.bursts.played();
             self.unpack(now, packet.timestamp, packet.payload_type, payload);
@@ -306,7 +315,7 @@ impl Inbound {
             if let Some(packets) = &mut self.packets
                 && let Some(next) = packets.waiting.pop_front()
             {
-                packets.spare.push(std::mem::replace(&mut packets.current, next));
+                packets.spare.push(std::mem::replace(&mut packets.current, next).0);
             }
         }
         Some(out)
@@ -315,13 +324,33 @@ impl Inbound {
     /// Keeps payloads from now on: another leg may take them as they are.
     pub fn keep_payloads(&mut self) {
         let frames = self.out.iter().filter(|(out, _)| matches!(out, Out::Frame { .. })).count();
-        self.packets.get_or_insert_default().waiting.resize(frames, Vec::new());
+        self.packets.get_or_insert_default().waiting.resize_with(frames, Default::default);
+    }
+
+    /// Whether the frame that [`Self::poll`] gave last was put in while nothing came, or in a pause of the sender.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.packets.as_ref().is_some_and(|packets| packets.current.1)
+    }
+
+    /// For another leg a gap is held open no longer than the network needs: what waits for it waits for nothing.
+    fn fit_window(&mut self, now: Instant) {
+        let Some(packets) = &mut self.packets else { return };
+        let late = self.order.late();
+        if late > packets.late.0 {
+            packets.late = (late, Some(now));
+        }
+        let is_calm = packets.late.1.is_none_or(|at| now.since(at) > UNRULY);
+        let jitter_ms = self.stats.as_ref().map_or(0.0, |stats| stats.jitter_ms().0);
+        let by_jitter = Duration::from_secs_f64((jitter_ms * 3.0).clamp(0.0, 1_000.0) / 1_000.0);
+        let least = if is_calm { REORDER_MIN } else { REORDER_WINDOW };
+        self.order.set_window(by_jitter.clamp(least, REORDER_MAX));
     }
 
     /// The payload of the frame that [`Self::poll`] gave last; empty if its sound was made up, or payloads are not kept.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.packets.as_ref().map_or(&[], |packets| &packets.current)
+        self.packets.as_ref().map_or(&[], |packets| &packets.current.0)
     }
 
     /// Rate of the samples that come out.
@@ -575,7 +604,7 @@ impl Inbound {
             self.frames_concealed += missing as u64;
             let mut samples = self.buffer();
             self.decoding.conceal(missing, self.order.next(), &mut samples);
-            self.frame(now, samples, &[]);
+            self.frame(now, samples, &[], false);
         }
         self.expected_timestamp = Some(until);
         self.filled = 0;
@@ -640,7 +669,7 @@ impl Inbound {
         if heard_ms >= 10 {
             self.ptime = Ptime::nearest(heard_ms);
         }
-        self.frame(at, samples, payload);
+        self.frame(at, samples, payload, false);
     }
 
     /// The sender may change among the agreed codecs with any packet (RFC 3264 §5.1); what depends on the rate
@@ -665,7 +694,7 @@ impl Inbound {
     fn pause(&mut self, at: Instant, count: usize) {
         let mut samples = self.buffer();
         self.decoding.pause(count, &mut samples);
-        self.frame(at, samples, &[]);
+        self.frame(at, samples, &[], true);
     }
 
     fn buffer(&mut self) -> Vec<i16> {
@@ -675,12 +704,12 @@ impl Inbound {
     }
 
     /// 6 and 7: on its way to the call.
-    fn frame(&mut self, at: Instant, samples: Vec<i16>, payload: &[u8]) {
+    fn frame(&mut self, at: Instant, samples: Vec<i16>, payload: &[u8], is_filling: bool) {
         if let Some(packets) = &mut self.packets {
             let mut kept = packets.spare.pop().unwrap_or_default();
             kept.clear();
             kept.extend_from_slice(payload);
-            packets.waiting.push_back(kept);
+            packets.waiting.push_back((kept, is_filling));
         }
         let concealed = payload.is_empty();
         self.frames_total += samples.len() as u64;

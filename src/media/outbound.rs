@@ -17,7 +17,7 @@ use super::{
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
 use crate::{
-    call::journal::{OutboundStats, rounded},
+    call::journal::{OutboundStats, PlayoutStats, rounded},
     clock::Instant,
     unit::{PayloadType, Ptime, SampleRate, Ssrc, TurnId},
 };
@@ -203,11 +203,11 @@ impl Outbound {
     /// What another leg gave; false if the far end cannot be given it (a digit that it does not take).
     pub fn relayed(&mut self, far: Far<'_>) -> bool {
         match (far, &mut self.relay) {
-            (Far::Sound { codec, rate, payload, samples }, Some(relay)) => {
-                relay.push(codec, rate, payload, samples);
+            (Far::Sound(sound), Some(relay)) => {
+                relay.push(&sound);
                 true
             }
-            (Far::Sound { .. }, None) => false,
+            (Far::Sound(_), None) => false,
             (Far::Digit(digit, _), _) => self.press(digit),
         }
     }
@@ -363,7 +363,7 @@ impl Outbound {
         let mut ticked = Ticked { position: self.position, ..Ticked::default() };
         self.position += ptime;
         // Taken in any case: what the other leg says while we hold, or send a digit, is not said later.
-        let relayed = self.relay.as_mut().is_some_and(Relay::take);
+        let relayed = self.relay.as_mut().is_some_and(|relay| relay.take(now));
         if !self.settings.sending {
             self.lead = Duration::ZERO;
             return ticked;
@@ -457,12 +457,20 @@ impl Outbound {
             packets: self.packets,
             queue_ms: self.relay.as_ref().map_or_else(
                 || ms_of(self.settings.rate, self.encoding.len()),
-                |relay| u32::try_from(relay.queued().as_millis()).unwrap_or(u32::MAX),
+                |relay| u32::try_from(relay.waits().as_millis()).unwrap_or(u32::MAX),
             ),
             level_dbfs: rounded(f64::from(self.level.take_level().0)),
             talk_percent: rounded(self.voice_packets as f64 * 100.0 / self.packets.max(1) as f64),
             underruns: self.underruns + self.relay.as_ref().map_or(0, |relay| relay.counters().underruns),
             late_ticks: self.late_ticks,
+            playout: self.relay.as_ref().and_then(Relay::figures).map(|figures| PlayoutStats {
+                delay_ms: rounded(figures.delay_ms),
+                target_ms: rounded(figures.target_ms),
+                concealed_ms: rounded(figures.concealed_ms),
+                inserted_ms: rounded(figures.inserted_ms),
+                dropped_ms: rounded(figures.dropped_ms),
+                late: figures.late,
+            }),
             remote_loss_percent: None,
             remote_jitter_ms: None,
             rtt_ms: None,

@@ -13,12 +13,12 @@ use voxgw::{
 
 /// One pattern of arrivals.
 #[derive(Clone, Copy)]
-struct Pattern {
-    name: &'static str,
+pub struct Pattern {
+    pub name: &'static str,
     /// Share of frames lost at random.
-    loss: f64,
+    pub loss: f64,
     /// Frames are later by up to so much, evenly spread.
-    jitter_ms: f64,
+    pub jitter_ms: f64,
     /// Share of frames that are 30 ms later than their neighbours.
     reorder: f64,
     /// Every five seconds so many frames in a row are lost.
@@ -29,7 +29,7 @@ struct Pattern {
     /// Pauses are not sent.
     dtx: bool,
     /// Frames of 20 ms become frames of so many after the first third.
-    ptime_ms: usize,
+    pub ptime_ms: usize,
 }
 
 const PLAIN: Pattern = Pattern {
@@ -44,7 +44,7 @@ const PLAIN: Pattern = Pattern {
     ptime_ms: 20,
 };
 
-const PATTERNS: &[Pattern] = &[
+pub const PATTERNS: &[Pattern] = &[
     PLAIN,
     Pattern { name: "loss 1 %", loss: 0.01, ..PLAIN },
     Pattern { name: "loss 5 %", loss: 0.05, ..PLAIN },
@@ -64,7 +64,7 @@ const PATTERNS: &[Pattern] = &[
     Pattern { name: "20 to 10 ms", ptime_ms: 10, jitter_ms: 20.0, ..PLAIN },
 ];
 
-const SECONDS: usize = 150;
+pub const SECONDS: usize = 150;
 
 /// What came of it.
 struct Outcome {
@@ -76,8 +76,11 @@ struct Outcome {
     step_max: i32,
 }
 
-/// Sends `pattern` through a buffer that is pulled every 20 ms.
-fn run(pattern: &Pattern, sound: &[i16]) -> Outcome {
+/// A frame that arrives: when, in microseconds; its first sample; its sound; its number.
+pub type Arrival<'a> = (u64, u32, &'a [i16], usize);
+
+/// What arrives of `sound`, in order of arrival; how many frames were lost, of how many.
+pub fn arrivals<'a>(pattern: &Pattern, sound: &'a [i16]) -> (Vec<Arrival<'a>>, usize, usize) {
     let mut chance = Chance(7);
     let (mut arrivals, mut lost, mut sent) = (Vec::new(), 0, 0);
     let (mut at, mut n, mut held_until) = (0, 0, 0.0);
@@ -106,10 +109,17 @@ fn run(pattern: &Pattern, sound: &[i16]) -> Outcome {
                 arrivals.push(((arrival_ms * 1e3) as u64, at as u32, frame, n));
             }
         }
-        n += 1;
+        // Numbers count what is sent.
+        n += usize::from(!silent);
         at += length;
     }
     arrivals.sort_by_key(|(micros, _, _, n)| (*micros, *n));
+    (arrivals, lost, sent)
+}
+
+/// Sends `pattern` through a buffer that is pulled every 20 ms.
+fn run(pattern: &Pattern, sound: &[i16]) -> Outcome {
+    let (arrivals, lost, sent) = arrivals(pattern, sound);
     let mut playout = Playout::new(SampleRate::HZ_8000, SampleRate::HZ_8000);
     let mut arrivals = arrivals.into_iter().peekable();
     let (mut samples, mut last) = (Vec::new(), 0);

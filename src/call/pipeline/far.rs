@@ -78,7 +78,7 @@ impl Pipeline {
     }
 
     /// A frame of ours goes to the other leg.
-    pub(super) fn pass_on(&mut self, rate: SampleRate, samples: &[i16]) {
+    pub(super) fn pass_on(&mut self, at: Instant, position: u64, rate: SampleRate, samples: &[i16]) {
         let Some(Media { inbound, .. }) = self.media.as_ref().filter(|_| self.bridge.peer.is_some()) else { return };
         let mut payload = self.spare_datagrams.pop().unwrap_or_default();
         payload.clear();
@@ -89,7 +89,8 @@ impl Pipeline {
             payload.extend_from_slice(inbound.payload());
         }
         sound.extend_from_slice(heard);
-        self.out.push_back(Out::FarSound(inbound.codec(), rate, payload, sound));
+        let (codec, is_filling) = (inbound.codec(), inbound.is_filling());
+        self.out.push_back(Out::FarSound { at, position, is_filling, codec, rate, payload, samples: sound });
     }
 
     /// Both directions of our media know the other leg, if there are both.

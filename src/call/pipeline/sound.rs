@@ -166,7 +166,7 @@ impl Pipeline {
             return;
         }
         if matches!(self.seat, Seat::Far) {
-            self.pass_on(rate, samples);
+            self.pass_on(at, position, rate, samples);
             return;
         }
         let samples = self.recording.heard_by_agent(rate, samples);

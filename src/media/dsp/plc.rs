@@ -59,6 +59,17 @@ impl Concealer {
         self.history.is_empty() || self.concealed >= self.ms(60)
     }
 
+    /// Whether nothing was made up since the last good sample.
+    #[must_use]
+    pub const fn is_fresh(&self) -> bool {
+        self.concealed == 0
+    }
+
+    /// What comes next begins by itself: it follows silence.
+    pub const fn begin(&mut self) {
+        self.concealed = 0;
+    }
+
     fn next_sample(&mut self) -> i16 {
         let (full, end) = (self.ms(10), self.ms(60));
         let n = self.concealed;

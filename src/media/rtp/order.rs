@@ -52,6 +52,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// Gaps that open from now on are held open for `window`.
+    pub const fn set_window(&mut self, window: Duration) {
+        self.window = window;
+    }
+
     /// Gaps are held open for `window`.
     #[must_use]
     pub const fn new(window: Duration) -> Self {

@@ -94,6 +94,8 @@ struct Slot {
     /// Where the frame began: its name.
     origin: i64,
     samples: Vec<i16>,
+    /// The same as it came; empty once a part is gone, or if there was none.
+    payload: Vec<u8>,
 }
 
 impl Slot {
@@ -126,6 +128,11 @@ pub struct Playout {
     voice_dbfs: f32,
     shrink_at: Instant,
     figures: Figures,
+    /// Steps in silence are whole frames.
+    whole: bool,
+    /// Payload of the newest pull, if it is exactly one frame as it came.
+    payload: Vec<u8>,
+    spare_payloads: Vec<Vec<u8>>,
 }
 
 impl Playout {
@@ -150,11 +157,26 @@ impl Playout {
             voice_dbfs: -60.0,
             shrink_at: Instant::ZERO,
             figures: Figures { target_ms: TARGET_MIN_MS, ..Figures::default() },
+            whole: false,
+            payload: Vec::new(),
+            spare_payloads: Vec::new(),
         }
+    }
+
+    /// For frames that go on as they came wherever that is possible: what is put in or taken out in silence is whole
+    /// frames, and after a step in speech the next silence leads back to the frames' bounds.
+    #[must_use]
+    pub fn of_whole_frames(rate: SampleRate, clock: SampleRate) -> Self {
+        Self { whole: true, ..Self::new(rate, clock) }
     }
 
     /// Takes in a frame that arrived at `at`. Frames may come in any order and have any length.
     pub fn push(&mut self, at: Instant, timestamp: u32, frame: &[i16]) {
+        self.push_packet(at, timestamp, frame, &[]);
+    }
+
+    /// The same with the frame's payload, which [`Self::payload`] gives back if the frame is played as it came.
+    pub fn push_packet(&mut self, at: Instant, timestamp: u32, frame: &[i16], payload: &[u8]) {
         if frame.is_empty() {
             return;
         }
@@ -171,7 +193,7 @@ impl Playout {
                 return;
             }
             self.restart();
-            return self.push(at, timestamp, frame);
+            return self.push_packet(at, timestamp, frame, payload);
         }
         self.suspect = None;
         if self.slots.iter().any(|slot| slot.origin == start) || self.played.contains(&start) {
@@ -199,16 +221,30 @@ impl Playout {
         let mut samples = self.spare.pop().unwrap_or_default();
         samples.clear();
         samples.extend_from_slice(&frame[usize::try_from(past).unwrap_or(0)..]);
+        let mut kept = self.spare_payloads.pop().unwrap_or_default();
+        kept.clear();
+        if past == 0 {
+            kept.extend_from_slice(payload);
+        }
         let place = self.slots.partition_point(|slot| slot.start < start);
-        self.slots.insert(place, Slot { start: start + past, origin: start, samples });
+        self.slots.insert(place, Slot { start: start + past, origin: start, samples, payload: kept });
         self.bound();
     }
 
     /// Fills `samples` with the `count` samples whose turn is `now`: always exactly so many.
     pub fn pull(&mut self, now: Instant, count: usize, samples: &mut Vec<i16>) -> Pulled {
         samples.clear();
+        self.payload.clear();
         let mut made_up = false;
         let was_silent = self.concealer.is_spent();
+        if self.whole {
+            self.skip_backlog(now);
+            if self.stepped(now, count) || self.passes(now, count) {
+                self.take_whole(samples);
+                self.after(now, samples.len());
+                return Pulled::Frame;
+            }
+        }
         if self.scaled(now, count, samples) {
             self.after(now, samples.len());
             return Pulled::Frame;
@@ -239,7 +275,7 @@ impl Playout {
             let short_ms = self.figures.target_ms - self.delay_ms(now, ahead_ms, next).unwrap_or(0.0);
             if self.concealer.is_spent() && short_ms > 1.0 {
                 // A talk spurt begins: nobody hears that it begins later.
-                let take = want.min(self.samples(short_ms).max(1));
+                let take = if self.whole { want } else { want.min(self.samples(short_ms).max(1)) };
                 self.make_up(take, samples);
                 made_up = true;
                 continue;
@@ -257,10 +293,16 @@ impl Playout {
         }
     }
 
+    /// Payload of the newest pull, if what it gave is exactly one frame as it came; else empty.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// A new source: what waits is thrown away, its delays are learnt anew; what the network is like is kept.
     pub fn restart(&mut self) {
         while let Some(slot) = self.slots.pop_front() {
-            self.spare.push(slot.samples);
+            self.recycle(slot);
         }
         self.newest = None;
         self.next = None;
@@ -332,6 +374,7 @@ impl Playout {
             self.next = Some(slot.start + take.cast_signed() as i64);
             if take < slot.samples.len() {
                 slot.samples.drain(..take);
+                slot.payload.clear();
                 slot.start += take.cast_signed() as i64;
                 return;
             }
@@ -340,9 +383,125 @@ impl Playout {
                     self.played.pop_front();
                 }
                 self.played.push_back(slot.origin);
-                self.spare.push(slot.samples);
+                self.recycle(slot);
             }
         }
+    }
+
+    fn recycle(&mut self, slot: Slot) {
+        self.spare.push(slot.samples);
+        self.spare_payloads.push(slot.payload);
+    }
+
+    /// Before the first sound, or after a pause: sound from before a standstill is not played.
+    fn skip_backlog(&mut self, now: Instant) {
+        if !self.concealer.is_spent() {
+            return;
+        }
+        while self.slots.len() > 1
+            && let Some(front) = self.slots.front()
+            && self.delay_ms(now, 0.0, front.end()).is_some_and(|delay| delay > self.figures.target_ms)
+        {
+            let (length, end) = (front.samples.len().cast_signed() as i64, front.end());
+            self.figures.dropped_ms += self.ms(length);
+            self.next = Some(self.next.map_or(end, |next| next.max(end)));
+            self.held = 0;
+            if let Some(slot) = self.slots.pop_front() {
+                self.recycle(slot);
+            }
+        }
+    }
+
+    /// The front frame can be played as it came.
+    fn passes(&self, now: Instant, count: usize) -> bool {
+        let Some(front) = self.slots.front() else { return false };
+        let next = self.next.unwrap_or(front.start);
+        let over = self.delay_ms(now, 0.0, next).map_or(0.0, |delay| delay - self.figures.target_ms);
+        let is_whole = front.samples.len() == count && front.start == front.origin && front.start == next;
+        let begins = self.concealer.is_spent();
+        is_whole
+            && (begins || self.concealer.is_fresh())
+            && over >= if begins { -1.0 } else { -SHORT_MS }
+            && (begins || over <= self.slack_ms(count) || now < self.shrink_at)
+    }
+
+    /// In silence: a frame is dropped, or played twice, or the bounds of the frames are sought. Whether the front frame
+    /// is to be played now as it is.
+    fn stepped(&mut self, now: Instant, count: usize) -> bool {
+        let (Some(next), Some(front)) = (self.next, self.slots.front()) else { return false };
+        if !self.concealer.is_fresh() || front.start != next || !self.is_quiet() {
+            return false;
+        }
+        let Some(delay) = self.delay_ms(now, 0.0, next) else { return false };
+        let over = delay - self.figures.target_ms;
+        let frame_ms = self.ms(count.cast_signed() as i64);
+        let front_len = self.slots.front().map_or(0, |slot| slot.samples.len());
+        let is_cut = front_len < count;
+        let may_drop = self.unbroken() >= front_len + count;
+        if may_drop
+            && (over > self.slack_ms(count) || is_cut && over - self.ms(front_len.cast_signed() as i64) >= -SHORT_MS)
+        {
+            self.figures.dropped_ms += self.ms(front_len.cast_signed() as i64);
+            if let Some(slot) = self.slots.pop_front() {
+                self.next = Some(slot.end());
+                self.recycle(slot);
+            }
+            return self.slots.front().is_some_and(|slot| slot.samples.len() == count);
+        }
+        if !is_cut && front_len == count && over < -SHORT_MS {
+            // Played now, and once more afterwards.
+            let again = self.slots.front().map(|slot| (slot.start, slot.origin));
+            if let Some((start, origin)) = again {
+                let shift = count.cast_signed() as i64;
+                let (mut samples, mut payload) =
+                    (self.spare.pop().unwrap_or_default(), self.spare_payloads.pop().unwrap_or_default());
+                samples.clear();
+                payload.clear();
+                if let Some(slot) = self.slots.front() {
+                    samples.extend_from_slice(&slot.samples);
+                    payload.extend_from_slice(&slot.payload);
+                }
+                self.figures.inserted_ms += frame_ms;
+                self.slots.push_front(Slot { start: start - shift, origin, samples, payload });
+                self.next = Some(start - shift);
+            }
+            return true;
+        }
+        false
+    }
+
+    /// The front frame as it is.
+    fn take_whole(&mut self, samples: &mut Vec<i16>) {
+        let Some(slot) = self.slots.pop_front() else { return };
+        if self.concealer.is_spent() {
+            self.concealer.begin();
+        }
+        self.figures.inserted_ms += self.ms(self.held);
+        self.held = 0;
+        samples.extend_from_slice(&slot.samples);
+        self.concealer.good(samples);
+        self.payload.clear();
+        self.payload.extend_from_slice(&slot.payload);
+        self.next = Some(slot.end());
+        if self.played.len() == 64 {
+            self.played.pop_front();
+        }
+        self.played.push_back(slot.origin);
+        self.recycle(slot);
+    }
+
+    /// Longer than the target by so much, the wait shrinks.
+    fn slack_ms(&self, count: usize) -> f64 {
+        // Of whole frames nothing finer can be had.
+        if self.whole { SLACK_MS.max(self.ms(count.cast_signed() as i64) + SHORT_MS) } else { SLACK_MS }
+    }
+
+    /// Nobody hears a cut in the front frame.
+    fn is_quiet(&mut self) -> bool {
+        let sound = self.slots.front().map_or(&[][..], |slot| &slot.samples[..]);
+        let level = level(sound);
+        self.voice_dbfs = if level > self.voice_dbfs { level } else { self.voice_dbfs - 0.02 };
+        level < QUIET_DBFS || level < self.voice_dbfs - QUIET_BELOW_VOICE_DB
     }
 
     /// Samples without a gap from `next` on.
@@ -369,11 +528,8 @@ impl Playout {
         let Some(delay) = self.delay_ms(now, 0.0, next) else { return false };
         let over = delay - self.figures.target_ms;
         let longest = count.min(self.rate.0 as usize * 15 / 1_000);
-        let sound = self.slots.front().map_or(&[][..], |slot| &slot.samples[..]);
-        let level = level(sound);
-        self.voice_dbfs = if level > self.voice_dbfs { level } else { self.voice_dbfs - 0.02 };
-        let quiet = level < QUIET_DBFS || level < self.voice_dbfs - QUIET_BELOW_VOICE_DB;
-        if over > SLACK_MS && (quiet || now >= self.shrink_at) && available >= count + longest {
+        let quiet = self.is_quiet();
+        if over > self.slack_ms(count) && (quiet || now >= self.shrink_at) && available >= count + longest {
             self.take_raw(count + longest, samples);
             let lag = if quiet {
                 longest.min(self.samples(over))
@@ -424,7 +580,9 @@ impl Playout {
         samples.truncate(count);
         let start = next - surplus.cast_signed() as i64;
         self.next = Some(start);
-        self.slots.push_front(Slot { start, origin: start, samples: own });
+        let mut payload = self.spare_payloads.pop().unwrap_or_default();
+        payload.clear();
+        self.slots.push_front(Slot { start, origin: start, samples: own, payload });
     }
 
     fn after(&mut self, now: Instant, count: usize) {
@@ -446,7 +604,7 @@ impl Playout {
             let length = front.samples.len().cast_signed() as i64;
             self.figures.dropped_ms += self.ms(length);
             if let Some(slot) = self.slots.pop_front() {
-                self.spare.push(slot.samples);
+                self.recycle(slot);
             }
             let start = self.slots.front().map_or(0, |slot| slot.start);
             self.next = self.next.map(|next| next.max(start));
