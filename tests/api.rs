@@ -360,8 +360,12 @@ fn a_recording_can_be_paused_by_the_operator() {
 
 /// A tone at 8 kHz.
 fn tone_wav(seconds: f64) -> Vec<u8> {
+    tone_wav_of(440.0, seconds)
+}
+
+fn tone_wav_of(hz: f64, seconds: f64) -> Vec<u8> {
     let samples: Vec<i16> = (0..(seconds * 8_000.0) as usize)
-        .map(|n| ((n as f64 * 440.0 * std::f64::consts::TAU / 8_000.0).sin() * 8_000.0) as i16)
+        .map(|n| ((n as f64 * hz * std::f64::consts::TAU / 8_000.0).sin() * 8_000.0) as i16)
         .collect();
     voxgw::media::file::wav::write(voxgw::unit::SampleRate::HZ_8000, 1, &samples)
 }
@@ -399,4 +403,100 @@ fn after_a_crash_the_next_start_mends_the_recording_and_little_is_lost() {
     assert!(f64::from(read.duration()) / 8_000.0 > lasted_s - 1.0);
     again.stop().exits(0);
     drop(dial);
+}
+
+/// The members of the only conference.
+fn members(gateway: &Gateway) -> Vec<Value> {
+    let all = ask(gateway, "GET /v1/conferences").json();
+    let all = all["conferences"].as_array().unwrap();
+    assert!(all.len() < 2, "{all:?}");
+    all.first().map(|conference| conference["members"].as_array().unwrap().clone()).unwrap_or_default()
+}
+
+#[test]
+fn calls_of_a_rule_hear_each_other_in_a_conference_and_the_operator_mutes_and_removes() {
+    let home = Home::new();
+    let rules = home.file(
+        "rules.toml",
+        "[gateway]\nworkers = 2\n[[routes]]\nname = 'together'\nto = 'team*'\nconference = 'team'\n",
+    );
+    let gateway = home.serve("echo:live", &["--config", &rules.display().to_string()]);
+    let target = format!("sip:team@127.0.0.1:{}", gateway.udp);
+    let tones = [400.0, 1_000.0, 1_900.0];
+    let mut dials = Vec::new();
+    for (n, hz) in tones.into_iter().enumerate() {
+        let sound = home.file(&format!("{n}.wav"), tone_wav_of(hz, 9.0)).display().to_string();
+        let record = home.path().join(format!("heard-{n}.wav")).display().to_string();
+        let more = ["--play", &sound, "--delay", "0s", "--hangup-after", "1s", "--record", &record, "-o", "json"];
+        dials.push((home.start_dial(&target, &more), record));
+        assert!(until(LIMIT, || members(&gateway).len() == n + 1), "{n}: {:?}", members(&gateway));
+    }
+    let of = |call: &Value, more: &str| format!("{{\"call\":{call}{more}}}");
+    assert!(until(LIMIT, || members(&gateway).iter().any(|member| member["speaks"] == true)));
+    let first = members(&gateway)[0]["call"].clone();
+    std::thread::sleep(Duration::from_secs(3));
+    // From here on the first is not heard, and after two seconds not there.
+    let mute = of(&first, ",\"muted\":true");
+    assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/mute", &mute).status, 202);
+    assert!(until(LIMIT, || members(&gateway)[0]["muted"] == true));
+    let quieter = of(&members(&gateway)[1]["call"], ",\"decibels\":-6");
+    assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/gain", &quieter).status, 202);
+    assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/gain", &quieter.replace("-6", "60")).status, 400);
+    assert_eq!(ask_with(&gateway, "POST /v1/conferences/other/mute", &mute).status, 404);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/kick", &of(&first, "")).status, 202);
+    assert!(until(LIMIT, || members(&gateway).len() == 2));
+    for (n, (dial, record)) in dials.into_iter().enumerate() {
+        dial.wait().exits(0);
+        let heard = program::read_wav(std::path::Path::new(&record)).remove(1);
+        let rate = hound::WavReader::open(&record).unwrap().spec().sample_rate;
+        let share = |hz, from: usize, until: usize| {
+            let part = &heard[from * rate as usize / 1_000..until * rate as usize / 1_000];
+            voxgw::media::dsp::tone::share_at(hz, voxgw::unit::SampleRate(rate), part)
+        };
+        // The last two seconds that all three spoke.
+        let (from, until) = if n == 2 { (500, 2_300) } else { (1_500, 2_800) };
+        for (other, hz) in tones.into_iter().enumerate() {
+            let share = share(hz, from, until);
+            if other == n {
+                assert!(share < 0.01, "{n} hears itself: {share}");
+            } else {
+                assert!(share > 0.2, "{n} hears {other}: {share}");
+            }
+        }
+    }
+    assert!(until(LIMIT, || members(&gateway).is_empty()));
+    gateway.stop().exits(0);
+}
+
+#[test]
+fn the_operator_puts_agents_callers_into_a_conference() {
+    let home = Home::new();
+    let one = home.file("one.toml", "[gateway]\nworkers = 1\n");
+    let gateway = home.serve("echo:live", &["--config", &one.display().to_string()]);
+    let dials: Vec<_> = (0..2).map(|_| home.start_dial(&gateway.target(), &["--silence", "-o", "json"])).collect();
+    assert!(until(LIMIT, || sessions(&gateway, "up").len() == 2));
+    let calls: Vec<String> =
+        sessions(&gateway, "up").iter().map(|call| call["header"]["call"].as_str().unwrap().to_owned()).collect();
+    for call in &calls {
+        let line = format!("POST /v1/sessions/{call}/conference");
+        assert_eq!(ask_with(&gateway, &line, "{\"name\":\"a/b\"}").status, 400);
+        assert_eq!(ask_with(&gateway, &line, "{\"name\":\"team\"}").status, 202);
+        assert_eq!(ask_with(&gateway, &line, "{\"name\":\"team\"}").status, 409, "it is there already");
+    }
+    assert_eq!(ask_with(&gateway, "POST /v1/sessions/c-00000001/conference", "{\"name\":\"team\"}").status, 404);
+    assert_eq!(members(&gateway).len(), 2);
+    for call in &calls {
+        ask_with(&gateway, "POST /v1/conferences/team/kick", &format!("{{\"call\":\"{call}\"}}"));
+    }
+    dials.into_iter().for_each(|dial| {
+        dial.wait().exits(0);
+    });
+    let journals = finished_journals(&gateway.recordings, 2);
+    for journal in &journals {
+        let changes: Vec<&Value> = journal.of_kind("bridge");
+        assert_eq!((&changes[0]["state"], &changes[0]["text"]), (&json!("joined"), &json!("conference team")));
+        assert_eq!(journal.summary()["reason"], "removed from the conference");
+    }
+    gateway.stop().exits(0);
 }

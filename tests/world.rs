@@ -13,6 +13,8 @@
 
 #[path = "world/acting.rs"]
 mod acting;
+#[path = "world/conference.rs"]
+mod conference;
 #[path = "world/dtmf.rs"]
 mod dtmf;
 #[path = "world/ivr.rs"]

@@ -4,5 +4,6 @@
 //! `GET /v1/events` (snapshot first, then JSON Lines), `GET /v1/health`.
 
 pub mod client;
+mod conference;
 pub mod model;
 pub mod server;

@@ -1,6 +1,6 @@
 //! The server side: axum on a Unix socket (mode 0600) or on TCP with a bearer token.
 
-use super::model::StreamItem;
+use super::{conference, model::StreamItem};
 use crate::{
     error::{Error, Kind, Result},
     gateway::{Handle, Originate, Writing},
@@ -169,6 +169,11 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}/transfer", post(transfer))
         .route("/v1/sessions/{call}/recording", post(recording))
         .route("/v1/sessions/{call}/bridge", post(bridge))
+        .route("/v1/sessions/{call}/conference", post(conference::enter))
+        .route("/v1/conferences", get(conference::all))
+        .route("/v1/conferences/{name}/mute", post(conference::mute))
+        .route("/v1/conferences/{name}/gain", post(conference::gain))
+        .route("/v1/conferences/{name}/kick", post(conference::kick))
         .route("/v1/calls", post(place))
         .route("/v1/messages", post(write))
         .route("/v1/join-tokens", post(mint))
@@ -217,7 +222,7 @@ struct Problem<'a> {
     error: &'a str,
 }
 
-fn problem(status: StatusCode, error: &str) -> Response {
+pub(super) fn problem(status: StatusCode, error: &str) -> Response {
     (status, Json(Problem { error })).into_response()
 }
 
@@ -282,7 +287,7 @@ async fn end(handle: &Handle, text: &str, reason: &str) -> Response {
 }
 
 /// Why nothing can be done to a call: it is over, or there never was one.
-async fn not_running(handle: &Handle, text: &str) -> Response {
+pub(super) async fn not_running(handle: &Handle, text: &str) -> Response {
     let Ok(call) = text.parse::<CallId>() else { return unknown_call(text) };
     match handle.hub.snapshot().await {
         Some(all) if all.sessions.iter().any(|session| session.call() == call) => {
@@ -556,7 +561,7 @@ async fn mint(State(handle): State<Handle>, body: Arrived) -> Response {
     (StatusCode::CREATED, Json(serde_json::json!({"token": token, "expires": exp}))).into_response()
 }
 
-fn failure(error: &Error) -> Response {
+pub(super) fn failure(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Usage => StatusCode::BAD_REQUEST,
         Kind::Unreachable => StatusCode::BAD_GATEWAY,
@@ -566,13 +571,13 @@ fn failure(error: &Error) -> Response {
 }
 
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn required<T: for<'de> Deserialize<'de>>(body: Arrived, example: &str) -> Result<T, Response> {
+pub(super) fn required<T: for<'de> Deserialize<'de>>(body: Arrived, example: &str) -> Result<T, Response> {
     serde_json::from_slice(&whole(body)?)
         .map_err(|wrong| problem(StatusCode::BAD_REQUEST, &format!("body must be {example}: {wrong}")))
 }
 
 /// A request's body as far as it came.
-type Arrived = Result<Bytes, BytesRejection>;
+pub(super) type Arrived = Result<Bytes, BytesRejection>;
 
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
 fn whole(body: Arrived) -> Result<Bytes, Response> {

@@ -503,6 +503,12 @@ impl Pipeline {
         &self.current_datagram
     }
 
+    /// Whether the call was answered and is not over.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        self.call.answered_at().is_some() && !self.over
+    }
+
     /// The offer came to nothing: what was agreed before still holds.
     pub const fn withdraw_offer(&mut self) {
         self.offer_in_200 = false;

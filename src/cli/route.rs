@@ -78,6 +78,7 @@ impl<'a> Answer<'a> {
             Some(target @ Target::User(_)) => ("user", target.to_string(), None),
             Some(target @ Target::Trunk(_)) => ("trunk", target.to_string(), None),
             Some(target @ Target::Ivr(file)) => ("ivr", format!("{target} ({})", menus_of(file)), None),
+            Some(target @ Target::Conference(_)) => ("conference", target.to_string(), None),
         };
         let exit_code = status.map_or(0, |_| Kind::Refused.exit_code());
         Self { decision, kind, target, status, exit_code }

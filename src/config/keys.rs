@@ -182,6 +182,7 @@ pub static KEYS: &[Key] = &[
     key("routes.*.trunk_out", "", "Target: leave by this trunk."),
     key("routes.*.ring", "", "For how long a user or trunk_out may ring; 30s if not given."),
     key("routes.*.ringback", "", "true: meanwhile the caller hears a ring tone of ours (183), not the own telephone's."),
+    key("routes.*.conference", "", "Target: a conference of this name; all who come hear each other."),
 ];
 
 /// The row of a key: `agents.support.voice` is `agents.*.voice`.
@@ -209,7 +210,7 @@ pub fn template() -> String {
     for key in KEYS {
         let (table, name) = match key.path.split_once("routes.*.") {
             // A new rule for each target, for a rule has one.
-            Some((_, name @ ("refuse" | "user" | "trunk_out" | "ivr"))) => {
+            Some((_, name @ ("refuse" | "user" | "trunk_out" | "ivr" | "conference"))) => {
                 let _ = write!(text, "\n#= [[routes]]\n#= name = \"{name}\"\n");
                 ("routes.*", name)
             }
@@ -271,6 +272,7 @@ fn sample(key: &Key) -> &'static str {
         "routes.*.ivr" => "\"scenarios/switchboard.toml\"",
         "routes.*.user" => "\"alice\"",
         "routes.*.trunk_out" => "\"carrier\"",
+        "routes.*.conference" => "\"team\"",
         _ if key.default.is_empty() => "\"\"",
         _ => key.default,
     }

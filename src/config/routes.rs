@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 /// Longest name of a rule: it goes into a header of every refusal.
 const NAME_MAX: usize = 64;
-const TARGETS: [&str; 5] = ["agent", "refuse", "user", "trunk_out", "ivr"];
+const TARGETS: [&str; 6] = ["agent", "refuse", "user", "trunk_out", "ivr", "conference"];
 
 impl Reader<'_> {
     /// All rules in order.
@@ -78,7 +78,7 @@ impl OneRule<'_> {
         let text = |field: &str| self.reader.optional(&self.key(field), |text| Ok(text.to_owned()));
         let given: Vec<&str> =
             TARGETS.into_iter().filter(|field| self.reader.layers.value(&self.key(field)).is_some()).collect();
-        let targets = "agent, refuse, user, trunk_out or ivr";
+        let targets = "agent, refuse, user, trunk_out, ivr or conference";
         match given[..] {
             [] => {
                 let error = Error::usage(format!("routes.{}: rule {name} has no target{}", self.number, self.origin()));
@@ -100,6 +100,7 @@ impl OneRule<'_> {
             "ivr" => Target::Ivr(text("ivr")?.ok_or_else(empty)?),
             "user" => Target::User(text("user")?.ok_or_else(empty)?),
             "trunk_out" => Target::Trunk(text("trunk_out")?.ok_or_else(empty)?),
+            "conference" => Target::Conference(self.reader.parsed(&self.key("conference"), self::name)?),
             _ => Target::Refuse { status: self.reader.parsed(&self.key("refuse"), status)?, reason },
         })
     }

@@ -5,6 +5,7 @@
 mod act;
 mod answers;
 mod bridge;
+mod conference;
 mod draining;
 mod encryption;
 mod handle;
@@ -17,6 +18,7 @@ mod replace;
 mod targets;
 mod transfer;
 
+pub use conference::{Deed, Member as ConferenceMember, View as ConferenceView};
 pub use handle::{Handle, Originate, Writing};
 pub use join::Join;
 pub(super) use ladder::sdp_words;
@@ -168,6 +170,7 @@ pub struct Engine {
     bridges: bridge::Bridges,
     /// What agents have asked for and what is not done yet.
     acting: act::Acting,
+    conferences: conference::Conferences,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }
@@ -290,6 +293,7 @@ impl Engine {
             requests_to: to.downgrade(),
             bridges: bridge::Bridges::default(),
             acting: act::Acting::default(),
+            conferences: conference::Conferences::default(),
             moves: HashMap::new(),
             replacing: HashMap::new(),
             refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
@@ -545,9 +549,10 @@ impl Engine {
             Err(denied) => return self.deny(leg, &offered, denied),
         };
         let ringback = matches!(routed.seat, Seated::Bridge(.., true));
-        let plan = match routed.seat {
-            Seated::Agent(plan) => plan,
-            Seated::Bridge(target, ..) => Arc::new(Plan::far(&target.to_string())),
+        let (plan, conference) = match routed.seat {
+            Seated::Agent(plan) => (plan, None),
+            Seated::Bridge(target, ..) => (Arc::new(Plan::far(&target.to_string())), None),
+            Seated::Conference(name) => (Arc::new(Plan::far(&format!("conference {name}"))), Some(name)),
         };
         self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
         let call = new_call_id();
@@ -570,11 +575,12 @@ impl Engine {
         let srtp = self.encryption(&offered.path, trunk.as_deref(), "");
         let rtp = SocketAddr::new(ip, rtp_port);
         let mut settings = self.settings(header, &plan, trunk.as_deref(), rtp, srtp, None);
-        settings.call.waits = onward.is_some();
+        settings.call.waits = onward.is_some() || conference.is_some();
         if ringback {
             settings.call.early = call::Early::Ring;
         }
-        let worker = self.workers.least_busy();
+        let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
+        let worker = worker.unwrap_or_else(|| self.workers.least_busy());
         let known = trunk.is_some() || offered.user.is_some();
         let caller = bridge::Caller::of(&offered, trunk.is_some(), &self.config.signalling.headers_across);
         self.spawn(leg, call, Begin::Offered(offered.sdp, offered.target.to_string()), settings, plan, ports, worker);
@@ -584,6 +590,9 @@ impl Engine {
         self.may_refer(leg, known);
         if let Some(onward) = onward {
             self.go_onward(leg, call, onward);
+        }
+        if let Some(name) = conference {
+            self.sit_down(leg, &name);
         }
     }
 
@@ -699,6 +708,7 @@ impl Engine {
             }
             ToEngine::SessionOver(call) => {
                 self.acting.forget(call);
+                self.conferences.leave(call);
                 self.give_up_replacing(call);
                 if let Some(leg) = self.leg_of(call) {
                     self.sessions.remove(&leg);
@@ -787,6 +797,15 @@ impl Engine {
             Request::Onward(id, found) => self.ways_found(id, found).await,
             Request::Bridge(call, target, number, reply) => {
                 let _ = reply.send(self.put_through(call, target, number));
+            }
+            Request::Conferences(reply) => {
+                let _ = reply.send(self.conferences.views());
+            }
+            Request::Confer(call, name, reply) => {
+                let _ = reply.send(self.confer(call, &name));
+            }
+            Request::Attend(name, call, deed, reply) => {
+                let _ = reply.send(self.attend(&name, call, deed));
             }
             Request::HangUp(call, reason, reply) => {
                 let _ = reply.send(self.tell_call(call, In::HangUp(reason)));

@@ -2,21 +2,27 @@
 //!
 //! Both sessions live on one thread, so the line is plain memory without locks, and nobody is woken: a session looks in
 //! when its next packet is due. Buffers are used again. Called by `gateway::session`; who is bridged with whom is the
-//! engine's business.
+//! engine's business. A conference is a line with many ends: a [`Room`] that mixes, found by its name.
 
 use crate::{
     call::bridge::Side,
     clock::Instant,
     media::{
         codec::Codec,
+        dsp::mix::MemberId,
         relay::{Far, FarSound},
+        room::{self, Room},
     },
-    unit::SampleRate,
+    unit::{CallId, SampleRate},
 };
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     rc::{Rc, Weak},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Names a line within the gateway.
@@ -38,6 +44,7 @@ pub struct Held {
 enum What {
     #[default]
     Nothing,
+    Paced(SampleRate),
     Sound {
         at: Instant,
         position: u64,
@@ -54,6 +61,7 @@ impl Held {
     pub fn far(&self) -> Option<Far<'_>> {
         match self.what {
             What::Nothing => None,
+            What::Paced(rate) => Some(Far::Paced(rate, &self.samples)),
             What::Sound { at, position, is_filling, codec, rate } => {
                 let (payload, samples) = (&self.payload[..], &self.samples[..]);
                 Some(Far::Sound(FarSound { at, position, is_filling, codec, rate, payload, samples }))
@@ -70,40 +78,111 @@ struct Way {
     spare: Vec<Held>,
 }
 
+/// Both directions between two ends.
 #[derive(Debug, Default)]
-struct Line {
+pub struct Line {
     to_caller: Way,
     to_callee: Way,
 }
 
 /// The lines of one media worker. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Lines(Rc<RefCell<HashMap<LineId, Weak<RefCell<Line>>>>>);
+pub struct Lines {
+    lines: Rc<RefCell<HashMap<LineId, Weak<RefCell<Line>>>>>,
+    rooms: Rc<RefCell<HashMap<String, Weak<RefCell<Room>>>>>,
+}
+
+/// A seat in a conference.
+#[derive(Clone, Debug)]
+pub struct Chair {
+    /// The conference's name.
+    pub room: Arc<str>,
+    /// Whose call.
+    pub call: CallId,
+    /// Who speaks, for those outside of the worker: its call and one more, or 0.
+    pub speaker: Arc<AtomicU64>,
+}
 
 impl Lines {
     /// One end of a line; whoever comes first makes it, and it goes with the last.
     #[must_use]
     pub fn end(&self, id: LineId, side: Side) -> End {
-        let mut lines = self.0.borrow_mut();
+        let mut lines = self.lines.borrow_mut();
         lines.retain(|_, line| line.strong_count() > 0);
         let line = lines.get(&id).and_then(Weak::upgrade).unwrap_or_default();
         lines.insert(id, Rc::downgrade(&line));
-        End { line, side }
+        End::Line { line, side }
+    }
+
+    /// A seat in a conference; whoever comes first makes it, and it goes with the last.
+    #[must_use]
+    pub fn seat(&self, now: Instant, chair: &Chair) -> End {
+        let mut rooms = self.rooms.borrow_mut();
+        rooms.retain(|_, room| room.strong_count() > 0);
+        let known = rooms.get(&*chair.room).and_then(Weak::upgrade);
+        let room = known.unwrap_or_else(|| Rc::new(RefCell::new(Room::new(now, true))));
+        rooms.insert(chair.room.to_string(), Rc::downgrade(&room));
+        let id = MemberId(chair.call.0);
+        room.borrow_mut().join(id);
+        End::Room(Seat { room, id, speaker: Arc::clone(&chair.speaker), held: RefCell::default() })
+    }
+}
+
+/// One session's seat in a room.
+#[derive(Debug)]
+pub struct Seat {
+    room: Rc<RefCell<Room>>,
+    id: MemberId,
+    speaker: Arc<AtomicU64>,
+    held: RefCell<Option<Held>>,
+}
+
+impl Seat {
+    fn hear(&self) -> Option<Held> {
+        let mut held = self.held.take().unwrap_or_default();
+        held.what = What::Paced(room::RATE);
+        if self.room.borrow_mut().hear(self.id, &mut held.samples) {
+            return Some(held);
+        }
+        self.held.replace(Some(held));
+        None
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.room.borrow_mut().leave(self.id);
     }
 }
 
 /// One session's end of a line.
 #[derive(Debug)]
-pub struct End {
-    line: Rc<RefCell<Line>>,
-    side: Side,
+pub enum End {
+    /// Of two.
+    Line {
+        /// The line.
+        line: Rc<RefCell<Line>>,
+        /// Which end.
+        side: Side,
+    },
+    /// Of many.
+    Room(Seat),
 }
 
 impl End {
     /// Gives the other end something; the oldest goes when nobody takes it.
     pub fn push(&self, far: Far<'_>) {
-        let mut line = self.line.borrow_mut();
-        let way = match self.side {
+        let (line, side) = match self {
+            Self::Line { line, side } => (line, side),
+            Self::Room(seat) => {
+                if let Far::Sound(sound) = far {
+                    seat.room.borrow_mut().say(seat.id, &sound);
+                }
+                return;
+            }
+        };
+        let mut line = line.borrow_mut();
+        let way = match side {
             Side::Caller => &mut line.to_callee,
             Side::Callee => &mut line.to_caller,
         };
@@ -118,15 +197,45 @@ impl End {
                 held.samples.extend_from_slice(samples);
             }
             Far::Digit(digit, duration_ms) => held.what = What::Digit(digit, duration_ms),
+            Far::Paced(rate, samples) => {
+                held.what = What::Paced(rate);
+                held.samples.clear();
+                held.samples.extend_from_slice(samples);
+            }
         }
         way.waiting.push_back(held);
+    }
+
+    /// A packet is due: a conference mixes what there is for everybody.
+    pub fn due(&self, now: Instant) {
+        if let Self::Room(seat) = self {
+            let mut room = seat.room.borrow_mut();
+            room.advance(now);
+            seat.speaker.store(room.speaker().map_or(0, |id| u64::from(id.0) + 1), Ordering::Relaxed);
+        }
+    }
+
+    /// Silences this end for the others of a conference, or not; true if it is one.
+    #[must_use]
+    pub fn mute(&self, muted: bool) -> bool {
+        matches!(self, Self::Room(seat) if seat.room.borrow_mut().mute(seat.id, muted))
+    }
+
+    /// How loud this end is for the others of a conference, in decibels; true if it is one.
+    #[must_use]
+    pub fn set_gain(&self, decibels: f32) -> bool {
+        matches!(self, Self::Room(seat) if seat.room.borrow_mut().set_gain(seat.id, decibels))
     }
 
     /// The next thing that the other end gave; [`Self::give_back`] it.
     #[must_use]
     pub fn take(&self) -> Option<Held> {
-        let mut line = self.line.borrow_mut();
-        match self.side {
+        let (line, side) = match self {
+            Self::Line { line, side } => (line, side),
+            Self::Room(seat) => return seat.hear(),
+        };
+        let mut line = line.borrow_mut();
+        match side {
             Side::Caller => line.to_caller.waiting.pop_front(),
             Side::Callee => line.to_callee.waiting.pop_front(),
         }
@@ -134,8 +243,15 @@ impl End {
 
     /// The buffers of what was taken.
     pub fn give_back(&self, held: Held) {
-        let mut line = self.line.borrow_mut();
-        match self.side {
+        let (line, side) = match self {
+            Self::Line { line, side } => (line, side),
+            Self::Room(seat) => {
+                seat.held.replace(Some(held));
+                return;
+            }
+        };
+        let mut line = line.borrow_mut();
+        match side {
             Side::Caller => line.to_caller.spare.push(held),
             Side::Callee => line.to_callee.spare.push(held),
         }
@@ -166,12 +282,13 @@ mod tests {
             assert!(matches!(held.far(), Some(Far::Sound(sound)) if sound.payload == [n; 160]));
             callee.give_back(held);
         }
-        assert_eq!(caller.line.borrow().to_callee.spare.len(), 1);
+        let End::Line { line, .. } = &caller else { panic!("a line") };
+        assert_eq!(line.borrow().to_callee.spare.len(), 1);
         callee.push(Far::Digit('5', 100));
         assert_eq!(caller.take().and_then(|held| held.far().map(|far| far == Far::Digit('5', 100))), Some(true));
         drop((caller, callee));
         let _ = lines.end(LineId(2), Side::Caller);
-        assert_eq!(lines.0.borrow().len(), 1, "a line goes with its ends");
+        assert_eq!(lines.lines.borrow().len(), 1, "a line goes with its ends");
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) enum Seated {
     Agent(Arc<Plan>),
     /// A user or a trunk, for how long it may ring, and whether the caller hears a tone of ours meanwhile.
     Bridge(Target, Option<Duration>, bool),
+    /// A conference.
+    Conference(String),
 }
 
 /// A call that is taken.
@@ -201,6 +203,12 @@ impl Router {
                 None => Err(denied(480, "its agent is not there")),
             },
             Target::Refuse { status, reason } => Err(denied(*status, reason.as_deref().unwrap_or("refused"))),
+            Target::Conference(name) => Ok(Routed {
+                seat: Seated::Conference(name.clone()),
+                rule: rule.name.clone(),
+                to: decision.to,
+                from: decision.from,
+            }),
             target @ (Target::User(_) | Target::Trunk(_)) => Ok(Routed {
                 seat: Seated::Bridge(target.clone(), rule.ring, rule.ringback),
                 rule: rule.name.clone(),

@@ -7,7 +7,7 @@ pub mod web;
 use super::{
     engine::ToEngine,
     hub::Sink,
-    line::{End, LineId, Lines},
+    line::{Chair, End, LineId, Lines},
     writer,
 };
 use crate::{
@@ -83,6 +83,12 @@ pub enum In {
     Acted(u32, Outcome),
     /// From now on the two legs hear each other over this line; the other's session, and who it is.
     Join(LineId, Side, CallId, String),
+    /// It sits down in a conference.
+    Enter(Chair),
+    /// It is silent for the others of its conference, or not.
+    Mute(bool),
+    /// It is so much louder for the others of its conference, in decibels.
+    Gain(f32),
 }
 
 /// How the call begins.
@@ -167,6 +173,8 @@ pub async fn run(start: Start, lines: Lines) {
         web: None,
         lines,
         line: None,
+        begun: false,
+        entering: None,
         over: false,
         unsent: 0,
     };
@@ -190,6 +198,10 @@ pub async fn run(start: Start, lines: Lines) {
             session.input(Input::Dialled).await;
         }
         Begin::Joined(joining) => Box::pin(session.join(*joining, (&codecs, events))).await,
+    }
+    session.begun = true;
+    if let Some(chair) = session.entering.take() {
+        session.enter(&chair).await;
     }
     session.converse(&mut from).await;
 }
@@ -227,6 +239,9 @@ struct Session {
     lines: Lines,
     /// The way to the other leg of a bridge.
     line: Option<End>,
+    /// The INVITE has been handled; a conference that waits until then.
+    begun: bool,
+    entering: Option<Chair>,
     over: bool,
     unsent: u64,
 }
@@ -342,6 +357,18 @@ impl Session {
                 self.line = Some(self.lines.end(line, side));
                 self.input(Input::Bridged(Bridged::Join(peer, name))).await;
             }
+            In::Enter(chair) if self.begun => self.enter(&chair).await,
+            In::Enter(chair) => self.entering = Some(chair),
+            In::Mute(muted) => {
+                let done = self.line.as_ref().is_some_and(|end| end.mute(muted));
+                let text = if muted { "muted in its conference" } else { "heard in its conference again" };
+                if done {
+                    self.input(Input::Note(Level::Info, text.to_owned())).await;
+                }
+            }
+            In::Gain(decibels) => {
+                let _ = self.line.as_ref().is_some_and(|end| end.set_gain(decibels));
+            }
             In::NotMoved(text) => {
                 self.pipeline.withdraw_offer();
                 self.input(Input::Note(Level::Warn, text)).await;
@@ -349,8 +376,23 @@ impl Session {
         }
     }
 
+    /// Sits down in a conference; a call that waits for it is answered.
+    async fn enter(&mut self, chair: &Chair) {
+        self.input(Input::Bridged(Bridged::Answer)).await;
+        if !self.pipeline.is_up() {
+            return;
+        }
+        // Whom it talked to before is left first.
+        self.line = None;
+        self.line = Some(self.lines.seat(SystemClock::now(), chair));
+        self.input(Input::Bridged(Bridged::Enter(format!("conference {}", chair.room)))).await;
+    }
+
     /// What the other leg has said since our last packet.
     async fn hear_line(&mut self) {
+        if let Some(line) = &self.line {
+            line.due(SystemClock::now());
+        }
         while let Some(held) = self.line.as_ref().and_then(End::take) {
             if let Some(far) = held.far() {
                 self.input(Input::Far(far)).await;

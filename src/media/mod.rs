@@ -14,6 +14,7 @@ pub mod inbound;
 pub mod outbound;
 pub mod recorder;
 pub mod relay;
+pub mod room;
 pub mod rtp;
 
 /// How this side listens, whatever was agreed on.

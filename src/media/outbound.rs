@@ -207,7 +207,11 @@ impl Outbound {
                 relay.push(&sound);
                 true
             }
-            (Far::Sound(_), None) => false,
+            (Far::Paced(rate, samples), Some(relay)) => {
+                relay.push_paced(rate, samples);
+                true
+            }
+            (Far::Sound(_) | Far::Paced(..), None) => false,
             (Far::Digit(digit, _), _) => self.press(digit),
         }
     }

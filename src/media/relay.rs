@@ -17,6 +17,8 @@ use crate::{
 };
 use std::{collections::VecDeque, time::Duration};
 
+/// Paced sound that waits at most: more is from before a standstill.
+const PACED_MAX: Duration = Duration::from_millis(60);
 /// Filling that waits at most: it has no time of its own.
 const FILLING_MAX: usize = 3;
 
@@ -25,6 +27,8 @@ const FILLING_MAX: usize = 3;
 pub enum Far<'a> {
     /// Sound, in order.
     Sound(FarSound<'a>),
+    /// Sound that comes as evenly as packets go out, of a conference: it waits for nothing.
+    Paced(SampleRate, &'a [i16]),
     /// A digit that was pressed for so many milliseconds.
     Digit(char, u32),
 }
@@ -171,9 +175,45 @@ impl Relay {
         }
     }
 
+    /// Takes sound in that is paced already: it goes out with the next packets.
+    pub fn push_paced(&mut self, rate: SampleRate, samples: &[i16]) {
+        if self.playout.is_some() {
+            self.forget();
+        }
+        self.resample(rate, samples);
+        let most = self.rate.samples_in(PACED_MAX).max(2 * self.rate.samples_in(self.ptime.duration()));
+        let over = self.rest.len().saturating_sub(most);
+        self.rest.drain(..over);
+    }
+
+    fn resample(&mut self, rate: SampleRate, samples: &[i16]) {
+        if rate == self.rate {
+            return self.rest.extend_from_slice(samples);
+        }
+        if self.resampler.as_ref().is_none_or(|(from, _)| *from != rate) {
+            self.resampler = Resampler::new(rate, self.rate).ok().map(|resampler| (rate, resampler));
+        }
+        if let Some((_, resampler)) = &mut self.resampler {
+            resampler.process(samples, &mut self.rest);
+        }
+    }
+
+    fn take_paced(&mut self) -> bool {
+        let count = self.rate.samples_in(self.ptime.duration());
+        if self.rest.len() < count {
+            return false;
+        }
+        self.payload.clear();
+        self.taken.clear();
+        self.taken.extend_from_slice(&self.rest[..count]);
+        self.rest.drain(..count);
+        self.counters.transcoded += 1;
+        true
+    }
+
     /// Takes the packet whose turn is `now`; false if there is nothing to play.
     pub fn take(&mut self, now: Instant) -> bool {
-        let Some((rate, playout)) = &mut self.playout else { return false };
+        let Some((rate, playout)) = &mut self.playout else { return self.take_paced() };
         let count = self.rate.samples_in(self.ptime.duration());
         self.taken.clear();
         self.payload.clear();

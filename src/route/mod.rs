@@ -65,6 +65,8 @@ pub enum Target {
     Trunk(String),
     /// A script's menus: the file.
     Ivr(String),
+    /// The call goes into a conference.
+    Conference(String),
 }
 
 impl Target {
@@ -74,7 +76,7 @@ impl Target {
         match self {
             Self::Agent(name) => Some(name.clone()),
             Self::Ivr(file) => Some(format!("ivr:{file}")),
-            Self::Refuse { .. } | Self::User(_) | Self::Trunk(_) => None,
+            Self::Refuse { .. } | Self::User(_) | Self::Trunk(_) | Self::Conference(_) => None,
         }
     }
 }
@@ -88,6 +90,7 @@ impl fmt::Display for Target {
             Self::User(name) => write!(f, "user {name}"),
             Self::Trunk(name) => write!(f, "trunk {name}"),
             Self::Ivr(file) => write!(f, "ivr {file}"),
+            Self::Conference(name) => write!(f, "conference {name}"),
         }
     }
 }

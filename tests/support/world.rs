@@ -24,13 +24,14 @@ use voxgw::{
         BargeIn, Early, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
         pipeline::{
-            Input, Music, Newcomer, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
+            Bridged, Input, Music, Newcomer, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
             srtp::Settings as Encryption,
         },
         tools::{Answer, Run},
         turn::Owner,
     },
     clock::{Instant, WallTime},
+    gateway::line::{Chair, End, Lines},
     media::{
         codec,
         dsp::tone::{share_at, sine},
@@ -640,6 +641,11 @@ impl Setup {
         Self::new(Seat::Remote, agent, BargeIn::Provider)
     }
 
+    /// Nobody of ours: somebody else's call, or a conference.
+    pub fn far() -> Self {
+        Self::new(Seat::Far, FakeAgent::default(), BargeIn::Off)
+    }
+
     fn new(seat: Seat, agent: FakeAgent, barge_in: BargeIn) -> Self {
         Self {
             seed: 1,
@@ -679,7 +685,7 @@ impl Setup {
                 max_duration: Duration::from_mins(70),
                 ring_max: Duration::from_secs(30),
                 early: self.early,
-                waits: false,
+                waits: matches!(self.seat, Seat::Far),
             },
             header: Header {
                 schema: SCHEMA.to_owned(),
@@ -859,6 +865,8 @@ pub struct World {
     downlink: Network,
     now: Instant,
     pub pipeline: Pipeline,
+    /// The way to others, as a session has it.
+    line: Option<End>,
     wake_at: Instant,
     agenda: BTreeMap<(Instant, u64), Happening>,
     scheduled: u64,
@@ -898,6 +906,7 @@ impl World {
             sound: Vec::new(),
             now: ORIGIN,
             pipeline,
+            line: None,
             wake_at: Instant::FAR_FUTURE,
             agenda: BTreeMap::new(),
             scheduled: 0,
@@ -937,8 +946,44 @@ impl World {
         }
     }
 
+    /// Sits down in a conference, as a session does.
+    pub fn enter(&mut self, lines: &Lines, chair: &Chair) {
+        self.give(Input::Bridged(Bridged::Answer));
+        self.line = Some(lines.seat(self.now, chair));
+        self.give(Input::Bridged(Bridged::Enter(format!("conference {}", chair.room))));
+    }
+
+    /// The way to others.
+    pub fn line(&self) -> Option<&End> {
+        self.line.as_ref()
+    }
+
+    /// Goes away from the others.
+    pub fn leave(&mut self) {
+        self.line = None;
+    }
+
+    /// When something happens next.
+    pub fn next_at(&self) -> Instant {
+        let agenda_at = self.agenda.first_key_value().map_or(Instant::FAR_FUTURE, |((at, _), _)| *at);
+        agenda_at.min(self.wake_at).max(self.now)
+    }
+
+    /// What the others have said, before a packet goes out.
+    fn hear_line(&mut self) {
+        let Some(line) = self.line.take() else { return };
+        line.due(self.now);
+        while let Some(held) = line.take() {
+            if let Some(far) = held.far() {
+                self.give(Input::Far(far));
+            }
+            line.give_back(held);
+        }
+        self.line = Some(line);
+    }
+
     /// Goes to the next thing that happens; false if nothing happens until then.
-    fn step(&mut self, until: Instant) -> bool {
+    pub fn step(&mut self, until: Instant) -> bool {
         let agenda_at = self.agenda.first_key_value().map_or(Instant::FAR_FUTURE, |((at, _), _)| *at);
         let next = agenda_at.min(self.wake_at).max(self.now);
         if next > until {
@@ -952,6 +997,7 @@ impl World {
         {
             self.perform(happening);
         } else {
+            self.hear_line();
             self.give(Input::Timeout);
         }
         true
@@ -1057,7 +1103,11 @@ impl World {
     fn give(&mut self, input: Input<'_>) {
         self.pipeline.handle(self.now, input);
         loop {
-            let given = Given::of(self.pipeline.poll());
+            let output = self.pipeline.poll();
+            if let (Output::Far(far), Some(line)) = (&output, &self.line) {
+                line.push(*far);
+            }
+            let given = Given::of(output);
             if let Given::Nothing(at) = given {
                 self.wake_at = at;
                 return;

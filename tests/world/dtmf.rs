@@ -99,7 +99,7 @@ fn ways(mode: Mode, knows: Option<(&'static str, &'static str)>) -> Seen {
         lints: world.summary().lints.clone(),
         sounded,
         // It answers what it takes for speech once or twice.
-        sent: sent.last().map(String::from).unwrap_or_default(),
+        sent: sent.map(String::from).next_back().unwrap_or_default(),
     }
 }
 

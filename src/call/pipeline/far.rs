@@ -27,6 +27,8 @@ pub enum Bridged {
     Answer,
     /// From now on both hear each other: its session, and who it is, in words.
     Join(CallId, String),
+    /// From now on this call is in a conference, in words.
+    Enter(String),
     /// It could not be had. This call is refused, or goes on as it was; in words, why.
     Failed(String),
     /// It is over: so are we.
@@ -43,7 +45,9 @@ pub enum Bridged {
 /// What a pipeline keeps of its bridge.
 #[derive(Debug, Default)]
 pub(super) struct Bridge {
-    /// The other leg, once it is heard.
+    /// Somebody is heard: the other leg, or a conference.
+    joined: bool,
+    /// The other leg; none in a conference.
     peer: Option<CallId>,
     name: String,
 }
@@ -54,7 +58,8 @@ impl Pipeline {
             Bridged::Calling(peer, name) => self.note_bridge(now, BridgeState::Calling, Some(peer), name),
             Bridged::Ring { sound } => self.ring(now, sound),
             Bridged::Answer => self.call.handle(now, CallInput::Answer),
-            Bridged::Join(peer, name) => self.join(now, peer, name),
+            Bridged::Join(peer, name) => self.join(now, Some(peer), name),
+            Bridged::Enter(name) => self.join(now, None, name),
             Bridged::Failed(text) => {
                 self.note_bridge(now, BridgeState::Failed, None, text.clone());
                 if self.call.answered_at().is_none() {
@@ -79,7 +84,7 @@ impl Pipeline {
 
     /// A frame of ours goes to the other leg.
     pub(super) fn pass_on(&mut self, at: Instant, position: u64, rate: SampleRate, samples: &[i16]) {
-        let Some(Media { inbound, .. }) = self.media.as_ref().filter(|_| self.bridge.peer.is_some()) else { return };
+        let Some(Media { inbound, .. }) = self.media.as_ref().filter(|_| self.bridge.joined) else { return };
         let mut payload = self.spare_datagrams.pop().unwrap_or_default();
         payload.clear();
         let mut sound = self.spare_samples.pop().unwrap_or_default();
@@ -95,7 +100,7 @@ impl Pipeline {
 
     /// Both directions of our media know the other leg, if there are both.
     pub(super) fn hear_far(&mut self) {
-        if let Some(media) = self.media.as_mut().filter(|_| self.bridge.peer.is_some()) {
+        if let Some(media) = self.media.as_mut().filter(|_| self.bridge.joined) {
             media.inbound.keep_payloads();
             media.outbound.join();
         }
@@ -103,11 +108,14 @@ impl Pipeline {
 
     /// What passed, at the end.
     pub(super) fn leave(&mut self, now: Instant) {
-        let Some(peer) = self.bridge.peer.take() else { return };
+        if !std::mem::take(&mut self.bridge.joined) {
+            return;
+        }
+        let peer = self.bridge.peer.take();
         let counters = self.media.as_ref().and_then(|media| media.outbound.relay()).map(Relay::counters);
         let counters = counters.unwrap_or_default();
         let change = BridgeChange {
-            peer: Some(peer),
+            peer,
             state: BridgeState::Left,
             text: std::mem::take(&mut self.bridge.name),
             passed: counters.passed,
@@ -129,8 +137,8 @@ impl Pipeline {
         }
     }
 
-    fn join(&mut self, now: Instant, peer: CallId, name: String) {
-        if self.bridge.peer.is_some() {
+    fn join(&mut self, now: Instant, peer: Option<CallId>, name: String) {
+        if self.bridge.joined {
             return;
         }
         if !matches!(self.seat, Seat::Far) {
@@ -143,9 +151,9 @@ impl Pipeline {
         }
         // Our own ring tone ends where the other leg begins.
         self.play(None);
-        self.bridge.peer = Some(peer);
+        (self.bridge.joined, self.bridge.peer) = (true, peer);
         self.bridge.name.clone_from(&name);
-        self.note_bridge(now, BridgeState::Joined, Some(peer), name);
+        self.note_bridge(now, BridgeState::Joined, peer, name);
         self.hear_far();
     }
 }

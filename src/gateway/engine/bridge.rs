@@ -582,7 +582,7 @@ impl Engine {
             _ => {}
         }
         let leg = self.leg_of(call).ok_or_else(|| Error::new(Kind::Refused, "the call is over"))?;
-        if self.bridges.legs.contains_key(&leg) {
+        if self.is_bridged(leg) || self.is_in_conference(call) {
             return Err(Error::new(Kind::Refused, format!("call {call} is bridged already")));
         }
         let is_callee = self.bridges.all.values().any(|bridging| bridging.callee_leg == leg);
@@ -611,6 +611,11 @@ impl Engine {
             caller_up: true,
         };
         Ok(self.go_onward(leg, call, onward))
+    }
+
+    /// Whether a leg is one of a bridge's.
+    pub(super) fn is_bridged(&self, leg: LegId) -> bool {
+        self.bridges.legs.contains_key(&leg)
     }
 
     // What is done

@@ -1,6 +1,10 @@
 //! The engine from outside: what others ask of it, and how.
 
-use super::{Errand, join::Join};
+use super::{
+    Errand,
+    conference::{Deed, View},
+    join::Join,
+};
 use crate::{
     agent::{event::Outcome, seat::Plan},
     error::{Error, Kind, Result},
@@ -73,6 +77,9 @@ pub(super) enum Request {
     Bridge(CallId, Target, String, oneshot::Sender<Result<CallId>>),
     /// What became of an action of an agent's that was done beside the engine.
     Acted(CallId, u32, Outcome),
+    Conferences(oneshot::Sender<Vec<View>>),
+    Confer(CallId, String, oneshot::Sender<Result<()>>),
+    Attend(String, CallId, Deed, oneshot::Sender<bool>),
     Drain(Duration, oneshot::Sender<()>),
     HangUpAll(String),
     Alive(oneshot::Sender<(usize, usize, usize)>),
@@ -201,6 +208,30 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Bridge(call, target, to.to_owned(), reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
+    }
+
+    /// All conferences.
+    pub async fn conferences(&self) -> Vec<View> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Conferences(reply)).await;
+        answer.await.unwrap_or_default()
+    }
+
+    /// Puts a running call into a conference, which is made if it is not there.
+    ///
+    /// # Errors
+    /// There is no such call, it is bridged or in a conference, or it lives on another media worker.
+    pub async fn confer(&self, call: CallId, name: &str) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Confer(call, name.to_owned(), reply)).await;
+        answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
+    }
+
+    /// Does something to a conference's member; false if it is not there.
+    pub async fn attend(&self, name: &str, call: CallId, deed: Deed) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Attend(name.to_owned(), call, deed, reply)).await;
+        answer.await.unwrap_or(false)
     }
 
     /// Sends a text; gives the status that says whether it arrived.

@@ -81,15 +81,21 @@ impl Engine {
             self.router.route(&offered, None, SystemClock::wall())
         };
         let admitted = routed.and_then(|routed| {
-            let Seated::Agent(plan) = routed.seat else {
-                let what = "a browser's call cannot go on to a user or a trunk yet";
-                return Err(Denied::by_key(501, &routed.rule, format!("rule {}: {what}", routed.rule)));
+            let (plan, conference) = match routed.seat {
+                Seated::Agent(plan) => (plan, None),
+                Seated::Conference(name) => {
+                    (std::sync::Arc::new(crate::agent::seat::Plan::far(&format!("conference {name}"))), Some(name))
+                }
+                Seated::Bridge(..) => {
+                    let what = "a browser's call cannot go on to a user or a trunk yet";
+                    return Err(Denied::by_key(501, &routed.rule, format!("rule {}: {what}", routed.rule)));
+                }
             };
-            let routed = (plan, routed.rule, routed.from, routed.to);
+            let routed = ((plan, conference), routed.rule, routed.from, routed.to);
             let pair = self.ports.bind(bind);
             Ok((routed, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
         });
-        let ((plan, rule, from, to), ports) = match admitted {
+        let (((plan, conference), rule, from, to), ports) = match admitted {
             Ok(admitted) => admitted,
             Err(denied) => {
                 tracing::warn!(
@@ -121,11 +127,16 @@ impl Engine {
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
         // The peer encrypts, with keys of its own handshake.
         let plain = srtp::Settings::default();
-        let settings = self.settings(header, &plan, None, SocketAddr::new(tell, port), plain, None);
+        let mut settings = self.settings(header, &plan, None, SocketAddr::new(tell, port), plain, None);
         // A leg's number without a leg: what SIP is told of it goes nowhere.
         let leg = self.endpoint.new_leg();
-        let worker = self.workers.least_busy();
+        settings.call.waits = conference.is_some();
+        let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
+        let worker = worker.unwrap_or_else(|| self.workers.least_busy());
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, plan, ports, worker);
+        if let Some(name) = conference {
+            self.sit_down(leg, &name);
+        }
     }
 }
 
