@@ -13,10 +13,12 @@ use voxgw::{
     clock::Instant,
     media::{
         codec::{CODECS, Codec, Wanted},
-        dsp::{resample::Resampler, tone},
+        dsp::{mix::MemberId, resample::Resampler, tone},
         inbound::{self, Inbound},
         outbound::{self, Outbound},
         recorder::{Recorder, Side},
+        relay::{FarSound, Relay},
+        room::Room,
         rtp::packet::Packet,
     },
     unit::{PayloadType, Ptime, SampleRate, Ssrc, TurnId},
@@ -199,4 +201,52 @@ fn a_recording_takes_one_buffer_for_each_piece() {
         let count = allocations(|| pieces = run(200, 1_000));
         assert!(pieces > 100 && count <= pieces, "{count} allocations, {pieces} pieces");
     }
+}
+
+/// Frame `n` of a leg that speaks in G.711 and comes unevenly.
+fn far<'a>(n: u32, payload: &'a [u8], samples: &'a [i16]) -> FarSound<'a> {
+    let late_us = u64::from(n * 7 % 13) * 1_500;
+    FarSound {
+        at: Instant::from_micros(u64::from(n) * 20_000 + late_us),
+        position: u64::from(n) * 160,
+        is_filling: false,
+        codec: &CODECS[0],
+        rate: SampleRate::HZ_8000,
+        payload,
+        samples,
+    }
+}
+
+#[test]
+fn what_passes_from_leg_to_leg_and_through_a_conference_takes_nothing_from_the_allocator() {
+    let mut samples = Vec::new();
+    tone::sine(440.0, 9_000.0, SampleRate::HZ_8000, 0, 160, &mut samples);
+    let payload = vec![0x42; 160];
+    for (codec, rate) in [(&CODECS[0], SampleRate::HZ_8000), (&CODECS[2], SampleRate::HZ_16000)] {
+        let mut relay = Relay::new(codec, rate, Ptime::MS_20);
+        let mut run = |from: u32, to: u32| {
+            for n in from..to {
+                if n % 10 != 7 {
+                    relay.push(&far(n, &payload, &samples));
+                }
+                relay.take(Instant::from_millis(u64::from(n) * 20 + 19));
+            }
+        };
+        run(0, WARM * 4);
+        assert_eq!(allocations(|| run(WARM * 4, WARM * 4 + COUNTED)), 0, "{codec:?}");
+    }
+    let mut room = Room::new(Instant::ZERO, true);
+    (0..3).for_each(|id| room.join(MemberId(id)));
+    let mut heard = Vec::new();
+    let mut run = |from: u32, to: u32| {
+        for n in from..to {
+            for id in 0..3 {
+                room.say(MemberId(id), &far(n, &[], &samples));
+                room.advance(Instant::from_millis(u64::from(n) * 20 + 19));
+                room.hear(MemberId(id), &mut heard);
+            }
+        }
+    };
+    run(0, WARM * 4);
+    assert_eq!(allocations(|| run(WARM * 4, WARM * 4 + COUNTED)), 0, "the room");
 }

@@ -489,14 +489,39 @@ fn the_operator_puts_agents_callers_into_a_conference() {
     for call in &calls {
         ask_with(&gateway, "POST /v1/conferences/team/kick", &format!("{{\"call\":\"{call}\"}}"));
     }
-    dials.into_iter().for_each(|dial| {
+    for dial in dials {
         dial.wait().exits(0);
-    });
+    }
     let journals = finished_journals(&gateway.recordings, 2);
     for journal in &journals {
         let changes: Vec<&Value> = journal.of_kind("bridge");
         assert_eq!((&changes[0]["state"], &changes[0]["text"]), (&json!("joined"), &json!("conference team")));
         assert_eq!(journal.summary()["reason"], "removed from the conference");
     }
+    gateway.stop().exits(0);
+}
+
+#[test]
+fn an_agent_takes_part_by_a_call_of_the_gateway_to_itself() {
+    let home = Home::new();
+    let rules = home.file(
+        "rules.toml",
+        "[[routes]]\nname = 'together'\nto = 'team'\nconference = 'team'\n[[routes]]\nname = 'agent'\nagent = 'scripted'\n",
+    );
+    let gateway = home.serve("scripted", &["--config", &rules.display().to_string()]);
+    let target = format!("sip:team@127.0.0.1:{}", gateway.udp);
+    let record = home.path().join("heard.wav").display().to_string();
+    let dial = home.start_dial(&target, &["--silence", "--hangup-after", "6s", "--record", &record, "-o", "json"]);
+    assert!(until(LIMIT, || members(&gateway).len() == 1));
+    let placed = ask_with(&gateway, "POST /v1/calls", &format!("{{\"to\":\"{target}\",\"agent\":\"scripted\"}}"));
+    assert_eq!(placed.status, 201, "{placed:?}");
+    assert!(until(LIMIT, || members(&gateway).len() == 2), "{:?}", members(&gateway));
+    dial.wait().exits(0);
+    let heard = program::read_wav(std::path::Path::new(&record)).remove(1);
+    let loud = heard.iter().filter(|sample| sample.abs() > 1_500).count();
+    assert!(loud > 2_000, "the agent's greeting is not heard: {loud} of {}", heard.len());
+    let agent = placed.json()["call"].as_str().unwrap().to_owned();
+    ask_with(&gateway, &format!("POST /v1/sessions/{agent}/hangup"), "");
+    assert!(until(LIMIT, || members(&gateway).is_empty()));
     gateway.stop().exits(0);
 }

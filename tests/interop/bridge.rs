@@ -1,8 +1,8 @@
 //! Calls that go on: telephone to telephone, to a trunk, through Kamailio, and from an agent to a person.
 
 use crate::{
-    audio::{Law, assert_heard, voice},
-    baresip::Baresip,
+    audio::{Law, assert_heard, tone, tone_share, voice},
+    baresip::{Baresip, PhoneCodec},
     gateway::{Call, Gateway, Settings},
     kamailio::Kamailio,
     process::{free_ports, wait_until},
@@ -327,4 +327,40 @@ fn an_agent_s_caller_is_put_through_to_a_person() {
     assert_eq!(caller.summary().expect("it is over")["agent"], "pass");
     assert_heard("the end of bob at alice", &there[..4 * 8_000], &alice.heard());
     assert!(bob.heard().len() > 3 * 8_000, "bob heard alice");
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn three_telephones_in_a_conference_hear_each_other_and_not_themselves() {
+    let settings = settings("conference = 'team'", "");
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    let tones = [400.0, 1_000.0, 1_900.0];
+    let mut phones: Vec<Baresip> = tones
+        .into_iter()
+        .zip([PhoneCodec::from(Law::Mu), PhoneCodec::from(Law::A), PhoneCodec::from(Law::Mu)])
+        .map(|(hz, law)| Baresip::calling(gateway.sip, &tone(hz, 9), law, 9))
+        .collect();
+    for phone in &mut phones {
+        phone.wait(Duration::from_secs(25));
+    }
+    let calls = gateway.calls(3);
+    for call in &calls {
+        let change = call.of_kind("bridge").find(|change| change["state"] == "left").expect("it was in a conference");
+        assert_eq!(change["text"], "conference team", "{change}");
+    }
+    gateway.stop();
+    for (n, phone) in phones.iter().enumerate() {
+        let heard = phone.heard();
+        // Three seconds from the middle, when all of them are there.
+        let middle = heard.len() / 2;
+        let part = &heard[middle.saturating_sub(12_000)..(middle + 12_000).min(heard.len())];
+        for (other, hz) in tones.into_iter().enumerate() {
+            let share = tone_share(part, hz);
+            if other == n {
+                assert!(share < 0.02, "{n} hears itself: {share}\n{}", phone.report());
+            } else {
+                assert!(share > 0.3, "{n} hears {other}: {share}\n{}", phone.report());
+            }
+        }
+    }
 }
