@@ -525,3 +525,26 @@ fn an_agent_takes_part_by_a_call_of_the_gateway_to_itself() {
     assert!(until(LIMIT, || members(&gateway).is_empty()));
     gateway.stop().exits(0);
 }
+
+#[test]
+fn a_call_of_ours_goes_into_a_conference_when_it_is_answered() {
+    let home = Home::new();
+    let one = home.file("one.toml", "[gateway]\nworkers = 1\n");
+    let there = Home::new();
+    let callee = there.serve("echo:live", &[]);
+    let gateway = home.serve("scripted", &["--config", &one.display().to_string()]);
+    let placed = ask_with(&gateway, "POST /v1/calls", &format!("{{\"to\":\"{}\"}}", callee.target()));
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let call = placed.json()["call"].as_str().unwrap().to_owned();
+    // Whether it still rings or not.
+    let line = format!("POST /v1/sessions/{call}/conference");
+    assert_eq!(ask_with(&gateway, &line, "{\"name\":\"team\"}").status, 202);
+    let journal = || journals(&gateway.recordings).into_iter().next();
+    let joined =
+        |journal: &program::Journal| journal.of_kind("bridge").iter().any(|change| change["state"] == "joined");
+    assert!(until(LIMIT, || journal().is_some_and(|journal| joined(&journal))));
+    ask_with(&gateway, "POST /v1/conferences/team/kick", &format!("{{\"call\":\"{call}\"}}"));
+    assert!(until(LIMIT, || members(&gateway).is_empty()));
+    gateway.stop().exits(0);
+    callee.stop().exits(0);
+}

@@ -239,7 +239,7 @@ struct Session {
     lines: Lines,
     /// The way to the other leg of a bridge.
     line: Option<End>,
-    /// The INVITE has been handled; a conference that waits until then.
+    /// The INVITE has been handled; a conference that waits until then, or for the answer.
     begun: bool,
     entering: Option<Chair>,
     over: bool,
@@ -313,7 +313,12 @@ impl Session {
             In::NotChanged(status) => self.input(Input::NotChanged(status)).await,
             In::Hold(hold) => self.input(Input::Hold(hold)).await,
             In::Replaced(sdp, in_clear) => self.input(Input::Replaced(sdp.as_deref(), in_clear)).await,
-            In::Answered(sdp) => self.input(Input::Answered(sdp.as_deref())).await,
+            In::Answered(sdp) => {
+                self.input(Input::Answered(sdp.as_deref())).await;
+                if let Some(chair) = self.entering.take() {
+                    self.enter(&chair).await;
+                }
+            }
             In::Acknowledged(sdp) => self.input(Input::Acknowledged(sdp.as_deref())).await,
             In::Reinvite(sdp) => self.input(Input::Reinvite(sdp.as_deref())).await,
             In::Ended(ended) => {
@@ -376,10 +381,11 @@ impl Session {
         }
     }
 
-    /// Sits down in a conference; a call that waits for it is answered.
+    /// Sits down in a conference; a call that waits for it is answered, a call of ours that still rings goes there later.
     async fn enter(&mut self, chair: &Chair) {
         self.input(Input::Bridged(Bridged::Answer)).await;
         if !self.pipeline.is_up() {
+            self.entering = Some(chair.clone());
             return;
         }
         // Whom it talked to before is left first.
