@@ -13,7 +13,11 @@ use voxgw::{
     clock::Instant,
     media::{
         codec::{CODECS, Codec, Wanted},
-        dsp::{mix::MemberId, resample::Resampler, tone},
+        dsp::{
+            mix::{MemberId, Role},
+            resample::Resampler,
+            tone,
+        },
         inbound::{self, Inbound},
         outbound::{self, Outbound},
         recorder::{Recorder, Side},
@@ -236,7 +240,7 @@ fn what_passes_from_leg_to_leg_and_through_a_conference_takes_nothing_from_the_a
         assert_eq!(allocations(|| run(WARM * 4, WARM * 4 + COUNTED)), 0, "{codec:?}");
     }
     let mut room = Room::new(Instant::ZERO, true);
-    (0..3).for_each(|id| room.join(MemberId(id)));
+    (0..3).for_each(|id| room.join(MemberId(id), Role::Talks));
     let mut heard = Vec::new();
     let mut run = |from: u32, to: u32| {
         for n in from..to {

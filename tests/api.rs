@@ -443,6 +443,10 @@ fn calls_of_a_rule_hear_each_other_in_a_conference_and_the_operator_mutes_and_re
     assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/gain", &quieter).status, 202);
     assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/gain", &quieter.replace("-6", "60")).status, 400);
     assert_eq!(ask_with(&gateway, "POST /v1/conferences/other/mute", &mute).status, 404);
+    let role = of(&first, ",\"role\":\"whispers\"");
+    assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/role", &role).status, 400, "to whom?");
+    assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/role", &role.replace("whispers", "listens")).status, 202);
+    assert_eq!(members(&gateway)[0]["role"], "listens");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(ask_with(&gateway, "POST /v1/conferences/team/kick", &of(&first, "")).status, 202);
     assert!(until(LIMIT, || members(&gateway).len() == 2));

@@ -22,7 +22,7 @@ use voxgw::{
     agent::seat::Plan,
     clock::SystemClock,
     config::{Config, Layers},
-    gateway::{Engine, Handle},
+    gateway::{Engine, Handle, Router},
     webrtc::{server, token::Claims},
 };
 
@@ -49,7 +49,13 @@ impl Gateway {
         layers.add_file_text(more, std::path::Path::new("voxgw.toml")).unwrap();
         let config = Arc::new(Config::from_layers(&layers).unwrap());
         let plan = Plan::of(&config.profile(agent).unwrap(), &|_| None).unwrap();
-        let handle = Engine::start(Arc::clone(&config), Some(Arc::new(plan))).unwrap();
+        let plan = Arc::new(plan);
+        let answering = if config.routes.is_empty() {
+            Some(plan).into()
+        } else {
+            Router::of(&config, |_| Ok(Arc::clone(&plan))).unwrap()
+        };
+        let handle = Engine::start(Arc::clone(&config), answering).unwrap();
         let url = server::start(&config, handle.clone()).await.unwrap().unwrap();
         let place = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         Self { handle, place, folder }
@@ -410,4 +416,36 @@ async fn forty_short_sessions_leave_nothing_behind() {
     let after = open();
     println!("{before} open files after 5 sessions, {after} after 40");
     assert!(after < before + 30, "{before} before, {after} after");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_browsers_in_a_conference_hear_each_other_and_not_themselves() {
+    let rule = "[[routes]]\nname = 'together'\nto = 'team'\nconference = 'team'\n";
+    let gateway = Gateway::start("24360-24379", "echo:live", rule).await;
+    let mut browsers = Vec::new();
+    for _ in 0..2 {
+        let mut browser = Browser::new().await;
+        let offer = browser.offer(&["pcmu"]);
+        let headers = [("Content-Type", "application/sdp")];
+        let answer = http(&gateway.place, "POST", "/whip/team?name=anna", &headers, &offer).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        browser.take_answer(&answer.body);
+        tokio::time::timeout(LIMIT, browser.connect()).await.expect("a connection");
+        browsers.push((browser, answer.header("location")));
+    }
+    let members: usize = gateway.handle.conferences().await.iter().map(|conference| conference.members.len()).sum();
+    assert_eq!(members, 2);
+    let (one, other) = browsers.split_at_mut(1);
+    let span = Duration::from_secs(3);
+    let (high, low) = tokio::join!(one[0].0.sing(600.0, span), other[0].0.sing(1_700.0, span));
+    for (heard, theirs, own) in [(high, 1_700.0, 600.0), (low, 600.0, 1_700.0)] {
+        let share = |hz| browser::share_at(hz, &heard[heard.len() / 2..]);
+        assert!(share(theirs) > 0.8, "{theirs} Hz is {} of what is heard", share(theirs));
+        assert!(share(own) < 0.01, "its own {own} Hz is {} of what is heard", share(own));
+    }
+    for (_, location) in &browsers {
+        assert_eq!(http(&gateway.place, "DELETE", location, &[], "").await.status, 200);
+    }
+    gateway.is_empty().await;
+    assert!(gateway.handle.conferences().await.is_empty());
 }

@@ -5,7 +5,7 @@
 use super::server::{Arrived, failure, not_running, problem, required};
 use crate::{
     error::Kind,
-    gateway::{Deed, Handle},
+    gateway::{Deed, Handle, conference_role},
     unit::CallId,
 };
 use axum::{
@@ -20,7 +20,20 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Enter {
     name: String,
+    role: Option<String>,
+    to: Option<CallId>,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct As {
+    call: CallId,
+    role: String,
+    to: Option<CallId>,
+}
+
+/// What a role may be.
+const ROLES: &str = "role is talks, listens, or whispers with the call that it whispers to as to";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,8 +71,11 @@ pub(super) async fn enter(State(handle): State<Handle>, Path(call): Path<String>
         Ok(wish) => wish,
         Err(problem) => return problem,
     };
+    let Some(role) = conference_role(wish.role.as_deref().unwrap_or("talks"), wish.to) else {
+        return problem(StatusCode::BAD_REQUEST, ROLES);
+    };
     let Ok(id) = call.parse::<CallId>() else { return not_running(&handle, &call).await };
-    match handle.confer(id, &wish.name).await {
+    match handle.confer(id, &wish.name, role).await {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(failed) if failed.kind() == Kind::Refused => match not_running(&handle, &call).await {
             told if told.status() == StatusCode::NOT_FOUND => told,
@@ -92,6 +108,18 @@ pub(super) async fn gain(State(handle): State<Handle>, Path(name): Path<String>,
         }
         Ok(_) => problem(StatusCode::BAD_REQUEST, "decibels are from -40 to 20"),
         Err(problem) => problem,
+    }
+}
+
+/// Lets a member talk to all, listen only, or whisper to one.
+pub(super) async fn role(State(handle): State<Handle>, Path(name): Path<String>, body: Arrived) -> Response {
+    let wish: As = match required(body, "{\"call\":\"c-f4bea8cd\",\"role\":\"listens\"}") {
+        Ok(wish) => wish,
+        Err(problem) => return problem,
+    };
+    match conference_role(&wish.role, wish.to) {
+        Some(role) => attend(&handle, &name, wish.call, Deed::Role(role)).await,
+        None => problem(StatusCode::BAD_REQUEST, ROLES),
     }
 }
 

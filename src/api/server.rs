@@ -173,6 +173,7 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/conferences", get(conference::all))
         .route("/v1/conferences/{name}/mute", post(conference::mute))
         .route("/v1/conferences/{name}/gain", post(conference::gain))
+        .route("/v1/conferences/{name}/role", post(conference::role))
         .route("/v1/conferences/{name}/kick", post(conference::kick))
         .route("/v1/calls", post(place))
         .route("/v1/messages", post(write))

@@ -18,7 +18,7 @@ mod replace;
 mod targets;
 mod transfer;
 
-pub use conference::{Deed, Member as ConferenceMember, View as ConferenceView};
+pub use conference::{Deed, Member as ConferenceMember, View as ConferenceView, role as conference_role};
 pub use handle::{Handle, Originate, Writing};
 pub use join::Join;
 pub(super) use ladder::sdp_words;
@@ -47,6 +47,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, Transfers},
     error::{Error, Kind, Result},
+    media::dsp::mix::Role,
     net::{
         connections::Connections,
         crowd::Crowd,
@@ -592,7 +593,7 @@ impl Engine {
             self.go_onward(leg, call, onward);
         }
         if let Some(name) = conference {
-            self.sit_down(leg, &name);
+            self.sit_down(leg, &name, Role::Talks);
         }
     }
 
@@ -801,8 +802,8 @@ impl Engine {
             Request::Conferences(reply) => {
                 let _ = reply.send(self.conferences.views());
             }
-            Request::Confer(call, name, reply) => {
-                let _ = reply.send(self.confer(call, &name));
+            Request::Confer(call, name, role, reply) => {
+                let _ = reply.send(self.confer(call, &name, role));
             }
             Request::Attend(name, call, deed, reply) => {
                 let _ = reply.send(self.attend(&name, call, deed));

@@ -9,7 +9,7 @@ use crate::{
     clock::Instant,
     media::{
         codec::Codec,
-        dsp::mix::MemberId,
+        dsp::mix::{MemberId, Role},
         relay::{Far, FarSound},
         room::{self, Room},
     },
@@ -99,6 +99,8 @@ pub struct Chair {
     pub room: Arc<str>,
     /// Whose call.
     pub call: CallId,
+    /// Whom it hears and who hears it.
+    pub role: Role,
     /// Who speaks, for those outside of the worker: its call and one more, or 0.
     pub speaker: Arc<AtomicU64>,
 }
@@ -123,7 +125,7 @@ impl Lines {
         let room = known.unwrap_or_else(|| Rc::new(RefCell::new(Room::new(now, true))));
         rooms.insert(chair.room.to_string(), Rc::downgrade(&room));
         let id = MemberId(chair.call.0);
-        room.borrow_mut().join(id);
+        room.borrow_mut().join(id, chair.role);
         End::Room(Seat { room, id, speaker: Arc::clone(&chair.speaker), held: RefCell::default() })
     }
 }
@@ -219,6 +221,12 @@ impl End {
     #[must_use]
     pub fn mute(&self, muted: bool) -> bool {
         matches!(self, Self::Room(seat) if seat.room.borrow_mut().mute(seat.id, muted))
+    }
+
+    /// Whom this end hears in a conference, and who hears it; true if it is one.
+    #[must_use]
+    pub fn set_role(&self, role: Role) -> bool {
+        matches!(self, Self::Room(seat) if seat.room.borrow_mut().set_role(seat.id, role))
     }
 
     /// How loud this end is for the others of a conference, in decibels; true if it is one.

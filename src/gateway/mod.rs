@@ -20,5 +20,5 @@ pub mod trunks;
 pub mod worker;
 pub mod writer;
 
-pub use engine::{ConferenceView, Deed, Engine, Handle, Join, Originate, Writing};
+pub use engine::{ConferenceView, Deed, Engine, Handle, Join, Originate, Writing, conference_role};
 pub use router::Router;

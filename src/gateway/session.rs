@@ -24,6 +24,7 @@ use crate::{
     },
     clock::{Instant, SystemClock},
     config::Pcap,
+    media::dsp::mix::Role,
     net::{http, ports::PortPair},
     sip::endpoint::{Ended, EndedBy, LegId},
     unit::CallId,
@@ -87,6 +88,8 @@ pub enum In {
     Enter(Chair),
     /// It is silent for the others of its conference, or not.
     Mute(bool),
+    /// Whom it hears in its conference, and who hears it.
+    Role(Role),
     /// It is so much louder for the others of its conference, in decibels.
     Gain(f32),
 }
@@ -370,6 +373,9 @@ impl Session {
                 if done {
                     self.input(Input::Note(Level::Info, text.to_owned())).await;
                 }
+            }
+            In::Role(role) => {
+                let _ = self.line.as_ref().is_some_and(|end| end.set_role(role));
             }
             In::Gain(decibels) => {
                 let _ = self.line.as_ref().is_some_and(|end| end.set_gain(decibels));

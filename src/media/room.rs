@@ -59,9 +59,14 @@ impl Room {
     }
 
     /// Somebody comes.
-    pub fn join(&mut self, id: MemberId) {
+    pub fn join(&mut self, id: MemberId, role: Role) {
         self.legs.insert(id, Leg::default());
-        self.mixer.join(id, Role::Talks);
+        self.mixer.join(id, role);
+    }
+
+    /// Whom a leg hears and who hears it, from now on; false if it is not here.
+    pub fn set_role(&mut self, id: MemberId, role: Role) -> bool {
+        self.mixer.set_role(id, role)
     }
 
     /// Somebody goes.
@@ -206,7 +211,7 @@ mod tests {
 
     fn room() -> Room {
         let mut room = Room::new(at(0), false);
-        (1..=3).for_each(|id| room.join(MemberId(id)));
+        (1..=3).for_each(|id| room.join(MemberId(id), Role::Talks));
         room
     }
 

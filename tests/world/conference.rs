@@ -11,7 +11,10 @@ use std::{
 use voxgw::{
     call::journal::{Body, BridgeState},
     gateway::line::{Chair, Lines},
-    media::dsp::tone::share_at,
+    media::dsp::{
+        mix::{MemberId, Role},
+        tone::share_at,
+    },
     unit::{CallId, SampleRate},
 };
 
@@ -36,7 +39,7 @@ impl Room {
             caller.step(caller.next_at());
             caller.enter(
                 &room.lines,
-                &Chair { room: "team".into(), call: CallId(n), speaker: Arc::clone(&room.speaker) },
+                &Chair { room: "team".into(), call: CallId(n), role: Role::Talks, speaker: Arc::clone(&room.speaker) },
             );
             room.callers.push(caller);
         }
@@ -127,4 +130,16 @@ fn the_journal_says_when_it_came_and_that_it_left() {
     let name = "conference team".to_owned();
     assert_eq!(changes, [(BridgeState::Joined, None, name.clone(), false), (BridgeState::Left, None, name, true)]);
     assert_eq!(room.callers[0].summary().lints, [""; 0]);
+}
+
+#[test]
+fn a_supervisor_listens_and_whispers_to_one() {
+    let mut room = Room::of(&[Faults::default(); 3], 10_000);
+    assert!(room.callers[2].line().is_some_and(|end| end.set_role(Role::Listens)));
+    room.run(4_000);
+    assert!(room.shares(0, 2_000, 4_000)[2] < 0.001 && room.shares(2, 2_000, 4_000)[0] > 0.4);
+    assert!(room.callers[2].line().is_some_and(|end| end.set_role(Role::Whispers(MemberId(1)))));
+    room.run(7_000);
+    assert!(room.shares(0, 5_000, 7_000)[2] < 0.001, "the customer does not hear it");
+    assert!(room.shares(1, 5_000, 7_000)[2] > 0.4, "the agent does");
 }

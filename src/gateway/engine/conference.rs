@@ -8,6 +8,7 @@ use super::{Engine, In, LegId};
 use crate::{
     error::{Error, Kind, Result},
     gateway::line::Chair,
+    media::dsp::mix::{MemberId, Role},
     unit::CallId,
 };
 use serde::Serialize;
@@ -38,6 +39,8 @@ struct Conference {
 pub struct Member {
     /// Its session.
     pub call: CallId,
+    /// `talks`, `listens`, `whispers`.
+    pub role: &'static str,
     /// The others do not hear it.
     pub muted: bool,
     /// How loud it is for the others.
@@ -62,6 +65,8 @@ pub enum Deed {
     Mute(bool),
     /// It is so much louder for the others, in decibels from −40 to 20.
     Gain(f32),
+    /// It talks to all, listens only, or whispers to one.
+    Role(Role),
     /// It is hung up.
     Kick,
 }
@@ -89,15 +94,15 @@ impl Conferences {
         self.0.iter().find(|(_, conference)| is_in(conference)).map(|(name, _)| name)
     }
 
-    fn add(&mut self, name: &str, worker: usize, call: CallId) -> Chair {
+    fn add(&mut self, name: &str, worker: usize, call: CallId, role: Role) -> Chair {
         let room: Arc<str> = Arc::from(name);
         let conference = self.0.entry(Arc::clone(&room)).or_insert_with(|| Conference {
             worker,
             speaker: Arc::default(),
             members: Vec::new(),
         });
-        conference.members.push(Member { call, muted: false, gain_db: 0.0, speaks: false });
-        Chair { room, call, speaker: Arc::clone(&conference.speaker) }
+        conference.members.push(Member { call, role: word(role), muted: false, gain_db: 0.0, speaks: false });
+        Chair { room, call, role, speaker: Arc::clone(&conference.speaker) }
     }
 
     /// A call is over.
@@ -113,6 +118,26 @@ impl Conferences {
     }
 }
 
+/// A role in the API's words.
+const fn word(role: Role) -> &'static str {
+    match role {
+        Role::Talks => "talks",
+        Role::Listens => "listens",
+        Role::Whispers(_) => "whispers",
+    }
+}
+
+/// A role from the API's words; whispering needs somebody.
+#[must_use]
+pub fn role(word: &str, to: Option<CallId>) -> Option<Role> {
+    match (word, to) {
+        ("talks", None) => Some(Role::Talks),
+        ("listens", None) => Some(Role::Listens),
+        ("whispers", Some(call)) => Some(Role::Whispers(MemberId(call.0))),
+        _ => None,
+    }
+}
+
 /// A name that may be written into journals and addresses.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_MAX && !name.chars().any(|c| c.is_control() || c == '/')
@@ -120,14 +145,14 @@ fn is_name(name: &str) -> bool {
 
 impl Engine {
     /// A call that begins on the conference's worker takes its seat when it is answered.
-    pub(super) fn sit_down(&mut self, leg: LegId, name: &str) {
+    pub(super) fn sit_down(&mut self, leg: LegId, name: &str, role: Role) {
         let Some((call, worker)) = self.sessions.get(&leg).map(|known| (known.call, known.worker)) else { return };
-        let chair = self.conferences.add(name, worker, call);
+        let chair = self.conferences.add(name, worker, call, role);
         self.tell(leg, In::Enter(chair));
     }
 
     /// A running call goes into a conference; its agent is told good-bye.
-    pub(super) fn confer(&mut self, call: CallId, name: &str) -> Result<()> {
+    pub(super) fn confer(&mut self, call: CallId, name: &str, role: Role) -> Result<()> {
         let refused = |why: String| Error::new(Kind::Refused, why);
         if !is_name(name) {
             return Err(Error::usage("a conference's name has 1 to 64 characters and no slash"));
@@ -144,7 +169,7 @@ impl Engine {
             let why = format!("call {call} lives on another media worker than conference {name}");
             return Err(refused(why).hint("send calls there by a rule with conference, or set gateway.workers = 1"));
         }
-        self.sit_down(leg, name);
+        self.sit_down(leg, name, role);
         Ok(())
     }
 
@@ -165,6 +190,10 @@ impl Engine {
                 member.gain_db = decibels.clamp(-40.0, 20.0);
                 In::Gain(member.gain_db)
             }
+            Deed::Role(role) => {
+                member.role = word(role);
+                In::Role(role)
+            }
             Deed::Kick => In::HangUp("removed from the conference".to_owned()),
         };
         self.tell_call(call, input)
@@ -179,9 +208,9 @@ mod tests {
     fn a_conference_is_there_as_long_as_somebody_is_in_it() {
         let mut all = Conferences::default();
         let (one, two) = (CallId(1), CallId(2));
-        let chair = all.add("team", 3, one);
+        let chair = all.add("team", 3, one, Role::Talks);
         assert_eq!(all.worker("team"), Some(3));
-        all.add("team", 3, two);
+        all.add("team", 3, two, Role::Listens);
         chair.speaker.store(3, Ordering::Relaxed);
         let view = all.views().remove(0);
         assert_eq!(

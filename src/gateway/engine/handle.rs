@@ -9,6 +9,7 @@ use crate::{
     agent::{event::Outcome, seat::Plan},
     error::{Error, Kind, Result},
     gateway::{hub::HubHandle, worker::Workers, writer::WriterHandle},
+    media::dsp::mix::Role,
     net::resolve::{Found, Resolver},
     route::Target,
     sip::{
@@ -78,7 +79,7 @@ pub(super) enum Request {
     /// What became of an action of an agent's that was done beside the engine.
     Acted(CallId, u32, Outcome),
     Conferences(oneshot::Sender<Vec<View>>),
-    Confer(CallId, String, oneshot::Sender<Result<()>>),
+    Confer(CallId, String, Role, oneshot::Sender<Result<()>>),
     Attend(String, CallId, Deed, oneshot::Sender<bool>),
     Drain(Duration, oneshot::Sender<()>),
     HangUpAll(String),
@@ -221,9 +222,9 @@ impl Handle {
     ///
     /// # Errors
     /// There is no such call, it is bridged or in a conference, or it lives on another media worker.
-    pub async fn confer(&self, call: CallId, name: &str) -> Result<()> {
+    pub async fn confer(&self, call: CallId, name: &str, role: Role) -> Result<()> {
         let (reply, answer) = oneshot::channel();
-        let _ = self.to.send(Request::Confer(call, name.to_owned(), reply)).await;
+        let _ = self.to.send(Request::Confer(call, name.to_owned(), role, reply)).await;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")))
     }
 

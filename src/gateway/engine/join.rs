@@ -16,6 +16,7 @@ use crate::{
             web::{Joining, Refused},
         },
     },
+    media::dsp::mix::Role,
     redact::{Pii, printable},
     sip::{
         endpoint::Offered,
@@ -135,7 +136,7 @@ impl Engine {
         let worker = worker.unwrap_or_else(|| self.workers.least_busy());
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, plan, ports, worker);
         if let Some(name) = conference {
-            self.sit_down(leg, &name);
+            self.sit_down(leg, &name, Role::Talks);
         }
     }
 }
