@@ -25,7 +25,7 @@
 //! then = { agent = "billing" }
 //! ```
 //!
-//! [`file`] reads it, [`menu`] knows what keys choose; here is what happens when.
+//! `file` reads it, `menu` knows what keys choose; here is what happens when.
 
 mod file;
 mod menu;
