@@ -93,11 +93,13 @@ impl RemotePlan {
         self.wire(&Facts { codec: String::new(), ..Facts::default() }).rate()
     }
 
-    /// Scheme and host, for messages.
+    /// Scheme and host, for messages: without what may stand before an `@`.
     #[must_use]
-    pub fn place(&self) -> &str {
+    pub fn place(&self) -> String {
         let start = self.url.find("://").map_or(0, |at| at + 3);
-        self.url[start..].find(['/', '?']).map_or(&self.url, |end| &self.url[..start + end])
+        let end = self.url[start..].find(['/', '?']).map_or(self.url.len(), |end| start + end);
+        let host = self.url[start..end].rsplit('@').next().unwrap_or_default();
+        format!("{}{host}", &self.url[..start])
     }
 
     /// The header that carries the key, for one connection of `call`.

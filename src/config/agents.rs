@@ -148,6 +148,15 @@ impl Reader<'_> {
         profile.tools = requests;
         profile.asks = self.asks(&key("callback"))?;
         profile.remote = self.remote(&key)?;
+        // A setting that the kind does not have at all is warned of above.
+        if let (Some(audio), Some(provider)) = (profile.remote.audio, wire::by_name(&kind))
+            && !provider.encodings.is_empty()
+            && !provider.encodings.contains(&audio.name())
+        {
+            return Err(
+                self.wrong(&key("audio"), &format!("must be one of {} for {kind}", provider.encodings.join(", ")))
+            );
+        }
         profile.remote.tools = offered.into();
         profile.barge_in = self.optional(&key("barge_in"), |text| match text {
             "provider" => Ok(BargeIn::Provider),
@@ -239,8 +248,10 @@ impl Reader<'_> {
             })?,
             parameters: self.pairs(&key("parameters"))?,
             tools: Arc::default(),
-            reconnects: self
-                .optional(&key("reconnects"), |text| text.parse().map_err(|_| "must be a whole number".to_owned()))?,
+            reconnects: self.optional(&key("reconnects"), |text| {
+                let number = text.parse().ok().filter(|number| *number <= 10_u32);
+                number.ok_or_else(|| "must be a whole number, 10 at most".to_owned())
+            })?,
         })
     }
 

@@ -439,7 +439,7 @@ impl Checker {
             ));
         }
         match media["payload"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok()) {
-            Some(payload) if !payload.is_empty() && payload.len() as u64 <= self.rate / 50 * self.bytes => {
+            Some(payload) if payload.len() as u64 == self.rate / 50 * self.bytes => {
                 self.samples += payload.len() as u64 / self.bytes;
             }
             other => wrong.push(format!("media: a payload of {:?} bytes", other.map(|payload| payload.len()))),

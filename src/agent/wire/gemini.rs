@@ -43,6 +43,7 @@ pub const PROVIDER: Provider = Provider {
     retries: 0,
     speaks: Some(DOWNLINK_RATE),
     ends_turns: true,
+    encodings: &[],
     wire: |settings, _: &Facts| Box::new(Wire::new(Arc::clone(settings))),
 };
 
@@ -218,8 +219,9 @@ impl super::Wire for Wire {
             }
             Command::Audio { samples, .. } if self.live => messages.push(self.audio_message(samples)),
             Command::Audio { samples, .. } => self.uplink.wait(samples),
-            Command::Digit(digit) if self.live => {
-                messages.push(text_message(&format!("The caller pressed the key {digit}.")));
+            Command::Digit(digit) => {
+                self.late.push(text_message(&format!("The caller pressed the key {digit}.")));
+                self.tell_late(messages);
             }
             Command::ToolResult { id, name, result } => {
                 let known = self.calls.iter().position(|call| call == id);

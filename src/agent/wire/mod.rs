@@ -54,6 +54,8 @@ pub struct Provider {
     pub speaks: Option<SampleRate>,
     /// It says when its turns end; if not, silence of its sound ends them.
     pub ends_turns: bool,
+    /// Names of the encodings that its protocol has for both directions, where a profile may choose (`audio`).
+    pub encodings: &'static [&'static str],
     /// A wire for one call.
     pub wire: fn(&Arc<Settings>, &Facts) -> Box<dyn Wire>,
 }

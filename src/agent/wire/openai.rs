@@ -58,6 +58,7 @@ pub const PROVIDER: Provider = Provider {
     retries: 0,
     speaks: None,
     ends_turns: true,
+    encodings: &["pcmu", "pcma", "pcm24"],
     wire: |settings, facts| Box::new(Wire::new(Arc::clone(settings), facts)),
 };
 
@@ -101,6 +102,8 @@ pub struct Wire {
     cut: Option<String>,
     /// We want an answer as soon as none is being made.
     wants_response: bool,
+    /// An answer was asked for, by us or by the end of the caller's words, and has not begun.
+    awaits_answer: bool,
     /// Calls of tools on this connection that have no result yet.
     calls: Vec<String>,
     /// Results of tools that another connection asked for.
@@ -169,6 +172,7 @@ impl Wire {
             response: None,
             cut: None,
             wants_response: false,
+            awaits_answer: false,
             calls: Vec::new(),
             late: Vec::new(),
             caller_speaks: false,
@@ -280,6 +284,7 @@ impl Wire {
     fn respond(&mut self) {
         if self.response.is_none() {
             self.wants_response = false;
+            self.awaits_answer = true;
             self.ask("response.create", json!({}));
         } else {
             self.wants_response = true;
@@ -443,6 +448,8 @@ impl Wire {
         if !self.interruptible {
             return;
         }
+        // What the caller says now is answered; an answer owed to a key would be spoken into it.
+        self.wants_response = false;
         self.cut = self.response.clone().or(self.cut.take());
         // Late sound is known by its answer's name here: nothing else need be refused.
         events.extend([Event::Interrupted, Event::TurnComplete]);
@@ -580,6 +587,7 @@ impl super::Wire for Wire {
                 self.say("user", "input_text", &format!("The caller pressed the key {digit}."));
                 self.respond();
             }
+            Command::Digit(digit) => self.late.push(format!("The caller pressed the key {digit}.")),
             // Half a word before the hold must not wait for its end.
             Command::Held(true) if self.live => self.ask("input_audio_buffer.clear", json!({})),
             Command::ToolResult { id, name, result } => self.result(id, name, result),
@@ -622,6 +630,7 @@ impl super::Wire for Wire {
                 }
             }
             "input_audio_buffer.committed" => {
+                self.awaits_answer |= self.response.is_none();
                 if let Some(Said { item_id: Some(id), .. }) = read(frame, events)
                     && self.settings.transcription.as_deref() != Some("none")
                 {
@@ -630,6 +639,7 @@ impl super::Wire for Wire {
             }
             "response.created" => {
                 if let Some(ResponseEvent { response }) = read(frame, events) {
+                    self.awaits_answer = false;
                     self.response = Some(response.id.unwrap_or_default());
                     self.answer.clear();
                 }
@@ -674,6 +684,12 @@ impl super::Wire for Wire {
             self.remember(Speaker::Caller, &utterance.text);
         }
         // Nobody would say anything until the caller does.
+        if std::mem::take(&mut self.awaits_answer) {
+            // The greeting is in no memory: it is asked for anew.
+            let greeting = self.memory.is_empty() && self.settings.greeting.is_some();
+            self.greeted &= !greeting;
+            self.broken_off |= !greeting;
+        }
         self.broken_off |= self.wants_response || (self.response.is_some() && self.cut.is_none());
         self.response = None;
         self.cut = None;

@@ -274,3 +274,44 @@ fn what_a_cut_answer_had_begun_to_call_is_not_called_and_results_do_not_talk_int
     let sent = send(&mut wire, Command::ToolResult { id: "a", name: "t", result: Ok(&Value::Null) });
     assert_eq!(sent.len(), 1, "the caller speaks: the service answers when that ends");
 }
+
+#[test]
+fn what_was_asked_for_and_had_not_begun_is_asked_for_anew() {
+    let again = |wire: &mut Wire| {
+        assert_eq!(wire.closed(1_012, "restart"), AfterClose::Reconnect);
+        wire.setup(&mut Vec::new(), &mut VecDeque::new());
+        receive(wire, &json!({"type": "session.updated", "session": {}}));
+        due(wire).into_iter().map(|message| message["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // The caller's words were taken; the connection went before their answer began.
+    let mut wire = live("pcmu");
+    receive(&mut wire, &json!({"type": "input_audio_buffer.committed", "item_id": "u1"}));
+    assert_eq!(again(&mut wire), ["response.create"]);
+    begun(&mut wire, "r1");
+    ended(&mut wire, "r1");
+    assert_eq!(again(&mut wire), [""; 0], "nothing is open");
+    // The same with the greeting, which nothing but the greeting tells the model to say.
+    let settings = Settings { greeting: Some("Greet.".into()), ..Settings::default() };
+    let mut wire = Wire::new(Arc::new(settings), &Facts { codec: "pcmu".into(), ..Facts::default() });
+    wire.setup(&mut Vec::new(), &mut VecDeque::new());
+    send(&mut wire, Command::Start);
+    receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
+    assert_eq!(due(&mut wire).len(), 2);
+    assert_eq!(again(&mut wire), ["conversation.item.create", "response.create"]);
+}
+
+#[test]
+fn an_answer_owed_to_a_key_is_not_spoken_into_the_caller() {
+    let mut wire = live("pcmu");
+    begun(&mut wire, "r1");
+    assert_eq!(send(&mut wire, Command::Digit('5')).len(), 1, "the key, and no answer yet");
+    receive(&mut wire, &json!({"type": "input_audio_buffer.speech_started", "audio_start_ms": 100, "item_id": "u1"}));
+    receive(&mut wire, &json!({"type": "response.done", "response": {"id": "r1", "status": "cancelled"}}));
+    assert_eq!(due(&mut wire), [] as [Value; 0]);
+    // A key while the connection is made anew is told when it is there.
+    assert_eq!(wire.closed(1_012, "restart"), AfterClose::Reconnect);
+    assert_eq!(send(&mut wire, Command::Digit('6')), [] as [Value; 0]);
+    wire.setup(&mut Vec::new(), &mut VecDeque::new());
+    receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
+    assert!(due(&mut wire)[0].to_string().contains("pressed the key 6"));
+}
