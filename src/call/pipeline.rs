@@ -246,6 +246,8 @@ pub enum SipAction {
     Reinvite(String),
     /// Take the far end that replaces ours.
     AnswerReplacing(String),
+    /// The far end's answer to our call was accepted: whoever waits for it may be answered.
+    Accepted,
     /// Refuse it; the session goes on as it was.
     RefuseReplacing(u16),
     /// Refuse the INVITE.
@@ -374,6 +376,8 @@ pub struct Pipeline {
     call: Call,
     seat: Seat,
     media: Option<Media>,
+    /// The far end speaks, and whoever wants to know was told.
+    speech_open: bool,
     /// Our 200 made the offer: the ACK carries their answer.
     offer_in_200: bool,
     sdp_version: u64,
@@ -432,6 +436,7 @@ impl Pipeline {
             call,
             seat,
             media: None,
+            speech_open: false,
             offer_in_200: false,
             sdp_version: 0,
             our_answer: None,
@@ -509,9 +514,9 @@ impl Pipeline {
         self.call.answered_at().is_some() && !self.over
     }
 
-    /// The offer came to nothing: what was agreed before still holds.
-    pub const fn withdraw_offer(&mut self) {
-        self.offer_in_200 = false;
+    /// Whom we made an offer elsewhere has answered it: the session is theirs.
+    pub fn has_moved(&mut self) {
+        self.srtp.arrived_elsewhere();
     }
 
     /// What the socket measured from RTP in to provider socket.

@@ -730,6 +730,7 @@ impl Engine {
                 }
                 let command = match action {
                     SipAction::AnswerReplacing(sdp) => return self.take_place(call, sdp),
+                    SipAction::Accepted => return self.callee_accepted(leg),
                     SipAction::RefuseReplacing(status) => return self.refuse_place(call, status),
                     SipAction::Reinvite(sdp) => Command::Reinvite(leg, sdp),
                     SipAction::Ring => Command::Ring(leg, None),

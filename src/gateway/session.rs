@@ -356,6 +356,7 @@ impl Session {
             }
             In::Moved(leg, sdp) => {
                 self.leg = leg;
+                self.pipeline.has_moved();
                 self.input(Input::Changed(sdp.as_deref())).await;
             }
             In::Switch(id, plan) => self.switch(id, plan).await,
@@ -380,10 +381,7 @@ impl Session {
             In::Gain(decibels) => {
                 let _ = self.line.as_ref().is_some_and(|end| end.set_gain(decibels));
             }
-            In::NotMoved(text) => {
-                self.pipeline.withdraw_offer();
-                self.input(Input::Note(Level::Warn, text)).await;
-            }
+            In::NotMoved(text) => self.input(Input::Note(Level::Warn, text)).await,
         }
     }
 

@@ -617,7 +617,9 @@ impl Inbound {
         }
         match self.codec_of(payload_type) {
             Some(codec) => self.decode(at, timestamp, (payload_type, codec), payload),
-            None => self.fall_silent(at, timestamp, payload),
+            None if payload_type == COMFORT_NOISE => self.fall_silent(at, timestamp, payload),
+            // Waited for a gap while its codec was given up.
+            None => {}
         }
     }
 

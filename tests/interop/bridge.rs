@@ -198,6 +198,16 @@ fn a_caller_who_gives_up_cancels_the_callee() {
 
 #[test]
 #[ignore = "needs sipp"]
+fn a_caller_is_not_answered_by_an_answer_that_cannot_be_used() {
+    let (mut gateway, caller, callee) = through_trunk("uac_refused", Sipp::called("uas_unusable"), "", 1);
+    assert_eq!(caller.received("SIP/2.0 502", "1 INVITE"), 1, "{}", caller.report());
+    assert_eq!(callee.received("BYE", "2 BYE"), 1, "{}", callee.report());
+    both(&gateway);
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
 fn a_callee_that_rings_is_given_up_by_the_operator() {
     let mut callee = Sipp::called("uas_silent").listen();
     let trunk = format!("[trunks.carrier]\nserver = 'sip:127.0.0.1:{}'\nping = '0s'\n", callee.port);

@@ -68,7 +68,9 @@ impl Pipeline {
                     text
                 } else {
                     self.offer_in_200 = true;
-                    self.offer_elsewhere(in_clear)
+                    let text = self.offer_elsewhere(in_clear);
+                    self.srtp.arrived_elsewhere();
+                    text
                 };
                 self.described = sdp.map(<[u8]>::to_vec);
                 text

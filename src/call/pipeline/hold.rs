@@ -140,7 +140,6 @@ impl Pipeline {
             self.note(now, Level::Warn, format!("our re-INVITE was refused with {status}"));
             return;
         };
-        self.withdraw_offer();
         if status == 491 && self.hold.tries < TRIES_MAX {
             self.hold.again_at = now + self.patience_after_glare();
             return;

@@ -1,6 +1,6 @@
 //! Descriptions in and out, and the media path that they make or change (RFC 3264).
 
-use super::{Media, Out, Pipeline, STATS_EVERY, SipAction, formats, placement::Placement};
+use super::{Media, Out, Pipeline, STATS_EVERY, Seat, SipAction, formats, placement::Placement};
 use crate::{
     call::Input as CallInput,
     call::journal::{Body, InboundStats, Level, MediaChange, Note},
@@ -101,6 +101,9 @@ impl Pipeline {
         // Early media goes on as it is.
         let known = self.media.is_some() && sdp.is_some() && sdp == self.described.as_deref();
         if known || self.take_answer(now, sdp) {
+            if matches!(self.seat, Seat::Far) {
+                self.push(Out::Sip(SipAction::Accepted));
+            }
             self.call.handle(now, CallInput::Answered);
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     call::Input as CallInput,
     call::journal::{Body, Digit, Direction, Level, MediaChange, Note, Part, Turn, rounded},
     clock::Instant,
+    media::codec,
     media::dsp::level::sum_of_squares,
     media::dsp::resample::Resampler,
     media::dsp::vad::SpeechEdge,
@@ -39,7 +40,9 @@ impl Pipeline {
         let Some(bytes) = self.srtp.open(now, bytes) else { return };
         if is_rtcp(bytes) {
             if from.ip() == media.remote_rtcp.ip() || from.ip() == media.remote.ip() {
-                media.reporter.handle(now, wall, bytes, media.inbound.codec().clock);
+                // It speaks of what we send.
+                let clock = codec::by_name(&media.agreed.codec.0).unwrap_or(media.inbound.codec()).clock;
+                media.reporter.handle(now, wall, bytes, clock);
             }
             return;
         }
@@ -56,8 +59,12 @@ impl Pipeline {
                     self.frame(at, position, (concealed, voiced), rate, &samples);
                 }
                 // Nobody's words: the network's tones and announcements, or a party that we hold.
-                inbound::Out::Speech(_) if self.is_unanswered_call_of_ours() || self.hold.on => {}
+                // But who was told that somebody began to speak is told that they ceased.
+                inbound::Out::Speech(edge)
+                    if (self.is_unanswered_call_of_ours() || self.hold.on)
+                        && !(self.speech_open && matches!(edge, SpeechEdge::Ended(_))) => {}
                 inbound::Out::Speech(edge) => {
+                    self.speech_open = matches!(edge, SpeechEdge::Started(_));
                     self.far_spoke |= matches!(edge, SpeechEdge::Ended(_));
                     if let SpeechEdge::Started(at) = edge {
                         self.answered_us(now, at);

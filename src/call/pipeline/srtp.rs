@@ -63,6 +63,8 @@ pub(super) struct Srtp {
     random: StdRng,
     /// What our newest offer brings, and whether its signalling can be read.
     offered: Option<(Security, bool)>,
+    /// The same of an offer to somebody else: both may be open at a time.
+    elsewhere: Option<(Security, bool)>,
     active: Option<Active>,
     /// The old key, and until when it counts.
     previous: Option<(Inbound, Instant)>,
@@ -88,6 +90,7 @@ impl Srtp {
             random: StdRng::from_seed(settings.seed.0),
             settings,
             offered: None,
+            elsewhere: None,
             active: None,
             previous: None,
             past: (0, 0),
@@ -121,8 +124,13 @@ impl Srtp {
     /// What an offer to somebody else is made from: new keys, because the far end knows the old ones.
     pub(super) fn for_offer_elsewhere(&mut self, in_clear: bool) -> Security {
         let security = self.security(in_clear, None);
-        self.offered = Some((security.clone(), in_clear));
+        self.elsewhere = Some((security.clone(), in_clear));
         security
+    }
+
+    /// The answer that comes now is to the offer that went elsewhere.
+    pub(super) fn arrived_elsewhere(&mut self) {
+        self.offered = self.elsewhere.take().or(self.offered.take());
     }
 
     /// What the answer to our newest offer is read with. An answer may come more than once.

@@ -142,6 +142,8 @@ struct Bridging {
     legs: Vec<Option<LegId>>,
     answer: Option<Vec<u8>>,
     joined: bool,
+    /// The callee's session has agreed with it on media.
+    accepted: bool,
     /// Why nobody answered: by whom, status, words.
     ended: Option<(EndedBy, u16, String)>,
 }
@@ -265,6 +267,7 @@ impl Engine {
             legs: Vec::new(),
             answer: None,
             joined: false,
+            accepted: false,
             ended: None,
         };
         self.bridges.all.insert(id, bridging);
@@ -675,6 +678,10 @@ impl Engine {
                 let headers = vec![("Reason".to_owned(), reason), ("Warning".to_owned(), why)];
                 self.endpoint.command(now, Command::Refuse(caller, Refusal { status, headers }));
             }
+            Action::HangUp(Side::Caller, reason) if !bridging.accepted => {
+                let text = "what it answered cannot be used".to_owned();
+                self.bridge_action(now, id, Action::Fail { status: 502, reason, text });
+            }
             Action::HangUp(Side::Caller, header) => {
                 self.tell(caller, In::Bridged(Bridged::Ended { by: "callee", header }));
             }
@@ -689,8 +696,8 @@ impl Engine {
     fn answered_by(&mut self, now: Instant, id: u64, branch: usize) {
         let Some(bridging) = self.bridges.all.get_mut(&id) else { return };
         let Some(leg) = bridging.legs.get(branch).copied().flatten() else { return };
-        let (caller, before) = (bridging.caller_leg, std::mem::replace(&mut bridging.callee_leg, leg));
-        let (answer, put_through) = (bridging.answer.take(), bridging.caller);
+        let before = std::mem::replace(&mut bridging.callee_leg, leg);
+        let answer = bridging.answer.take();
         bridging.joined = true;
         if matches!(bridging.onward.target, Target::Trunk(_)) || self.trails.elsewhere.contains(&leg) {
             self.talking.insert(leg, now);
@@ -700,7 +707,15 @@ impl Engine {
         };
         self.sessions.insert(leg, known);
         self.tell(leg, In::Answered(answer));
-        self.act_put_through(put_through, Outcome::Done(String::new()));
+    }
+
+    /// The callee's session has agreed with its far end: only now the caller is answered, who may pay from then on.
+    pub(super) fn callee_accepted(&mut self, leg: LegId) {
+        let Some((id, End::Branch(_))) = self.bridges.legs.get(&leg).copied() else { return };
+        let Some(bridging) = self.bridges.all.get_mut(&id).filter(|bridging| bridging.joined) else { return };
+        bridging.accepted = true;
+        let (caller, call) = (bridging.caller_leg, bridging.caller);
+        self.act_put_through(call, Outcome::Done(String::new()));
         self.connect(id);
         self.tell(caller, In::Bridged(Bridged::Answer));
     }

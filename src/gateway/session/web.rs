@@ -156,6 +156,7 @@ impl Link {
             // Nothing rings at a browser, and what it offers again the peer has answered.
             SipAction::Ring
             | SipAction::Held(_)
+            | SipAction::Accepted
             | SipAction::RingWithMedia(_)
             | SipAction::AnswerReinvite(_)
             | SipAction::RefuseReinvite(_)
