@@ -212,7 +212,6 @@ async fn session(stream: TcpStream, shared: Arc<Shared>) {
         fault,
         checker: Checker::default(),
         format: Encoding::Pcm(SampleRate::HZ_24000),
-        updated: false,
         steps: VecDeque::new(),
         response: None,
         count: 0,
@@ -249,6 +248,7 @@ async fn session(stream: TcpStream, shared: Arc<Shared>) {
 /// What comes next of an answer.
 #[derive(Debug)]
 enum Step {
+    Updated(Value),
     Event(Value),
     Sound { item: String, samples: usize, event: Value },
     Done,
@@ -262,7 +262,6 @@ struct Session {
     fault: Option<Fault>,
     checker: Checker,
     format: Encoding,
-    updated: bool,
     steps: VecDeque<(Instant, Step)>,
     response: Option<String>,
     count: usize,
@@ -334,8 +333,9 @@ impl Session {
             ..Vad::default()
         };
         self.interrupts = detection["interrupt_response"] != false;
-        self.updated = true;
-        self.event(json!({"type": "session.updated", "event_id": "event_1", "session": session})).await;
+        // A real service takes its time, and what does not wait for it shows.
+        let event = json!({"type": "session.updated", "event_id": "event_1", "session": session});
+        self.steps.push_back((Instant::now() + Duration::from_millis(50), Step::Updated(event)));
     }
 
     async fn hear(&mut self, audio: &str) {
@@ -518,6 +518,10 @@ impl Session {
                 };
                 self.open &= self.to.send(frame).await.is_ok();
             }
+            Step::Updated(event) => {
+                self.checker.told = true;
+                self.event(event).await;
+            }
             Step::Event(event) => self.event(event).await,
             Step::Sound { item, samples, event } => {
                 *self.checker.items.entry(item).or_default() += samples;
@@ -580,7 +584,10 @@ impl Vad {
 /// Judges the client's messages.
 #[derive(Debug, Default)]
 struct Checker {
+    /// `session.update` has come.
     updated: bool,
+    /// `session.updated` has gone.
+    told: bool,
     /// Samples a second.
     rate: usize,
     /// Sound sent of each item.
@@ -663,6 +670,9 @@ impl Checker {
                 let bytes = message["audio"].as_str().and_then(|audio| BASE64_STANDARD.decode(audio).ok());
                 if bytes.is_none_or(|bytes| bytes.is_empty()) {
                     wrong.push("audio that is empty or not base64".into());
+                }
+                if !self.told {
+                    wrong.push("sound before session.updated".into());
                 }
             }
             "conversation.item.truncate" => {
@@ -799,6 +809,10 @@ mod tests {
             checker.check(&json!({"type": "input_audio_buffer.append", "audio": "AA=="}), false)[0].contains("before")
         );
         checker.check(&update(|_| {}), false);
+        let sound = json!({"type": "input_audio_buffer.append", "audio": "AA=="});
+        assert_eq!(checker.check(&sound, false), ["sound before session.updated"]);
+        checker.told = true;
+        assert_eq!(checker.check(&sound, false), Vec::<String>::new());
         checker.items.insert("i".into(), 800);
         let truncate = |id: &str, item: &str, ms: u64| json!({"type": "conversation.item.truncate", "event_id": id, "item_id": item, "content_index": 0, "audio_end_ms": ms});
         assert_eq!(checker.check(&truncate("b", "i", 100), false), Vec::<String>::new());
