@@ -77,10 +77,14 @@ impl Endpoint {
     /// So many targets are left: this one is not waited for as long.
     pub(super) fn spares(&mut self, now: Instant, attempt: Attempt, count: usize) {
         let key = match attempt {
-            Attempt::Leg(id) => self.legs.get_mut(&id).and_then(|leg| {
-                leg.spares = count;
-                leg.invite.clone()
-            }),
+            Attempt::Leg(id) => {
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.spares = count;
+                    leg.sign_by = if count > 0 { now + SILENT_MAX } else { Instant::FAR_FUTURE };
+                    self.arm_leg(id);
+                }
+                None
+            }
             Attempt::Ask(id) => self.asks.iter_mut().find(|(_, asked)| asked.id == id).map(|(key, asked)| {
                 asked.spares = count;
                 key.clone()
@@ -88,6 +92,23 @@ impl Endpoint {
         };
         if let Some(key) = key.filter(|_| count > 0) {
             self.wait_less(now, &key);
+        }
+    }
+
+    /// The target has had its time. Its transaction goes on to its end without a leg: what it still answers to this
+    /// INVITE is cancelled, or acknowledged and ended, as for a call that was hung up.
+    pub(super) fn sign_timer(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| now >= leg.sign_by) else { return };
+        leg.sign_by = Instant::FAR_FUTURE;
+        let Some(key) = leg.invite.clone() else { return };
+        if self.transactions.get(&key).is_none_or(|tx| tx.state != State::Trying) {
+            return;
+        }
+        if self.leg_elsewhere(id, &Failure::silent()) {
+            self.clients.remove(&key);
+            if let Some(tx) = self.transactions.get_mut(&key) {
+                tx.fall_silent();
+            }
         }
     }
 

@@ -93,6 +93,8 @@ pub(super) struct Leg {
     pub(super) spares: usize,
     /// Nobody is waited for any longer than until then.
     pub(super) give_up_at: Instant,
+    /// A target of our INVITE that has given no sign by then is left for the next.
+    pub(super) sign_by: Instant,
     /// The number of our INVITE when it goes to another target; none while it is under way.
     pub(super) resumes: Option<u32>,
 }
@@ -143,6 +145,7 @@ impl Leg {
             refers: false,
             spares: 0,
             give_up_at: Instant::FAR_FUTURE,
+            sign_by: Instant::FAR_FUTURE,
             resumes: None,
         }
     }
@@ -153,6 +156,7 @@ impl Leg {
             .map_or(Instant::FAR_FUTURE, |waiting| waiting.next_at.min(waiting.give_up_at))
             .min(self.trying_at)
             .min(self.give_up_at)
+            .min(self.sign_by)
             .min(
                 self.provisional
                     .as_ref()

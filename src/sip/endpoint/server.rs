@@ -484,6 +484,7 @@ impl Endpoint {
             }
         }
         self.give_up_timer(now, id);
+        self.sign_timer(now, id);
         self.provisional_timer(now, id);
         self.session_timer_due(now, id);
         let Some(leg) = self.legs.get_mut(&id) else { return };

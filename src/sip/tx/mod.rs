@@ -254,6 +254,11 @@ impl Transaction {
             .collect()
     }
 
+    /// Says nothing more, and waits for what may still come.
+    pub const fn fall_silent(&mut self) {
+        self.retransmit_at = Instant::FAR_FUTURE;
+    }
+
     /// Ends it at `at` unless it ends before: a cancelled INVITE waits 64·T1 for its final response (§9.1).
     pub const fn end_by(&mut self, at: Instant) {
         self.end_at = at;

@@ -277,6 +277,24 @@ fn a_silent_target_is_left_after_four_seconds_and_the_last_is_waited_for() {
 }
 
 #[test]
+fn a_target_that_was_left_and_answers_all_the_same_is_told_that_nobody_wants_it() {
+    let mut call = Calling::new();
+    call.command(Command::Spares(Attempt::Leg(call.leg), 1));
+    call.run(Duration::from_secs(4));
+    let first = call.newest("INVITE");
+    to_next(&mut call, "198.51.100.8:5060");
+    let second = call.newest("INVITE");
+    call.answer(&first, 180, "late", "Contact: <sip:bob@203.0.113.1>\r\n");
+    assert_eq!(header(&call.newest("CANCEL"), "Via"), header(&first, "Via"));
+    call.answer(&first, 200, "late", "Contact: <sip:bob@203.0.113.1>\r\n");
+    assert_eq!((call.all("ACK").len(), call.all("BYE").len(), call.is_answered()), (1, 1, false));
+    assert!(header(&call.newest("BYE"), "To").contains("tag=late"));
+    call.answer(&second, 200, "b", "Contact: <sip:bob@198.51.100.8>\r\n");
+    assert!(call.is_answered());
+    assert_eq!(call.all("BYE").len(), 1);
+}
+
+#[test]
 fn a_target_that_works_on_it_has_time_and_one_that_says_503_has_none() {
     let mut call = Calling::new();
     call.command(Command::Spares(Attempt::Leg(call.leg), 2));
