@@ -2,7 +2,7 @@
 
 use crate::{
     audio::{Law, assert_heard, tone, tone_share, voice},
-    baresip::{Baresip, PhoneCodec},
+    baresip::{Baresip, Papers, PhoneCodec},
     gateway::{Call, Gateway, Settings},
     kamailio::Kamailio,
     process::{free_ports, wait_until},
@@ -373,4 +373,53 @@ fn three_telephones_in_a_conference_hear_each_other_and_not_themselves() {
             }
         }
     }
+}
+
+/// A trunk to `port` of another address than callers have: what comes from a trunk's address is the trunk's.
+fn carrier(port: u16, more: &str) -> String {
+    format!(
+        "[trunks.carrier]\nserver = 'sip:127.0.0.2:{port}'\nuser = '4930'\ndomain = 'carrier.example'\nping = '0s'\n{more}\n"
+    )
+}
+
+#[test]
+#[ignore = "needs baresip"]
+fn a_call_that_is_encrypted_on_one_leg_is_plain_on_the_other() {
+    let (papers, said, port, theirs) = (Papers::new(), voice(5, 41), free_ports(2), free_ports(2));
+    let mut far = Gateway::start_with("echo:live", &["--sip", &format!("udp:127.0.0.2:{theirs}")]);
+    let route = "[[routes]]\nname = 'on'\ntrunk_out = 'carrier'";
+    papers.say(&format!("[media]\nsrtp = 'required'\n{}{route}", carrier(theirs, "srtp = 'off'")));
+    let mut gateway = Gateway::start_secure("echo:live", &papers.config(), port);
+    let mut phone = Baresip::calling_encrypted(&papers, port, &said, Law::Mu, ";mediaenc=srtp-mand", 9);
+    phone.wait(Duration::from_secs(20));
+    let (caller, callee) = both(&gateway);
+    gateway.stop();
+    far.stop();
+    assert_heard("sound at baresip", &said, &phone.heard());
+    assert_heard("the far end's own recording", &said, &far.only_call().voices().0);
+    let suites = |call: &Call| -> Vec<String> {
+        call.of_kind("media").map(|media| media["srtp"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert!(suites(&caller).iter().all(|suite| suite == "AES_CM_128_HMAC_SHA1_80"), "{:?}", suites(&caller));
+    assert!(suites(&callee).iter().all(String::is_empty), "{:?}", suites(&callee));
+    // the payload goes on as it came, in another envelope
+    let change = left(&callee);
+    assert!(change["passed"].as_u64() > Some(200), "{change}");
+}
+
+#[test]
+#[ignore = "needs sipp"]
+fn a_number_that_anybody_could_write_is_shown_and_not_vouched_for() {
+    let mut there = Sipp::called("uas_echo").with(&["-rtp_echo"]).key("law", "PCMU").key("type", "0").listen();
+    let trunk = carrier(there.port, "identity = 'caller'").replace("127.0.0.2", "127.0.0.1");
+    let settings = settings("trunk_out = 'carrier'\nringback = true", &trunk);
+    let mut gateway = Gateway::start_configured("echo:live", &settings.path());
+    // from another address than the trunk's, without a password
+    Sipp::caller("uac_call", &gateway.target()).with(&["-i", "127.0.0.3"]).talking_for(1).run();
+    there.assert_succeeds();
+    let messages = there.messages();
+    for words in ["<sip:sipp@carrier.example>", "P-Asserted-Identity: <sip:4930@carrier.example>"] {
+        assert!(messages.contains(words), "no {words}\n{}", there.report());
+    }
+    gateway.stop();
 }
