@@ -92,15 +92,21 @@ impl fmt::Debug for Url {
 /// As a part of a path or a query: what is not plain is escaped (RFC 3986 §2.1).
 #[must_use]
 pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+    percent_encoded(text, b"-._~")
+}
+
+/// Letters, digits and the bytes of `kept` as they are, all others as `%` and two digits (RFC 3986 §2.1).
+#[must_use]
+pub fn percent_encoded(text: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            encoded.push(char::from(byte));
         } else {
-            let _ = write!(escaped, "%{byte:02X}");
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
-    escaped
+    encoded
 }
 
 #[cfg(test)]

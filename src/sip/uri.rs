@@ -1,6 +1,7 @@
 //! URIs and name-addrs (RFC 3261 §19.1, §20.10; RFC 3966 for tel): lenient in, exact out.
 
 use super::tx::Transport;
+use crate::network::url::percent_encoded;
 use std::fmt;
 
 /// A SIP, SIPS, tel or any other URI. Parts that are not understood are kept as they came.
@@ -245,16 +246,7 @@ pub fn unescaped(text: &str) -> String {
 /// What may not stand in a user part as it is becomes `%XX` (RFC 3261 §25.1, `user`).
 #[must_use]
 pub fn escaped(text: &str) -> String {
-    let mut user = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,/".contains(&byte) {
-            user.push(char::from(byte));
-        } else {
-            user.push('%');
-            user.extend([byte >> 4, byte & 15].map(|half| char::from(b"0123456789ABCDEF"[usize::from(half)])));
-        }
-    }
-    user
+    percent_encoded(text, b"-_.!~*'()&=+$,/")
 }
 
 /// Splits `host:port`, with IPv6 in brackets.

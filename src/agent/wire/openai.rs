@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{
     agent::event::{Command, Event, ToolCall},
+    network::url::escaped,
     unit::SampleRate,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, collections::VecDeque, fmt::Write as _, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 /// The row.
 pub const PROVIDER: Provider = Provider {
@@ -760,19 +761,6 @@ fn host(base: &str) -> &str {
     let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     authority.split(':').next().unwrap_or_default()
-}
-
-/// For a query: what is not plain is percent-encoded.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
 }
 
 #[derive(Deserialize)]

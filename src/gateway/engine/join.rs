@@ -17,6 +17,7 @@ use crate::{
         },
     },
     media::dsp::mix::Role,
+    network::url::percent_encoded,
     redact::{Pii, printable},
     sip::{
         endpoint::Offered,
@@ -28,7 +29,6 @@ use crate::{
 };
 use rand::Rng as _;
 use std::{
-    fmt::Write as _,
     net::{IpAddr, SocketAddr},
     path::Path,
     sync::atomic::Ordering,
@@ -167,13 +167,5 @@ fn as_offered(to: &str, from: &str, user: Option<String>, source: SocketAddr, lo
 
 /// As a URI's user part, whatever is in it (RFC 3986 §2.1); the router undoes it.
 fn escaped(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"+*#-_.".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    percent_encoded(name, b"+*#-_.")
 }

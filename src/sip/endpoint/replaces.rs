@@ -2,8 +2,7 @@
 //! sent to take one's place (RFC 5589 §7).
 
 use super::{Endpoint, LegId, Request, Role, leg::Stage};
-use crate::sip::uri::Uri;
-use std::fmt::Write as _;
+use crate::{network::url::percent_encoded, sip::uri::Uri};
 
 /// What a Replaces header names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,15 +94,7 @@ impl Endpoint {
 
 /// With everything escaped that a URI's headers cannot hold (RFC 3261 §25.1).
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
+    percent_encoded(text, b"-_.!~*'()")
 }
 
 #[cfg(test)]
