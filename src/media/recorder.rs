@@ -35,22 +35,13 @@ pub struct Recorder {
     start: u64,
     caller: Vec<i16>,
     agent: Vec<i16>,
-    clipped: u64,
 }
 
 impl Recorder {
     /// An empty recording at `rate`.
     #[must_use]
     pub fn new(rate: SampleRate) -> Self {
-        Self {
-            rate,
-            converters: [None, None],
-            converted: Vec::new(),
-            start: 0,
-            caller: Vec::new(),
-            agent: Vec::new(),
-            clipped: 0,
-        }
+        Self { rate, converters: [None, None], converted: Vec::new(), start: 0, caller: Vec::new(), agent: Vec::new() }
     }
 
     /// Samples a second of what comes out.
@@ -87,12 +78,10 @@ impl Recorder {
     fn put(&mut self, side: Side, position: u64, samples: &[i16]) {
         let skip = usize::try_from(self.start.saturating_sub(position)).unwrap_or(usize::MAX);
         let Some(samples) = samples.get(skip..).filter(|rest| !rest.is_empty()) else {
-            self.clipped += 1;
             return;
         };
         let offset = (position + skip as u64).saturating_sub(self.start);
         if offset > AHEAD_MAX_S * u64::from(self.rate.0) {
-            self.clipped += 1;
             return;
         }
         let offset = usize::try_from(offset).unwrap_or(0);
