@@ -475,7 +475,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__dial)
-            opts="-H -o -c -q -v -h -V --play --silence --echo --agent --mic --record --journal --pcap --dtmf --hangup-after --delay --ring --max --from --user --password-file --proxy --header --codec --ptime --srtp --sip --rtp-ports --repeat --concurrency --rate --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            opts="-H -o -c -q -v -h -V --play --silence --echo --agent --scenario --mic --record --journal --pcap --dtmf --hangup-after --fail-if --junit --delay --ring --max --from --user --password-file --proxy --header --codec --ptime --srtp --sip --rtp-ports --repeat --concurrency --rate --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -486,6 +486,10 @@ _voxgw() {
                     return 0
                     ;;
                 --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scenario)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -506,6 +510,14 @@ _voxgw() {
                     return 0
                     ;;
                 --hangup-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-if)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --junit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -76,11 +76,14 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s h -l help -d 'Prin
 complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s V -l version -d 'Print version'
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l play -d 'Play this file; repeatable, one after another' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l agent -d 'An AI caller: scripted, gemini, or a profile of the config' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l scenario -d 'Do the steps of this file, and check what it expects; repeatable, a call each; a folder stands for its .toml files' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l record -d 'Write both sides into this WAV: left what we sent, right what came back' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l journal -d 'Keep call folders here' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l pcap -d 'Write a capture of the call' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l dtmf -d 'Press keys: 1,2,#@3s presses 1, 2 and # three seconds after the answer; repeatable' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l hangup-after -d 'Hang up after: a time like 5s, silence:2s, or turns:3' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l fail-if -d 'Exit with 1 if this is so at a call\'s end: mos<3.8, lost>1%, gap.p95>1200ms, lint>=error; repeatable' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l junit -d 'Write the calls and what was checked into this file, as JUnit\'s XML' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l delay -d 'With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished speaking]' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ring -d 'Ring at most this long' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l max -d 'Talk at most this long' -r

@@ -6,7 +6,7 @@ mod action;
 
 pub use action::{Action, Outcome};
 
-use crate::{clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
+use crate::{call::journal::Check, clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -196,6 +196,8 @@ pub enum Event {
     },
     /// It will close its connection.
     GoingAway(String),
+    /// A step of a scenario held, or did not.
+    Checked(Check),
     /// Something the operator should know.
     Note(String),
     /// It cannot go on.

@@ -7,6 +7,7 @@ use super::{
         LocalAgent,
         echo::Echo,
         play::Play,
+        scenario::{Player, Scenario},
         scripted::{DEFAULT, Script, Scripted},
     },
     prompts, token,
@@ -58,6 +59,8 @@ pub enum What {
     Remote(Arc<RemotePlan>),
     /// `dial --play` and `--silence`.
     Play(PlayPlan),
+    /// `dial --scenario`.
+    Scenario(Arc<Scenario>),
     /// Nobody: the other leg of a bridge is heard.
     Far,
 }
@@ -193,21 +196,23 @@ impl Plan {
     /// The plan of `dial --play`, `--silence`.
     #[must_use]
     pub fn play(name: &str, play: PlayPlan) -> Self {
-        Self {
-            name: name.to_owned(),
-            barge_in: BargeIn::Off,
-            owner: Owner::Offline,
-            prebuffer: Duration::ZERO,
-            early: Early::Off,
-            codecs: None,
-            tools: Arc::default(),
-            what: What::Play(play),
-        }
+        Self::ours(name, What::Play(play))
+    }
+
+    /// The plan of `dial --scenario`.
+    #[must_use]
+    pub fn scenario(scenario: Scenario) -> Self {
+        Self::ours(&scenario.name.clone(), What::Scenario(Arc::new(scenario)))
     }
 
     /// The plan of a leg that is bridged to another, called `name` in its journal.
     #[must_use]
     pub fn far(name: &str) -> Self {
+        Self::ours(name, What::Far)
+    }
+
+    /// Nobody's model, which nobody interrupts.
+    fn ours(name: &str, what: What) -> Self {
         Self {
             name: name.to_owned(),
             barge_in: BargeIn::Off,
@@ -216,7 +221,7 @@ impl Plan {
             early: Early::Off,
             codecs: None,
             tools: Arc::default(),
-            what: What::Far,
+            what,
         }
     }
 
@@ -230,6 +235,7 @@ impl Plan {
                 let player = Play::new(play.files.clone(), play.digits.clone(), play.start_after, play.hang_up_after);
                 Box::new(player.waiting(play.waits_to_begin, play.waits_to_end))
             }
+            What::Scenario(scenario) => Box::new(Player::new(Arc::clone(scenario))),
             What::Remote(_) | What::Far => return None,
         })
     }
@@ -239,7 +245,9 @@ impl Plan {
     pub fn speaks(&self) -> SampleRate {
         match &self.what {
             What::Remote(remote) => remote.provider.speaks.unwrap_or_else(|| remote.hears()),
-            What::Echo { .. } | What::Scripted(_) | What::Play(_) | What::Far => SampleRate::HZ_16000,
+            What::Echo { .. } | What::Scripted(_) | What::Play(_) | What::Scenario(_) | What::Far => {
+                SampleRate::HZ_16000
+            }
         }
     }
 
@@ -272,13 +280,27 @@ pub fn script(path: Option<&Path>) -> Result<Script> {
             .map_err(|problem| Error::new(Kind::Bug, format!("the script inside the binary: {problem}")));
     };
     let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
-    Script::parse(&text, &mut |name| prompts::of_script(name, path.parent())).map_err(|problem| {
-        let (problem, near) = match problem.rsplit_once("; did you mean ") {
-            Some((problem, near)) => (problem.to_owned(), format!("did you mean {near}")),
-            None => (problem, "docs/CONFIGURATION.md has the keys of scripts, under Scripts".to_owned()),
-        };
-        Error::usage(format!("{}: {}", path.display(), problem.trim_end())).hint(near)
-    })
+    let script = Script::parse(&text, &mut |name| prompts::of_script(name, path.parent()));
+    script.map_err(|problem| misread(path, problem, "docs/CONFIGURATION.md has the keys of scripts, under Scripts"))
+}
+
+/// Reads a scenario.
+///
+/// # Errors
+/// Names the file and the place.
+pub fn scenario(path: &Path) -> Result<Scenario> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
+    let scenario = Scenario::parse(&text, &mut |name| prompts::of_script(name, path.parent()));
+    scenario.map_err(|problem| misread(path, problem, "docs/SCENARIOS.md has the keys"))
+}
+
+/// What is wrong with a file of ours, the name that was meant as the hint.
+fn misread(path: &Path, problem: String, otherwise: &str) -> Error {
+    let (problem, hint) = match problem.rsplit_once("; did you mean ") {
+        Some((problem, near)) => (problem.to_owned(), format!("did you mean {near}")),
+        None => (problem, otherwise.to_owned()),
+    };
+    Error::usage(format!("{}: {}", path.display(), problem.trim_end())).hint(hint)
 }
 
 /// The key: file of the profile, or the provider's environment variables and their `_FILE` variants.

@@ -62,6 +62,8 @@ pub enum Body {
     Recording(RecordingChange),
     /// The agent called a tool, or the tool has answered.
     Tool(ToolChange),
+    /// A step of a scenario held, or did not.
+    Check(Check),
     /// Something the operator must know.
     Note(Note),
     /// Last line of a journal.
@@ -779,6 +781,30 @@ impl ToolChange {
 
 fn is_empty(text: &Pii) -> bool {
     text.0.is_empty()
+}
+
+/// Something that was to be checked: a step of a scenario, or (step 0) a condition on the whole call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Number of the step, from 1.
+    pub step: u32,
+    /// What was done, or demanded.
+    pub what: String,
+    /// It held.
+    pub passed: bool,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+}
+
+impl Check {
+    /// `step 3 say hello.wav: spoke after 400 ms`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let step = if self.step == 0 { String::new() } else { format!("step {} ", self.step) };
+        let evidence = if self.evidence.is_empty() { String::new() } else { format!(": {}", self.evidence) };
+        format!("{step}{}{evidence}", self.what)
+    }
 }
 
 /// Something the operator must know.

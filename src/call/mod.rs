@@ -7,6 +7,7 @@
 
 mod acting;
 pub mod bridge;
+pub mod check;
 pub mod journal;
 pub mod latency;
 pub mod lint;
@@ -21,7 +22,9 @@ use crate::{
     media::dsp::vad::SpeechEdge,
     unit::TurnId,
 };
-use journal::{AgentChange, AgentState, Body, CallState, Direction, Fragment, Level, Note, Speech, StateChange, Who};
+use journal::{
+    AgentChange, AgentState, Body, CallState, Direction, Fragment, Level, Note, Speech, StateChange, Verdict, Who,
+};
 use std::{collections::VecDeque, time::Duration};
 use turn::{Owner, Turns};
 
@@ -214,6 +217,7 @@ pub struct Call {
     reason: String,
     status: Option<u16>,
     over: bool,
+    checks: Verdict,
     acting: acting::Acting,
     effects: VecDeque<Effect>,
 }
@@ -250,6 +254,7 @@ impl Call {
             reason: String::new(),
             status: None,
             over: false,
+            checks: Verdict::None,
             acting: acting::Acting::default(),
             effects: VecDeque::new(),
         }
@@ -376,6 +381,12 @@ impl Call {
         self.agent_failed.as_deref()
     }
 
+    /// What the steps of a scenario came to.
+    #[must_use]
+    pub const fn checks(&self) -> Verdict {
+        self.checks
+    }
+
     /// Whether the agent was ever ready.
     #[must_use]
     pub const fn agent_was_ready(&self) -> bool {
@@ -482,6 +493,12 @@ impl Call {
             AgentEvent::HangUp(reason) => self.end_after_last_words(now, "agent", reason),
             AgentEvent::GoingAway(text) => {
                 self.record(Body::Agent(AgentChange { state: AgentState::GoingAway, text }));
+            }
+            AgentEvent::Checked(check) => {
+                if self.checks != Verdict::Fail {
+                    self.checks = if check.passed { Verdict::Pass } else { Verdict::Fail };
+                }
+                self.record(Body::Check(check));
             }
             AgentEvent::Note(text) => self.record(Body::Note(Note { level: Level::Warn, text })),
             AgentEvent::Failed(reason) => self.agent_has_failed(now, reason),

@@ -246,6 +246,9 @@ pub struct Dial {
     /// An AI caller: scripted, gemini, or a profile of the config
     #[arg(long, value_name = "NAME", group = "source")]
     pub agent: Option<String>,
+    /// Do the steps of this file, and check what it expects; repeatable, a call each; a folder stands for its .toml files
+    #[arg(long, value_name = "FILE", group = "source", conflicts_with_all = ["dtmf", "hangup_after", "delay"])]
+    pub scenario: Vec<PathBuf>,
     /// Talk through the microphone
     #[arg(long, group = "source")]
     pub mic: bool,
@@ -267,6 +270,12 @@ pub struct Dial {
     /// silence:2s: both sides have been silent for so long after the far end spoke. turns:3: it has answered so many times.
     #[arg(long, value_name = "RULE")]
     pub hangup_after: Option<String>,
+    /// Exit with 1 if this is so at a call's end: mos<3.8, lost>1%, gap.p95>1200ms, lint>=error; repeatable
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<String>,
+    /// Write the calls and what was checked into this file, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// With --play: begin so long after the answer, whatever is heard [default: 500ms, or when the far end has finished
     /// speaking]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]

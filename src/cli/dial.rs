@@ -1,5 +1,7 @@
 //! `voxgw dial`: places calls through the same engine that `serve` runs.
 
+mod checks;
+
 use super::{
     Global, Printer,
     arguments::{Dial, Format},
@@ -11,7 +13,10 @@ use crate::{
         seat::{Plan, PlayPlan},
     },
     api::model::StreamItem,
-    call::journal::{Body, CallState, Record, Summary, Turn, Verdict},
+    call::{
+        check::Condition,
+        journal::{Body, CallState, Check, Record, Summary, Turn, Verdict},
+    },
     config::{Config, read_secret},
     error::{Error, Kind, Result},
     gateway::{Engine, Handle, Originate},
@@ -20,6 +25,7 @@ use crate::{
     sip::{auth::Credentials, carried, tx::Transport, uri::Uri},
     unit::{CallId, parse_duration},
 };
+use checks::Script;
 use indicatif::ProgressBar;
 use rand::Rng as _;
 use serde::Serialize;
@@ -57,6 +63,10 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
     let outcome = runtime.block_on(dial(arguments, &config, &template, printer))?;
     folder.deliver(arguments, &outcome.calls, printer)?;
     report(arguments, &outcome, printer);
+    if let Some(file) = &arguments.junit {
+        let xml = checks::junit(&arguments.target, &outcome);
+        std::fs::write(file, xml).map_err(|problem| Error::file("write", file, &problem))?;
+    }
     Ok(outcome.exit_code())
 }
 
@@ -193,10 +203,15 @@ enum Deed {
 struct Template {
     to: Uri,
     from: Uri,
+    /// `--from` was given.
+    named_from: bool,
     proxy: Option<Uri>,
     headers: Vec<(String, String)>,
     credentials: Option<Credentials>,
     plan: Arc<Plan>,
+    /// Of `--scenario`: one call each, instead of the plan.
+    scripts: Vec<Script>,
+    fail_if: Vec<Condition>,
     /// What is done to each call at its time, counted from the answer.
     deeds: Vec<(Duration, Deed)>,
     ring: Duration,
@@ -243,10 +258,13 @@ impl Template {
         Ok(Self {
             to,
             from,
+            named_from: arguments.from.is_some(),
             proxy,
             headers,
             credentials: credentials(arguments)?,
             plan: Arc::new(plan),
+            scripts: checks::scripts(arguments)?,
+            fail_if: checks::conditions(arguments)?,
             deeds,
             ring: arguments.ring,
             max: arguments.max,
@@ -255,15 +273,27 @@ impl Template {
         })
     }
 
-    fn originate(&self) -> Originate {
+    /// Which scenario the call of this number plays.
+    fn script(&self, number: u32) -> Option<usize> {
+        (number as usize).checked_rem(self.scripts.len())
+    }
+
+    /// The call of this number, from 0.
+    fn originate(&self, number: u32) -> Originate {
+        let script = self.script(number).map(|at| &self.scripts[at]);
+        // What the command line says counts.
+        let from = script.and_then(|script| script.from.clone()).filter(|_| !self.named_from);
+        let of_script = script.map_or(&[][..], |script| &script.headers);
+        let unsaid = |name: &str| !self.headers.iter().any(|(said, _)| said.eq_ignore_ascii_case(name));
+        let more = of_script.iter().filter(|(name, _)| unsaid(name));
         Originate {
             to: self.to.clone(),
-            from: self.from.clone(),
+            from: from.unwrap_or_else(|| self.from.clone()),
             proxy: self.proxy.clone(),
-            headers: self.headers.clone(),
+            headers: self.headers.iter().chain(more).cloned().collect(),
             credentials: self.credentials.clone(),
             trunk: None,
-            plan: Arc::clone(&self.plan),
+            plan: Arc::clone(script.map_or(&self.plan, |script| &script.plan)),
             ring: self.ring,
             max_duration: Some(self.max),
             hang_up_after_silence: self.silence,
@@ -346,9 +376,21 @@ fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> R
 #[derive(Debug, Serialize)]
 struct CallOutcome {
     call: CallId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scenario: Option<String>,
     summary: Summary,
     turns: Vec<Turn>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
     exit_code: u8,
+}
+
+/// A call that is not over.
+#[derive(Debug, Default)]
+struct Running {
+    script: Option<usize>,
+    turns: Vec<Turn>,
+    checks: Vec<Check>,
 }
 
 #[derive(Debug, Default)]
@@ -400,8 +442,8 @@ struct Watch<'a> {
     arguments: &'a Dial,
     printer: &'a Printer,
     progress: ProgressBar,
-    running: HashMap<CallId, Vec<Turn>>,
-    deeds: &'a [(Duration, Deed)],
+    running: HashMap<CallId, Running>,
+    template: &'a Template,
     /// What is to be done when.
     due: Vec<(tokio::time::Instant, CallId, Deed)>,
     answered: HashSet<CallId>,
@@ -417,14 +459,15 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let handle = Engine::start(Arc::clone(config), None)?;
     let (_, mut items) = handle.hub.subscribe().await.ok_or_else(|| Error::new(Kind::Bug, "the hub has stopped"))?;
-    let single = arguments.repeat == 1;
-    let progress = if single { printer.spinner() } else { printer.bar(u64::from(arguments.repeat), "calls") };
+    let count = arguments.repeat.saturating_mul(u32::try_from(template.scripts.len()).unwrap_or(u32::MAX).max(1));
+    let single = count == 1;
+    let progress = if single { printer.spinner() } else { printer.bar(u64::from(count), "calls") };
     let mut watch = Watch {
         arguments,
         printer,
         progress,
         running: HashMap::new(),
-        deeds: &template.deeds,
+        template,
         due: Vec::new(),
         answered: HashSet::new(),
         outcome: Outcome::default(),
@@ -435,8 +478,7 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
     let mut next_start = tokio::time::Instant::now();
     let mut asked_to_stop = false;
     loop {
-        let may_start =
-            started < arguments.repeat && !asked_to_stop && watch.running.len() < arguments.concurrency as usize;
+        let may_start = started < count && !asked_to_stop && watch.running.len() < arguments.concurrency as usize;
         if !may_start && watch.running.is_empty() {
             break;
         }
@@ -452,12 +494,14 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
                 }
             }
             () = tokio::time::sleep_until(next_start), if may_start => {
+                let number = started;
                 started += 1;
                 next_start += pace.unwrap_or_default();
                 next_start = next_start.max(tokio::time::Instant::now() - Duration::from_millis(100));
-                match handle.originate(template.originate()).await {
+                match handle.originate(template.originate(number)).await {
                     Ok(call) => {
-                        watch.running.insert(call, Vec::new());
+                        let script = template.script(number);
+                        watch.running.insert(call, Running { script, ..Running::default() });
                     }
                     Err(error) => watch.outcome.failures.push(error),
                 }
@@ -585,10 +629,13 @@ impl Watch<'_> {
     }
 
     fn finished(&mut self, call: CallId, summary: &Summary) {
-        let Some(turns) = self.running.remove(&call) else { return };
+        let Some(running) = self.running.remove(&call) else { return };
         self.due.retain(|(_, known, _)| *known != call);
-        let exit_code = exit_code_of(summary);
-        self.outcome.calls.push(CallOutcome { call, summary: summary.clone(), turns, exit_code });
+        let mut summary = summary.clone();
+        let script = running.script.and_then(|at| self.template.scripts.get(at));
+        let checks = checks::judge(&mut summary, running.checks, script, &self.template.fail_if);
+        let (scenario, exit_code) = (checks::name(script), exit_code_of(&summary));
+        self.outcome.calls.push(CallOutcome { call, scenario, summary, turns: running.turns, checks, exit_code });
         if !self.single {
             self.progress.inc(1);
         }
@@ -610,9 +657,10 @@ impl Watch<'_> {
             // Up again after a hold is not the answer.
             Body::State(state) if state.state == CallState::Up && self.answered.insert(call) => {
                 let now = tokio::time::Instant::now();
-                self.due.extend(self.deeds.iter().map(|(after, deed)| (now + *after, call, deed.clone())));
+                self.due.extend(self.template.deeds.iter().map(|(after, deed)| (now + *after, call, deed.clone())));
             }
-            Body::Turn(turn) => self.running.entry(call).or_default().push(turn.clone()),
+            Body::Turn(turn) => self.running.entry(call).or_default().turns.push(turn.clone()),
+            Body::Check(check) => self.running.entry(call).or_default().checks.push(check.clone()),
             Body::Stats(stats) if self.single => {
                 let (inbound, outbound) = (&stats.inbound, &stats.outbound);
                 self.progress.set_message(format!(
@@ -718,9 +766,10 @@ fn report(arguments: &Dial, outcome: &Outcome, printer: &Printer) {
             printer.result(&text);
         }
         Format::Text => match &outcome.calls[..] {
-            [] if arguments.repeat == 1 => {}
+            [] if document.placed == 1 => {}
             [call] if outcome.failures.is_empty() => {
                 printer.result(&report::call::summary(&call.summary, &call.turns));
+                printer.result(&checks::lines(outcome));
             }
             _ => printer.result(&format!(
                 "  calls     {} placed  {} succeeded  {} failed\n  answered  p50 {} p95 {} ms\n  media     lost {:.2}%\n  gaps      p50 {} p95 {} ms\n\n  sip {}   media {}   agent {}   checks {}",

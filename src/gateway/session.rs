@@ -636,6 +636,9 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Turn(turn) => tracing::debug!(
             target: "agent", event = "agent.turn", %call, turn = turn.turn.0, gap_ms = turn.gap_ms, cut = turn.cut
         ),
+        Body::Check(check) if !check.passed => {
+            tracing::warn!(target: "call", event = "call.check", %call, "{}", crate::redact::printable(&check.words()));
+        }
         Body::Lint(lint) => tracing::warn!(
             target: "lint", event = "lint.fired", %call, name = %lint.name, evidence = %lint.evidence
         ),
@@ -669,6 +672,6 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Ice(change) => tracing::info!(
             target: "rtp", event = "webrtc.state", %call, state = change.state, remote = %change.remote
         ),
-        Body::Speech(_) | Body::Transcript(_) | Body::Stats(_) | Body::Unknown => {}
+        Body::Speech(_) | Body::Transcript(_) | Body::Stats(_) | Body::Check(_) | Body::Unknown => {}
     }
 }

@@ -132,6 +132,7 @@ pub fn line(record: &Record) -> Option<String> {
         Body::Speech(speech) if speech.who == Who::Caller => {
             ("far end", if speech.speaking { "speaks".to_owned() } else { "is silent".to_owned() })
         }
+        Body::Check(check) => (if check.passed { "held" } else { "failed" }, check.words()),
         Body::Lint(lint) => ("lint", format!("{}: {}", lint.name, lint.evidence)),
         Body::Recording(change) => ("recording", change.state.name().to_owned()),
         Body::Note(note) => ("note", note.text.clone()),

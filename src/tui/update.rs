@@ -339,6 +339,7 @@ fn problem(model: &mut Model, forwards: bool) {
 fn is_problem(body: &Body) -> bool {
     match body {
         Body::Lint(_) => true,
+        Body::Check(check) => !check.passed,
         Body::Sip(message) => message.retransmission || message.status.is_some_and(|status| status >= 400),
         _ => false,
     }

@@ -4,6 +4,7 @@
 pub mod echo;
 pub mod play;
 pub mod recorded;
+pub mod scenario;
 pub mod scripted;
 
 use super::event::{About, Command, Output};

@@ -31,6 +31,7 @@ mod file;
 mod menu;
 
 pub use file::{Loader, Script};
+pub(super) use file::{at_line, span, with_nearest};
 
 use super::LocalAgent;
 use crate::{

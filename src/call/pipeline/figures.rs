@@ -224,6 +224,7 @@ impl Pipeline {
                 || (self.settings.we_are_caller && ended_by == "callee" && reason.contains("cause=503")),
         };
         judge(&mut summary, &outcome, &stats);
+        summary.checks = self.call.checks();
         summary.stats = stats;
         summary
     }

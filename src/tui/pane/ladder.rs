@@ -7,7 +7,7 @@
 use super::{nothing, paint, rule, take_bottom, take_top};
 use crate::{
     api::model::{Event, SessionView},
-    call::journal::{ActionState, AgentState, Body, BridgeState, CallState, Direction, SipMessage, ToolState},
+    call::journal::{ActionState, AgentState, Body, BridgeState, CallState, Direction, Level, SipMessage, ToolState},
     tui::{
         model::{Model, TimeStyle},
         text, theme,
@@ -83,6 +83,7 @@ pub fn entries(view: &SessionView) -> Vec<usize> {
         | Body::Action(_)
         | Body::Tool(_)
         | Body::Dtmf(_)
+        | Body::Check(_)
         | Body::Lint(_)
         | Body::Recording(_)
         | Body::Note(_) => true,
@@ -227,6 +228,14 @@ fn shape(event: &Event, model: &Model) -> (Shape, Style) {
         Body::State(change) => {
             let words = format!("{} {} {}", theme::state_glyph(change.state), change.state.name(), change.reason);
             (Shape::Words(text::clean(&words)), theme.state(change.state))
+        }
+        Body::Check(check) => {
+            let level = if check.passed { Level::Info } else { Level::Error };
+            let word = if check.passed { "held" } else { "failed" };
+            (
+                Shape::Words(text::clean(&format!("{} {word}  {}", theme::level_mark(level), check.words()))),
+                theme.level(level),
+            )
         }
         Body::Lint(lint) => {
             let words = format!("{} {}  {}", theme::level_mark(lint.level), lint.name, lint.evidence);

@@ -404,12 +404,12 @@ fn collected(place: &str, collect: FileCollect, then: Line, choices: &[Choice]) 
     Ok(Collect { into: collect.into, least, most, end, again, then })
 }
 
-fn span(place: &str, text: Option<&str>, otherwise: Duration) -> Result<Duration, String> {
+pub(in crate::agent::local) fn span(place: &str, text: Option<&str>, otherwise: Duration) -> Result<Duration, String> {
     text.map_or(Ok(otherwise), |text| parse_duration(text).map_err(|problem| format!("{place}: {problem}")))
 }
 
 /// `line 4: what is wrong`.
-fn at_line(text: &str, problem: &toml::de::Error) -> String {
+pub(in crate::agent::local) fn at_line(text: &str, problem: &toml::de::Error) -> String {
     let message = problem.message().trim_end();
     match problem.span().and_then(|span| text.get(..span.start)) {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
@@ -418,7 +418,7 @@ fn at_line(text: &str, problem: &toml::de::Error) -> String {
 }
 
 /// An unknown key's message, with the key that was probably meant: "unknown field `a`, expected one of `b`, `c`".
-fn with_nearest(problem: &str) -> String {
+pub(in crate::agent::local) fn with_nearest(problem: &str) -> String {
     let mut words = problem.split("unknown field `").nth(1).into_iter().flat_map(|rest| rest.split('`').step_by(2));
     let Some(wrong) = words.next() else { return problem.to_owned() };
     match nearest(wrong, words) {
