@@ -136,6 +136,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--ssrc', '--ssrc', [CompletionResultType]::ParameterName, 'Only this stream of a capture, like 0x3f21a9c4')
             [CompletionResult]::new('--leg', '--leg', [CompletionResultType]::ParameterName, 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)')
             [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap')
+            [CompletionResult]::new('--fail-if', '--fail-if', [CompletionResultType]::ParameterName, 'Exit with 1 if this is so: lost>1%, mos<3.8, lint>=error; repeatable')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')

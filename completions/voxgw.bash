@@ -907,7 +907,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__replay)
-            opts="-o -c -q -v -h -V --agent --speed --codec --ssrc --leg --out --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            opts="-o -c -q -v -h -V --agent --speed --codec --ssrc --leg --out --fail-if --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -934,6 +934,10 @@ _voxgw() {
                     return 0
                     ;;
                 --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-if)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -130,6 +130,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --ssrc 'Only this stream of a capture, like 0x3f21a9c4'
             cand --leg 'Which side of a stereo WAV talks: caller (left), agent (right) or both (mixed)'
             cand --out 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap'
+            cand --fail-if 'Exit with 1 if this is so: lost>1%, mos<3.8, lint>=error; repeatable'
             cand -o 'How to print the result'
             cand --output 'How to print the result'
             cand -c 'Use this config file, and no other'

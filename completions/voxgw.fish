@@ -140,6 +140,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l leg -d 'Which sid
 agent\t''
 both\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l out -d 'Write report.json into this folder; with an agent also session.jsonl, call.wav and sent.pcap' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -l fail-if -d 'Exit with 1 if this is so: lost>1%, mos<3.8, lint>=error; repeatable' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand replay" -s o -l output -d 'How to print the result' -r -f -a "text\t'For people'
 json\t'One document at the end'
 jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'

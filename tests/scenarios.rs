@@ -122,3 +122,16 @@ fn mistakes_are_named_with_their_place_before_anybody_is_called() {
     wrong(&["--silence", "--fail-if", "jitter > 20"], &["20s or 20ms", "hint: "]);
     wrong(&["--scenario", &home.path().join("run").display().to_string()], &["there is no .toml file in it"]);
 }
+
+#[test]
+fn a_recording_is_held_to_conditions_too() {
+    let home = Home::new();
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings/two-party.pcap").display().to_string();
+    let replay = |more: &[&str]| home.run(&[&["replay", &capture], more].concat());
+    replay(&["--fail-if", "lost > 1%", "--fail-if", "lint >= error"]).exits(0);
+    let done = replay(&["--fail-if", "dtmf == 5"]).exits(1);
+    assert_eq!(done.stdout.matches("--fail-if dtmf == 5: 5").count(), 2, "both streams\n{}", done.stdout);
+    let document = replay(&["--agent", "echo", "--fail-if", "turns > 0", "-o", "json"]).exits(1).json();
+    assert_eq!(document["files"][0]["conversation"]["summary"]["checks"], "fail");
+    assert_eq!(document["files"][0]["checks"][0]["passed"], false);
+}

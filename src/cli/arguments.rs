@@ -356,6 +356,11 @@ pub struct Replay {
     /// Several inputs get a folder each, below it and of their name. An input is never replaced.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Exit with 1 if this is so: lost>1%, mos<3.8, lint>=error; repeatable
+    ///
+    /// Without an agent it is asked of each stream, with one of the conversation.
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<String>,
     /// How to print the result
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Format,

@@ -5,7 +5,7 @@ mod checks;
 use super::{
     Global, Printer,
     arguments::{Dial, Format},
-    environment, expand_home, is_log_level_set, layers, logging,
+    conditions, environment, expand_home, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
@@ -264,7 +264,7 @@ impl Template {
             credentials: credentials(arguments)?,
             plan: Arc::new(plan),
             scripts: checks::scripts(arguments)?,
-            fail_if: checks::conditions(arguments)?,
+            fail_if: conditions::read(&arguments.fail_if)?,
             deeds,
             ring: arguments.ring,
             max: arguments.max,

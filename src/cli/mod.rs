@@ -3,6 +3,7 @@
 //! stdout is the result, stderr the talk. Errors say what was tried and what came back, the hint on its own line.
 
 mod arguments;
+mod conditions;
 mod config;
 mod dial;
 mod generate;

@@ -3,14 +3,18 @@
 use super::{
     Global, Printer,
     arguments::{Format, Replay},
-    environment, is_log_level_set, layers, logging,
+    conditions, environment, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
         local::recorded::Recorded,
         seat::{Plan, What},
     },
-    call::{journal::Body, pipeline::Seat},
+    call::{
+        check::Condition,
+        journal::{Body, Check, Stats, Summary, Verdict},
+        pipeline::Seat,
+    },
     clock::Instant,
     config::Config,
     error::{Error, Kind, Result},
@@ -40,11 +44,12 @@ pub(super) fn run(global: &Global, arguments: &Replay, printer: &Printer) -> Res
         return Err(Error::usage("--speed says how fast a conversation runs: a media report is read, not played")
             .hint("add --agent NAME, or leave --speed out"));
     }
+    let fail_if = conditions::read(&arguments.fail_if)?;
     let outs = outs(arguments)?;
     let mut documents = Vec::new();
     let mut code = 0;
     for (file, out) in arguments.files.iter().zip(&outs) {
-        let document = one(file, out.as_deref(), arguments, &options, &config, printer)?;
+        let document = one(file, out.as_deref(), arguments, &options, &config, &fail_if, printer)?;
         if arguments.output == Format::Text {
             printer.result(&text(&document));
         }
@@ -157,15 +162,20 @@ struct Document {
     streams: Vec<StreamReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<ConversationReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
     read_ms: f64,
     times_real_time: f64,
     exit_code: u8,
+    /// Where this document is kept.
+    #[serde(skip)]
+    kept: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct ConversationReport {
     agent: String,
-    summary: crate::call::journal::Summary,
+    summary: Summary,
     turns: Vec<crate::call::journal::Turn>,
     transcript: Vec<Said>,
     saved: Vec<PathBuf>,
@@ -184,6 +194,7 @@ fn one(
     arguments: &Replay,
     options: &Options,
     config: &Config,
+    fail_if: &[Condition],
     printer: &Printer,
 ) -> Result<Document> {
     let watch = Stopwatch::now();
@@ -197,22 +208,48 @@ fn one(
         notes: source.notes.clone(),
         sip_messages: source.sip_messages,
         exit_code: 0,
+        checks: Vec::new(),
+        kept: out.map(|folder| folder.join("report.json")),
         streams,
         conversation: None,
         read_ms: (elapsed * 1_000_000.0).round() / 1_000.0,
         times_real_time: (span / elapsed.max(1e-6)).round(),
     };
-    if arguments.agent != "none" {
-        let conversation = conversation(file, out, &source, arguments, config, printer)?;
-        if conversation.summary.agent == crate::call::journal::Verdict::Fail {
+    if arguments.agent == "none" {
+        document.checks = document.streams.iter().flat_map(|stream| unwanted_of(stream, fail_if)).collect();
+    } else {
+        let mut conversation = conversation(file, out, &source, arguments, config, printer)?;
+        document.checks = conditions::unwanted(fail_if, &conversation.summary).collect();
+        if !document.checks.is_empty() {
+            let held = document.checks.iter().all(|check| check.passed);
+            conversation.summary.checks = if held { Verdict::Pass } else { Verdict::Fail };
+        }
+        if conversation.summary.agent == Verdict::Fail {
             document.exit_code = Kind::Agent.exit_code();
         }
         document.conversation = Some(conversation);
+    }
+    if document.exit_code == 0 && document.checks.iter().any(|check| !check.passed) {
+        document.exit_code = Kind::Check.exit_code();
     }
     if let Some(folder) = out {
         save_report(folder, &document)?;
     }
     Ok(document)
+}
+
+/// The conditions on one stream: what a call's summary would say of it.
+fn unwanted_of(stream: &StreamReport, fail_if: &[Condition]) -> Vec<Check> {
+    let summary = Summary {
+        duration_s: stream.duration_s,
+        codec: stream.codec.clone(),
+        dtmf: stream.digits.iter().map(|(_, digit)| digit).collect(),
+        lints: stream.lints.iter().map(|lint| lint.name.clone()).collect(),
+        stats: Stats { inbound: stream.stats.clone(), ..Stats::default() },
+        ..Summary::default()
+    };
+    let of = |check: Check| Check { what: format!("{} {}", stream.stats.ssrc, check.what), ..check };
+    conditions::unwanted(fail_if, &summary).map(of).collect()
 }
 
 fn conversation(
@@ -332,6 +369,12 @@ fn text(document: &Document) -> String {
     } else {
         let bad = document.streams.iter().flat_map(|stream| &stream.lints).filter(|lint| is_bad(lint)).count();
         let _ = writeln!(text, "\n  {} stream(s), {bad} with errors", document.streams.len());
+    }
+    for check in &document.checks {
+        text.push_str(&conditions::line(check, ""));
+    }
+    if let Some(path) = &document.kept {
+        let _ = writeln!(text, "  saved {}", path.display());
     }
     text
 }

@@ -1,6 +1,6 @@
 //! What `dial` checks: scenarios (`--scenario`), conditions (`--fail-if`), and the JUnit file that says how they went.
 
-use super::{CallOutcome, Dial, Outcome};
+use super::{super::conditions, CallOutcome, Dial, Outcome};
 use crate::{
     agent::seat::{self, Plan},
     call::{
@@ -79,17 +79,6 @@ fn script(file: &Path, arguments: &Dial) -> Result<Script> {
     Ok(Script { plan: Arc::new(plan), from, headers, name, steps, ends_there, expect })
 }
 
-/// The conditions of `--fail-if`.
-pub(super) fn conditions(arguments: &Dial) -> Result<Vec<Condition>> {
-    let read = |text: &String| {
-        Condition::parse(text).map_err(|problem| {
-            let hint = "write FIELD OPERATOR VALUE, like 'mos < 3.8', 'gap.p95 > 1200ms' or 'lint >= error'";
-            Error::usage(format!("--fail-if '{text}': {problem}")).hint(hint)
-        })
-    };
-    arguments.fail_if.iter().map(read).collect()
-}
-
 /// Everything that was checked in a call that is over; the summary's verdict follows from it.
 pub(super) fn judge(
     summary: &mut Summary,
@@ -113,10 +102,7 @@ pub(super) fn judge(
             Check { step: 0, what: condition.text().to_owned(), passed: holds == Some(true), evidence }
         }));
     }
-    checks.extend(fail_if.iter().map(|condition| {
-        let (holds, evidence) = condition.holds(summary);
-        Check { step: 0, what: format!("--fail-if {}", condition.text()), passed: holds == Some(false), evidence }
-    }));
+    checks.extend(conditions::unwanted(fail_if, summary));
     if !checks.is_empty() {
         summary.checks = if checks.iter().all(|check| check.passed) { Verdict::Pass } else { Verdict::Fail };
     }
@@ -134,13 +120,12 @@ pub(super) fn lines(outcome: &Outcome) -> String {
     let single = outcome.calls.len() == 1;
     for call in &outcome.calls {
         for check in call.checks.iter().filter(|check| !check.passed || single && check.step == 0) {
-            let word = if check.passed { "held" } else { "failed" };
             let of = if single {
                 String::new()
             } else {
                 format!("{} {}  ", call.call, call.scenario.as_deref().unwrap_or(""))
             };
-            let _ = writeln!(text, "  {word:<9} {of}{}", check.words());
+            text.push_str(&conditions::line(check, &of));
         }
     }
     text
