@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod gateway;
+pub mod jwt;
 pub mod media;
 pub mod net;
 pub mod network;

@@ -15,9 +15,9 @@
 use std::path::{Path, PathBuf};
 
 /// Words that depend on nothing of ours.
-const BASE: &[&str] = &["unit", "clock", "error", "redact", "network"];
+const BASE: &[&str] = &["unit", "clock", "error", "redact", "network", "jwt"];
 /// Words that everybody below the faces may use: the journal is a vocabulary, whoever writes it.
-const WORDS: &[&str] = &["unit", "clock", "error", "redact", "network", "call::journal"];
+const WORDS: &[&str] = &["unit", "clock", "error", "redact", "network", "jwt", "call::journal"];
 /// What the monitor may see of the program.
 const SEEN_BY_MONITOR: &[&str] = &["unit", "error", "redact", "call::journal", "api::model", "report"];
 
@@ -31,6 +31,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("error",         BASE,  &[]),
     ("redact",        BASE,  &[]),
     ("network",       BASE,  &[]),
+    ("jwt",           BASE,  &[]),
     ("call::journal", BASE,  &[]),
     // pure
     ("sip",           WORDS, &[]),

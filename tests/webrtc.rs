@@ -250,7 +250,7 @@ async fn the_operator_hangs_up_and_a_closed_page_ends_its_call() {
 async fn tokens_say_who_may_join_and_whom_they_may_call() {
     let gateway = Gateway::start("24160-24179", "echo", "web.join = 'token'\nsip.limits.trusted = ['127.0.0.1']").await;
     let now = SystemClock::wall().0 / 1_000_000;
-    let mint = |to: &str, exp: u64| gateway.handle.join_key.mint(&Claims { sub: "anna".into(), to: to.into(), exp });
+    let mint = |to: &str, exp: u64| gateway.handle.join_key.sign(&Claims { sub: "anna".into(), to: to.into(), exp });
     let post = async |token: &str, to: &str| {
         let mut browser = Browser::new().await;
         let offer = browser.offer(&[]);

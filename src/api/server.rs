@@ -558,7 +558,7 @@ async fn mint(State(handle): State<Handle>, body: Arrived) -> Response {
         return problem(StatusCode::BAD_REQUEST, &format!("valid_s is 1 to {JOIN_TOKEN_MAX_S}"));
     }
     let exp = crate::clock::SystemClock::wall().0 / 1_000_000 + valid_s;
-    let token = handle.join_key.mint(&crate::webrtc::token::Claims { sub, to, exp });
+    let token = handle.join_key.sign(&crate::webrtc::token::Claims { sub, to, exp });
     (StatusCode::CREATED, Json(serde_json::json!({"token": token, "expires": exp}))).into_response()
 }
 

@@ -1,14 +1,8 @@
-//! Join tokens: JSON Web Tokens signed with HMAC-SHA-256 (RFC 7519, RFC 7515, RFC 7518 §3.2), made and read here.
-//!
-//! Only this one algorithm is taken, whatever a token's header says. Pure: the time is the caller's.
+//! Join tokens: what a browser that joins has been allowed. `jwt` signs and reads them.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use aws_lc_rs::hmac;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
 
-/// Longest token that is looked at.
-const TOKEN_MAX: usize = 2_048;
 /// Shortest secret: anybody may try to guess it from one token, offline.
 pub const SECRET_MIN: usize = 16;
 
@@ -23,93 +17,4 @@ pub struct Claims {
     pub to: String,
     /// Valid until then, seconds since 1970.
     pub exp: u64,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    alg: String,
-}
-
-/// The secret that tokens are signed with.
-#[derive(Clone)]
-pub struct Key(hmac::Key);
-
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Key(…)")
-    }
-}
-
-impl Key {
-    /// From a secret of at least [`SECRET_MIN`] bytes.
-    #[must_use]
-    pub fn new(secret: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
-    }
-
-    /// A token that says `claims`.
-    #[must_use]
-    pub fn mint(&self, claims: &Claims) -> String {
-        let body = serde_json::to_string(claims).unwrap_or_default();
-        let signed = format!("{}.{}", BASE64.encode(r#"{"alg":"HS256","typ":"JWT"}"#), BASE64.encode(body));
-        let tag = hmac::sign(&self.0, signed.as_bytes());
-        format!("{signed}.{}", BASE64.encode(tag))
-    }
-
-    /// What a token says, if we signed it and it is valid at `now` (seconds since 1970).
-    ///
-    /// # Errors
-    /// Says what is wrong with it.
-    pub fn read(&self, token: &str, now: u64) -> Result<Claims, &'static str> {
-        const NONE: &str = "this is no join token";
-        if token.len() > TOKEN_MAX {
-            return Err(NONE);
-        }
-        let (signed, tag) = token.rsplit_once('.').ok_or(NONE)?;
-        let (head, body) = signed.split_once('.').ok_or(NONE)?;
-        let tag = BASE64.decode(tag).map_err(|_| NONE)?;
-        hmac::verify(&self.0, signed.as_bytes(), &tag).map_err(|_| "the token was not signed with our secret")?;
-        let head: Head = serde_json::from_slice(&BASE64.decode(head).map_err(|_| NONE)?).map_err(|_| NONE)?;
-        if head.alg != "HS256" {
-            return Err("the token's algorithm must be HS256");
-        }
-        let claims = BASE64.decode(body).map_err(|_| NONE)?;
-        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| "the token has no exp, or says it oddly")?;
-        if claims.exp <= now {
-            return Err("the token has expired");
-        }
-        Ok(claims)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_says_what_was_signed_until_it_expires() {
-        let key = Key::new(b"a secret of some length");
-        let claims = Claims { sub: "anna".into(), to: "echo".into(), exp: 1_000 };
-        let token = key.mint(&claims);
-        assert_eq!(key.read(&token, 999), Ok(claims));
-        assert_eq!(key.read(&token, 1_000), Err("the token has expired"));
-        assert!(Key::new(b"another secret entirely").read(&token, 0).is_err());
-        // Another body under the same signature, no signature, no token at all.
-        let (_, rest) = token.split_once('.').unwrap();
-        let forged = format!("{}.{rest}", BASE64.encode(r#"{"alg":"none"}"#));
-        for wrong in [forged.as_str(), "", "a.b.c", token.trim_end_matches(|c| c != '.')] {
-            assert!(key.read(wrong, 0).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_tokens_are_what_others_call_jwt() {
-        // The example of RFC 7515 A.1, with its key.
-        let secret = BASE64
-            .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
-            .unwrap();
-        let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
-                     Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert_eq!(Key::new(&secret).read(token, 1_300_000_000).unwrap().exp, 1_300_819_380);
-    }
 }

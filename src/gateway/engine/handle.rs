@@ -9,6 +9,7 @@ use crate::{
     agent::{event::Outcome, seat::Plan},
     error::{Error, Kind, Result},
     gateway::{hub::HubHandle, worker::Workers, writer::WriterHandle},
+    jwt::Key,
     media::dsp::mix::Role,
     net::resolve::{Found, Resolver},
     route::Target,
@@ -18,7 +19,6 @@ use crate::{
         uri::Uri,
     },
     unit::CallId,
-    webrtc::token::Key,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};

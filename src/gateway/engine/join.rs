@@ -16,6 +16,7 @@ use crate::{
             web::{Joining, Refused},
         },
     },
+    jwt::Key,
     media::dsp::mix::Role,
     network::url::percent_encoded,
     redact::{Pii, printable},
@@ -25,7 +26,7 @@ use crate::{
         tx,
         uri::{Uri, unescaped},
     },
-    webrtc::token::{Key, SECRET_MIN},
+    webrtc::token::SECRET_MIN,
 };
 use rand::Rng as _;
 use std::{
