@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -87,7 +88,7 @@ impl Target {
     /// # Errors
     /// The gateway cannot be reached or knows no such call.
     pub async fn hang_up(&self, call: CallId) -> Result<()> {
-        self.ask(Method::POST, &format!("/v1/sessions/{call}/hangup"), Bytes::new()).await.map(|_| ())
+        self.post(&format!("/v1/sessions/{call}/hangup"), &Value::Null).await.map(|_| ())
     }
 
     /// Holds a call, or takes it off hold.
@@ -96,7 +97,17 @@ impl Target {
     /// The gateway cannot be reached or knows no such call.
     pub async fn hold(&self, call: CallId, hold: bool) -> Result<()> {
         let wish = if hold { "hold" } else { "resume" };
-        self.ask(Method::POST, &format!("/v1/sessions/{call}/{wish}"), Bytes::new()).await.map(|_| ())
+        self.post(&format!("/v1/sessions/{call}/{wish}"), &Value::Null).await.map(|_| ())
+    }
+
+    /// Asks for something at a place of docs/API.md; what it answers, or nothing.
+    ///
+    /// # Errors
+    /// The gateway cannot be reached, or says no: its own words.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let bytes = self.ask(Method::POST, path, body).await?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
     /// Follows the events; `take` gets the snapshot first, and says whether to go on.
@@ -140,9 +151,10 @@ impl Target {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<hyper::Response<Incoming>> {
-        let limit = Duration::from_secs(5);
+        // A text is waited for as long as SIP waits for an answer (64·T1).
+        let limit = Duration::from_secs(if path == "/v1/messages" { 40 } else { 5 });
         let answer = tokio::time::timeout(limit, self.send_unbounded(method, path, body)).await;
-        let answer = answer.map_err(|_| self.unreachable("no answer within 5 s"))??;
+        let answer = answer.map_err(|_| self.unreachable(&format!("no answer within {} s", limit.as_secs())))??;
         match answer.status() {
             status if status.is_success() => Ok(answer),
             StatusCode::UNAUTHORIZED if self.token.is_some() => {
@@ -155,9 +167,13 @@ impl Target {
             status => {
                 let text =
                     answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                let said = serde_json::from_slice::<serde_json::Value>(&text)
+                let said = serde_json::from_slice::<Value>(&text)
                     .ok()
-                    .and_then(|value| value["error"].as_str().map(str::to_owned))
+                    .and_then(|value| match value["status"].as_u64() {
+                        // A text that nobody took.
+                        Some(status) => Some(format!("{status} {}", value["reason"].as_str().unwrap_or_default())),
+                        None => value["error"].as_str().map(str::to_owned),
+                    })
                     .unwrap_or_else(|| status.to_string());
                 Err(Error::new(Kind::Refused, format!("{} says: {said}", self.name())))
             }

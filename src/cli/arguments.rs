@@ -83,6 +83,13 @@ pub enum Command {
         after_help = "Examples:\n  voxgw monitor\n  voxgw monitor --demo\n  voxgw monitor CALL_FOLDER/session.jsonl\n  voxgw monitor --once -o json"
     )]
     Monitor(Monitor),
+    /// Act on a running gateway: hang up, press keys, hold, transfer, place a call
+    ///
+    /// A call is named as `monitor` shows it, or by the beginning of its name that only one has.
+    #[command(
+        after_help = "Examples:\n  voxgw calls ls --filter 'state:up agent:gemini'\n  voxgw calls hangup c-7f3a\n  voxgw calls transfer 7f3a sip:carol@example.org\n  voxgw calls place +4930123456 --trunk carrier --agent support"
+    )]
+    Calls(Calls),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -98,6 +105,117 @@ pub enum Command {
         /// Write all pages into this folder
         #[arg(long, value_name = "DIR")]
         all: Option<PathBuf>,
+    },
+}
+
+/// `voxgw calls …`
+#[derive(Debug, Args)]
+pub struct Calls {
+    /// The gateway: unix:PATH or http://HOST:PORT; without it the local one
+    #[arg(long, value_name = "TARGET", env = "VOXGW_API", global = true)]
+    pub gateway: Option<String>,
+    /// File with the API's token
+    #[arg(long, value_name = "FILE", hide_env_values = true, env = "VOXGW_TOKEN_FILE", global = true)]
+    pub token_file: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: CallsCommand,
+}
+
+/// What is done to a call.
+#[derive(Debug, Subcommand)]
+pub enum CallsCommand {
+    /// List them, as monitor --once does
+    Ls {
+        /// Only these: state:up agent:gemini mos<3.8 p95>1200
+        #[arg(long, value_name = "EXPR", default_value = "")]
+        filter: String,
+        /// Sort by a column: p95:desc
+        #[arg(long, value_name = "COLUMN", default_value = "")]
+        sort: String,
+        /// How to print them
+        #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+        output: Format,
+    },
+    /// End a call
+    Hangup {
+        /// The call
+        call: String,
+        /// For its journal
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Press keys towards the far end
+    Dtmf {
+        /// The call
+        call: String,
+        /// 0-9, *, # and A-D
+        keys: String,
+    },
+    /// Hold the far end
+    Hold {
+        /// The call
+        call: String,
+    },
+    /// Take the far end back
+    Resume {
+        /// The call
+        call: String,
+    },
+    /// Ask the far end to call somebody else, or to take our place in another call
+    Transfer {
+        /// The call
+        call: String,
+        /// A SIP address, or another call
+        to: String,
+    },
+    /// Put an agent's caller through to a user of ours, or with --trunk to a number; prints the new leg
+    Bridge {
+        /// The call
+        call: String,
+        /// A user of ours, or a number
+        to: String,
+        /// Through this trunk
+        #[arg(long)]
+        trunk: Option<String>,
+    },
+    /// Put a call into a conference
+    Conference {
+        /// The call
+        call: String,
+        /// The conference; made if it is not there
+        name: String,
+    },
+    /// Pause a recording, or let it go on
+    Recording {
+        /// The call
+        call: String,
+        /// What it shall be
+        #[arg(value_parser = ["paused", "on"])]
+        state: String,
+    },
+    /// Place a call with an agent of the gateway; prints its name
+    Place {
+        /// A SIP address, a user of ours, or with --trunk a number
+        to: String,
+        /// Who talks; else the gateway's default
+        #[arg(long, value_name = "NAME")]
+        agent: Option<String>,
+        /// Through this trunk
+        #[arg(long)]
+        trunk: Option<String>,
+        /// As whom
+        #[arg(long, value_name = "URI")]
+        from: Option<String>,
+    },
+    /// Send a text (SIP MESSAGE), and say whether it was taken
+    Text {
+        /// A SIP address, or a user of ours
+        to: String,
+        /// The words
+        text: String,
+        /// As whom
+        #[arg(long, value_name = "URI", default_value = "sip:voxgw@voxgw.invalid")]
+        from: String,
     },
 }
 
@@ -367,7 +485,7 @@ pub struct Replay {
 }
 
 /// `voxgw monitor`
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Monitor {
     /// unix:PATH, http://HOST:PORT, a session.jsonl or a call folder; nothing is the local gateway
     #[arg(value_name = "TARGET", hide_env_values = true, env = "VOXGW_API")]

@@ -3,6 +3,7 @@
 //! stdout is the result, stderr the talk. Errors say what was tried and what came back, the hint on its own line.
 
 mod arguments;
+mod calls;
 mod conditions;
 mod config;
 mod dial;
@@ -63,6 +64,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<u8> {
         Some(Command::Dial(dial)) => dial::run(&global, &dial, printer),
         Some(Command::Replay(replay)) => replay::run(&global, &replay, printer),
         Some(Command::Monitor(monitor)) => monitor::run(&global, &monitor, printer),
+        Some(Command::Calls(calls)) => calls::run(&calls, printer),
         Some(Command::Config(command)) => config::run(&global, &command, printer),
         Some(Command::Completions { shell }) => {
             printer.result(&completions(shell));

@@ -25,14 +25,7 @@ use std::{
 };
 
 pub(super) fn run(_global: &Global, arguments: &Monitor, printer: &Printer) -> Result<u8> {
-    let filter = Filter::parse(&arguments.filter).map_err(|problem| {
-        Error::usage(format!("--filter: {problem}")).hint("write state:up, agent:gemini, mos<3.8 …")
-    })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|source| Error::machine(format!("could not start the runtime: {source}")))?;
+    let (filter, runtime) = (filter(arguments)?, runtime()?);
     let file = arguments.target.as_deref().and_then(journal_of);
     let once = arguments.once || arguments.watch || !std::io::stdout().is_terminal();
     if once {
@@ -108,12 +101,35 @@ async fn follow(target: Target, to: mpsc::Sender<Feed>) {
 }
 
 fn target(arguments: &Monitor) -> Result<Target> {
+    gateway(arguments.target.as_deref(), arguments.token_file.as_deref())
+}
+
+/// The gateway that is named, with the token for it.
+pub(super) fn gateway(name: Option<&str>, token_file: Option<&Path>) -> Result<Target> {
     dot_env()?;
-    let token = match &arguments.token_file {
+    let token = match token_file {
         Some(path) => Some(read_secret(path)?),
         None => environment("VOXGW_TOKEN").map(|token| crate::redact::Secret::new(&token)),
     };
-    Target::parse(arguments.target.as_deref(), token)
+    Target::parse(name, token)
+}
+
+/// One look at it, as `--once` prints it.
+pub(super) fn list(arguments: &Monitor, printer: &Printer) -> Result<u8> {
+    print_once(&runtime()?, arguments, None, &filter(arguments)?, printer)
+}
+
+fn filter(arguments: &Monitor) -> Result<Filter> {
+    Filter::parse(&arguments.filter)
+        .map_err(|problem| Error::usage(format!("--filter: {problem}")).hint("write state:up, agent:gemini, mos<3.8 …"))
+}
+
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|source| Error::machine(format!("could not start the runtime: {source}")))
 }
 
 fn pane(arguments: &Monitor) -> Result<Pane> {
