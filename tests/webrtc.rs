@@ -15,85 +15,14 @@ mod browser;
 #[path = "support/mock_http.rs"]
 mod mock_http;
 
+#[path = "support/web_gateway.rs"]
+mod web_gateway;
+
 use browser::{Browser, Page, http};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
-use voxgw::{
-    agent::seat::Plan,
-    clock::SystemClock,
-    config::{Config, Layers},
-    gateway::{Engine, Handle, Router},
-    webrtc::{server, token::Claims},
-};
-
-/// Nothing here takes longer than this.
-const LIMIT: Duration = Duration::from_secs(20);
-
-struct Gateway {
-    handle: Handle,
-    /// `127.0.0.1:PORT`
-    place: String,
-    folder: tempfile::TempDir,
-}
-
-impl Gateway {
-    async fn start(ports: &str, agent: &str, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut layers = Layers::defaults();
-        layers.add_flag("sip.listen", "udp:127.0.0.1:0");
-        layers.add_flag("media.rtp_ports", ports);
-        layers.add_flag("recording.folder", &folder.path().display().to_string());
-        layers.add_flag("registrar.file", "");
-        layers.add_flag("web.listen", "127.0.0.1:0");
-        layers.add_flag("web.address", "127.0.0.1");
-        layers.add_file_text(more, std::path::Path::new("voxgw.toml")).unwrap();
-        let config = Arc::new(Config::from_layers(&layers).unwrap());
-        let plan = Plan::of(&config.profile(agent).unwrap(), &|_| None).unwrap();
-        let plan = Arc::new(plan);
-        let answering = if config.routes.is_empty() {
-            Some(plan).into()
-        } else {
-            Router::of(&config, |_| Ok(Arc::clone(&plan))).unwrap()
-        };
-        let handle = Engine::start(Arc::clone(&config), answering).unwrap();
-        let url = server::start(&config, handle.clone()).await.unwrap().unwrap();
-        let place = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Self { handle, place, folder }
-    }
-
-    /// Nothing is left of any call.
-    async fn is_empty(&self) {
-        let emptied = async {
-            while self.handle.calls() > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, emptied).await.expect("calls that end");
-    }
-
-    /// The journal of the only call, once it is closed.
-    async fn journal(&self) -> Vec<Value> {
-        let read = async {
-            loop {
-                let folders: Vec<_> = std::fs::read_dir(self.folder.path()).unwrap().flatten().collect();
-                let text = folders
-                    .first()
-                    .and_then(|folder| std::fs::read_to_string(folder.path().join("session.jsonl")).ok())
-                    .unwrap_or_default();
-                let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-                if lines.last().is_some_and(|line| line["kind"] == "summary") {
-                    return lines;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, read).await.expect("a journal with a summary")
-    }
-}
-
-fn kinds<'l>(lines: &'l [Value], kind: &'l str) -> Vec<&'l Value> {
-    lines.iter().filter(|line| line["kind"] == kind).collect()
-}
+use std::time::Duration;
+use voxgw::{clock::SystemClock, webrtc::token::Claims};
+use web_gateway::{Gateway, LIMIT, kinds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tone_comes_back_over_whip_and_the_call_ends_with_delete() {
