@@ -356,7 +356,8 @@ for (const key of KEYS) {
   $("pad").append(button);
 }
 $("dial").addEventListener("submit", (event) => { event.preventDefault(); if (!call) begin(wish()); });
-$("register").addEventListener("click", () => {
+$("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
   if (presence) return presence.end("Nobody can call this page.");
   put("presence", "Asking the gateway");
   $("register").setAttribute("aria-pressed", "true");
