@@ -76,7 +76,10 @@ async fn a_browser_s_call_leaves_by_a_trunk_and_hears_who_answers() {
     let journals = gateway.journals(2).await;
     assert_eq!(journals[0][0]["from"], "web:anna", "nobody has proved to be anna");
     let bridge = |lines: &[Value]| kinds(lines, "bridge").last().map(|line| (*line).clone()).unwrap();
-    assert_eq!((&bridge(&journals[0])["peer"], &bridge(&journals[1])["peer"]), (&journals[1][0]["call"], &journals[0][0]["call"]));
+    assert_eq!(
+        (&bridge(&journals[0])["peer"], &bridge(&journals[1])["peer"]),
+        (&journals[1][0]["call"], &journals[0][0]["call"])
+    );
     assert_eq!(journals[1].last().unwrap()["ended_by"], "caller");
     let there = far.journal().await;
     assert_eq!(there[0]["from"], "web%3Aanna", "as an address writes it");
@@ -219,9 +222,8 @@ async fn a_page_declines_does_not_answer_or_goes_and_the_caller_hears_of_it() {
 async fn only_who_proves_it_is_a_user() {
     let gateway = Gateway::start("24720-24739", "echo", &format!("sip.limits.trusted = ['127.0.0.1']\n{USERS}")).await;
     let now = SystemClock::wall().0 / 1_000_000;
-    let mint = |sub: &str, to: &str| {
-        gateway.handle.join_key.mint(&Claims { sub: sub.into(), to: to.into(), exp: now + 60 })
-    };
+    let mint =
+        |sub: &str, to: &str| gateway.handle.join_key.mint(&Claims { sub: sub.into(), to: to.into(), exp: now + 60 });
     for (message, status) in [
         (json!({ "user": "bob" }), 401),
         (json!({ "user": "bob", "password": "wrong" }), 401),

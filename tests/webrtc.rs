@@ -63,6 +63,29 @@ async fn a_tone_comes_back_over_whip_and_the_call_ends_with_delete() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browsers_are_told_of_stun_and_turn() {
+    let more = "web.stun = ['stun:192.0.2.9:3478']\nweb.turn = ['turn:192.0.2.9']\nweb.turn_secret = 'north'\n";
+    let gateway = Gateway::start("24420-24439", "echo", more).await;
+    let mut page = Page::open(&gateway.place).await;
+    page.say(json!({ "type": "join", "to": "echo", "name": "anna" })).await;
+    let servers = page.expect("joined").await["ice_servers"].clone();
+    assert_eq!(servers[0], json!({ "urls": ["stun:192.0.2.9:3478"] }));
+    let username = servers[1]["username"].as_str().unwrap();
+    let (until, name) = username.split_once(':').unwrap();
+    let left = until.parse::<u64>().unwrap() - SystemClock::wall().0 / 1_000_000;
+    assert!(name == "anna" && (43_190..=43_200).contains(&left), "{servers}");
+    assert!(servers[1]["credential"].as_str().unwrap().len() == 28, "{servers}");
+    let offer = Browser::new().await.offer(&["pcmu"]);
+    let answer = http(&gateway.place, "POST", "/whip/echo", &[("Content-Type", "application/sdp")], &offer).await;
+    let links: Vec<&String> =
+        answer.headers.iter().filter(|(name, _)| name == "link").map(|(_, value)| value).collect();
+    assert_eq!(links[0], "<stun:192.0.2.9:3478>; rel=\"ice-server\"");
+    assert!(links[1].starts_with("<turn:192.0.2.9>; rel=\"ice-server\"; username=\""), "{links:?}");
+    http(&gateway.place, "DELETE", &answer.header("location"), &[], "").await;
+    gateway.is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callback_decides_about_a_browsers_call_too() {
     let refuses = mock_http::Answer::of(200, r#"{"refuse":{"status":403,"reason":"not today"}}"#);
     let crm = mock_http::MockHttp::start([mock_http::Answer::of(200, "{}"), refuses]).await;

@@ -22,8 +22,8 @@ mod transfer;
 pub use conference::{Deed, Member as ConferenceMember, View as ConferenceView, role as conference_role};
 pub use handle::{Handle, Originate, Writing};
 pub use join::Join;
-pub use pages::{PageId, PickUp, Presence, Taken};
 pub(super) use ladder::sdp_words;
+pub use pages::{PageId, PickUp, Presence, Taken};
 
 use handle::Request;
 

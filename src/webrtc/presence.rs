@@ -30,12 +30,7 @@ pub(super) async fn wait(web: &Web, ends: &Ends, socket: &mut Socket, proof: &Pr
     outcome
 }
 
-async fn talk(
-    web: &Web,
-    page: PageId,
-    socket: &mut Socket,
-    rings: &mut mpsc::Receiver<String>,
-) -> Result<(), Refused> {
+async fn talk(web: &Web, page: PageId, socket: &mut Socket, rings: &mut mpsc::Receiver<String>) -> Result<(), Refused> {
     let mut ping = tokio::time::interval(PING_EVERY);
     let (mut answered, mut pace) = (true, Pace::default());
     loop {

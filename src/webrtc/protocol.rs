@@ -216,10 +216,16 @@ pub enum ToPage<'a> {
 }
 
 /// A STUN or TURN server, in the words of `RTCIceServer`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IceServer {
     /// `stun:…` or `turn:…`.
     pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    /// Its password.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub credential: String,
 }
 
 impl ToPage<'_> {
@@ -354,7 +360,7 @@ mod tests {
     fn the_schema_names_every_message_and_field() {
         let page = include_str!("../../docs/WEBRTC.md");
         let says: Vec<String> = [
-            ToPage::Joined { ice_servers: &[IceServer { urls: vec!["stun:x".into()] }] },
+            ToPage::Joined { ice_servers: &[IceServer::default()] },
             ToPage::Registered { user: "" },
             ToPage::Incoming { ring: "", from: "", name: "" },
             ToPage::Cancelled { ring: "", reason: "" },

@@ -4,8 +4,9 @@
 //! with `voxgw serve --web`.
 
 use super::{
-    page,
+    ice_servers, page,
     peer::{OFFER_MAX, Settings},
+    protocol::IceServer,
     signal,
     token::Claims,
     whip::{self, Sessions},
@@ -72,6 +73,8 @@ pub(super) struct Web {
     origins: Vec<String>,
     address: Option<IpAddr>,
     secure: bool,
+    /// What pages are told of STUN and TURN.
+    ice: config::Web,
     users: Vec<Account>,
     realm: String,
     pub(super) whip: Sessions,
@@ -128,6 +131,7 @@ pub async fn start(config: &Config, handle: Handle) -> Result<Option<String>> {
         origins: web.origins.clone(),
         address: web.address,
         secure: tls.is_some(),
+        ice: web.clone(),
         users: config.signalling.users.clone(),
         realm: config.signalling.realm.clone(),
         whip: Sessions::default(),
@@ -346,6 +350,11 @@ impl Web {
     pub(super) async fn present(&self, ends: &Ends, user: &str, to: mpsc::Sender<String>) -> Result<PageId, Refused> {
         let (user, source, media) = (user.to_owned(), ends.remote, self.media(ends));
         self.handle.present(Presence { user, source, media, to }).await
+    }
+
+    /// STUN and TURN servers for a page.
+    pub(super) fn ice_servers(&self, name: &str) -> Vec<IceServer> {
+        ice_servers::servers(&self.ice, SystemClock::wall().0 / 1_000_000, name)
     }
 
     /// The engine.

@@ -3,8 +3,8 @@
 //! When the socket goes, so does its call. Routed by [`super::server`].
 
 use super::{
-    protocol::{self, FromPage, MESSAGE_MAX, MESSAGES_PER_SECOND, ToPage},
     presence,
+    protocol::{self, FromPage, MESSAGE_MAX, MESSAGES_PER_SECOND, ToPage},
     server::{Ends, Proof, Room, Web, Wish, problem},
 };
 use crate::{gateway::session::web::Refused, redact::Secret};
@@ -141,7 +141,8 @@ async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(),
         FromPage::Join { to, name, token, .. } => (String::new(), web.judge(ends, &token, &to, &name)?),
         _ => return Err(Refused { status: 400, why: "the first message is join or register".to_owned() }),
     };
-    if !send(socket, ToPage::Joined { ice_servers: &[] }.json()).await {
+    let servers = web.ice_servers(&wish.name);
+    if !send(socket, ToPage::Joined { ice_servers: &servers }.json()).await {
         return Ok(());
     }
     let offer = timeout(JOIN_WITHIN, async {

@@ -51,6 +51,11 @@ impl Cable {
         this
     }
 
+    /// One more address of the gateway, to which the browser has no way.
+    fn hide(&self, address: &str) {
+        ip(&["-n", &self.names[0], "addr", "add", &format!("{address}/32"), "dev", "lo"]);
+    }
+
     /// A command that runs at the gateway's end (0) or the browser's (1).
     fn at(&self, end: usize, program: &Path) -> Command {
         let mut command = Command::new("ip");
@@ -305,12 +310,11 @@ fn baresip_calls_chromium_which_rings_and_answers_by_the_keyboard() {
     let said = [vec![0.0; 16_000], padded(&there, 10)].concat();
     let namespace = cable.names[0].clone();
     let mut bob = None;
-    let (shown, heard, pictures) =
-        drive_with(&cable, "softphone.py", "/", &said, 11.0, &["anna", TOKEN], |page| {
-            page.wait_for_word("registered", LIMIT);
-            let place = (PHONES, "bob", "looking-glass");
-            bob = Some(Baresip::elsewhere(&namespace, place, "anna", &here, 40));
-        });
+    let (shown, heard, pictures) = drive_with(&cable, "softphone.py", "/", &said, 11.0, &["anna", TOKEN], |page| {
+        page.wait_for_word("registered", LIMIT);
+        let place = (PHONES, "bob", "looking-glass");
+        bob = Some(Baresip::elsewhere(&namespace, place, "anna", &here, 40));
+    });
     eprintln!("{shown}");
     assert_eq!(shown["ring"], "bob / answer", "the dialog has the focus");
     assert_eq!((&shown["shown"]["state"], &shown["shown"]["problem"]), (&"In call".into(), &"".into()));
@@ -327,4 +331,44 @@ fn baresip_calls_chromium_which_rings_and_answers_by_the_keyboard() {
     assert!(at_bob.typical > 0.75, "what the telephone played: {at_bob:?}");
     assert!(at_page.typical > 0.7, "what the speaker said: {at_page:?}");
     assert_bridged(&legs, 1, "callee");
+}
+
+#[test]
+#[ignore = "needs Chromium, coturn, python3 with websockets, and network namespaces"]
+fn chromium_talks_through_coturn_where_there_is_no_other_way() {
+    const HIDDEN: &str = "10.98.0.1";
+    let cable = Cable::new();
+    cable.hide(HIDDEN);
+    let folder = TempDir::with_prefix("voxgw-coturn-").expect("a temporary folder");
+    let mut command = cable.at(0, Path::new("turnserver"));
+    command.args(["-n", "--use-auth-secret", "--static-auth-secret=north", "--realm=voxgw", "--log-file=stdout"]);
+    command.args(["--no-cli", "--no-tls", "--no-dtls", "--no-rfc5780", "--min-port=21000", "--max-port=21050"]);
+    command.args([&format!("--listening-ip={GATEWAY}"), &format!("--relay-ip={GATEWAY}"), "--listening-port=3478"]);
+    command.arg(format!("--pidfile={}/pid", folder.path().display()));
+    command.arg(format!("--userdb={}/db", folder.path().display()));
+    let turn = Running::start("coturn", &mut command, folder.path());
+    // Our media are at an address that the browser cannot reach: only the relay can.
+    let gateway = Gateway::configured(
+        &cable,
+        "echo",
+        &format!(
+            "web.address = '{HIDDEN}'\nweb.stun = ['stun:{GATEWAY}:3478']\n\
+             web.turn = ['turn:{GATEWAY}:3478?transport=udp']\nweb.turn_secret = 'north'\nweb.turn_ttl = '5m'\n"
+        ),
+    );
+    let words = voice(4, 12);
+    let said = [vec![0.0; 24_000], padded(&words, 10)].concat();
+    let (shown, heard, _pictures) = drive(&cable, "softphone.py", "/?to=echo&name=chromium", &said, 13.0);
+    eprintln!("{shown}\n{}", turn.report());
+    assert_eq!(shown["shown"]["q-connection"], "connected");
+    let (journal, caller) = gateway.only_call();
+    let of = |kind: &'static str| journal.iter().filter(move |line| line["kind"] == kind);
+    let pair = of("ice").find(|line| line["remote"].is_string()).expect("a chosen pair");
+    assert!(pair["local"].as_str().unwrap().starts_with(HIDDEN), "{pair}");
+    let remote = pair["remote"].as_str().unwrap();
+    assert!(remote.starts_with(&format!("{GATEWAY}:210")), "the relay's address: {pair}");
+    let there = audio::find(&words, &caller).expect("the words at the gateway");
+    let back = audio::find(&words, &heard).expect("the words in the browser");
+    eprintln!("there {there:?}\nback {back:?}");
+    assert!(there.typical > 0.75 && back.typical > 0.7, "there {there:?}, back {back:?}");
 }

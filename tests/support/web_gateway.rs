@@ -65,7 +65,8 @@ impl Gateway {
         let read = async {
             loop {
                 let folders = std::fs::read_dir(self.folder.path()).unwrap().flatten();
-                let texts = folders.filter_map(|folder| std::fs::read_to_string(folder.path().join("session.jsonl")).ok());
+                let texts =
+                    folders.filter_map(|folder| std::fs::read_to_string(folder.path().join("session.jsonl")).ok());
                 let lines = |text: String| text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
                 let mut all: Vec<Vec<Value>> = texts.map(lines).collect();
                 all.retain(|lines| lines.last().is_some_and(|line| line["kind"] == "summary"));

@@ -5,7 +5,8 @@
 //! wins becomes its leg. Routes enter at [`Engine::onward`], agents' callers by the API at [`Engine::put_through`].
 
 use super::{
-    Begin, Command, Denied, Engine, In, Kind, Offered, Refusal, Request, Settings, encryption, endpoint::Attempt,
+    Begin, Command, Denied, Engine, In, Kind, Offered, Refusal, Request, Settings, encryption,
+    endpoint::Attempt,
     new_call_id,
     outside::way_to,
     pages::{PageId, Taken},

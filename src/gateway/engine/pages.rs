@@ -206,8 +206,7 @@ impl Engine {
     }
 
     fn branch_over(&mut self, leg: LegId, status: u16, reason: &str) {
-        let ended =
-            Ended { by: EndedBy::Far, status: Some(status), reason: reason.to_owned(), answered_by_peer: true };
+        let ended = Ended { by: EndedBy::Far, status: Some(status), reason: reason.to_owned(), answered_by_peer: true };
         self.bridge_ended(leg, &ended);
     }
 

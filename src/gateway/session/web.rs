@@ -512,9 +512,7 @@ impl Session {
             Some(FromPage::Mute { muted }) => {
                 link.trace(Direction::In, if muted { "mute" } else { "unmute" }, "");
             }
-            Some(
-                FromPage::Join { .. } | FromPage::Register { .. } | FromPage::Decline { .. } | FromPage::Unknown,
-            ) => {}
+            Some(FromPage::Join { .. } | FromPage::Register { .. } | FromPage::Decline { .. } | FromPage::Unknown) => {}
         }
         self.peer_turn().await;
     }
