@@ -15,85 +15,14 @@ mod browser;
 #[path = "support/mock_http.rs"]
 mod mock_http;
 
+#[path = "support/web_gateway.rs"]
+mod web_gateway;
+
 use browser::{Browser, Page, http};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
-use voxgw::{
-    agent::seat::Plan,
-    clock::SystemClock,
-    config::{Config, Layers},
-    gateway::{Engine, Handle, Router},
-    webrtc::{server, token::Claims},
-};
-
-/// Nothing here takes longer than this.
-const LIMIT: Duration = Duration::from_secs(20);
-
-struct Gateway {
-    handle: Handle,
-    /// `127.0.0.1:PORT`
-    place: String,
-    folder: tempfile::TempDir,
-}
-
-impl Gateway {
-    async fn start(ports: &str, agent: &str, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut layers = Layers::defaults();
-        layers.add_flag("sip.listen", "udp:127.0.0.1:0");
-        layers.add_flag("media.rtp_ports", ports);
-        layers.add_flag("recording.folder", &folder.path().display().to_string());
-        layers.add_flag("registrar.file", "");
-        layers.add_flag("web.listen", "127.0.0.1:0");
-        layers.add_flag("web.address", "127.0.0.1");
-        layers.add_file_text(more, std::path::Path::new("voxgw.toml")).unwrap();
-        let config = Arc::new(Config::from_layers(&layers).unwrap());
-        let plan = Plan::of(&config.profile(agent).unwrap(), &|_| None).unwrap();
-        let plan = Arc::new(plan);
-        let answering = if config.routes.is_empty() {
-            Some(plan).into()
-        } else {
-            Router::of(&config, |_| Ok(Arc::clone(&plan))).unwrap()
-        };
-        let handle = Engine::start(Arc::clone(&config), answering).unwrap();
-        let url = server::start(&config, handle.clone()).await.unwrap().unwrap();
-        let place = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Self { handle, place, folder }
-    }
-
-    /// Nothing is left of any call.
-    async fn is_empty(&self) {
-        let emptied = async {
-            while self.handle.calls() > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, emptied).await.expect("calls that end");
-    }
-
-    /// The journal of the only call, once it is closed.
-    async fn journal(&self) -> Vec<Value> {
-        let read = async {
-            loop {
-                let folders: Vec<_> = std::fs::read_dir(self.folder.path()).unwrap().flatten().collect();
-                let text = folders
-                    .first()
-                    .and_then(|folder| std::fs::read_to_string(folder.path().join("session.jsonl")).ok())
-                    .unwrap_or_default();
-                let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-                if lines.last().is_some_and(|line| line["kind"] == "summary") {
-                    return lines;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, read).await.expect("a journal with a summary")
-    }
-}
-
-fn kinds<'l>(lines: &'l [Value], kind: &'l str) -> Vec<&'l Value> {
-    lines.iter().filter(|line| line["kind"] == kind).collect()
-}
+use std::time::Duration;
+use voxgw::{clock::SystemClock, webrtc::token::Claims};
+use web_gateway::{Gateway, LIMIT, kinds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tone_comes_back_over_whip_and_the_call_ends_with_delete() {
@@ -131,6 +60,29 @@ async fn a_tone_comes_back_over_whip_and_the_call_ends_with_delete() {
     assert!(labels.starts_with(&["offer", "answer"]) && labels.contains(&"bye"), "{labels:?}");
     let folder = std::fs::read_dir(gateway.folder.path()).unwrap().flatten().next().unwrap().path();
     assert!(folder.join("call.wav").metadata().unwrap().len() > 30_000, "the call was recorded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browsers_are_told_of_stun_and_turn() {
+    let more = "web.stun = ['stun:192.0.2.9:3478']\nweb.turn = ['turn:192.0.2.9']\nweb.turn_secret = 'north'\n";
+    let gateway = Gateway::start("24420-24439", "echo", more).await;
+    let mut page = Page::open(&gateway.place).await;
+    page.say(json!({ "type": "join", "to": "echo", "name": "anna" })).await;
+    let servers = page.expect("joined").await["ice_servers"].clone();
+    assert_eq!(servers[0], json!({ "urls": ["stun:192.0.2.9:3478"] }));
+    let username = servers[1]["username"].as_str().unwrap();
+    let (until, name) = username.split_once(':').unwrap();
+    let left = until.parse::<u64>().unwrap() - SystemClock::wall().0 / 1_000_000;
+    assert!(name == "anna" && (43_190..=43_200).contains(&left), "{servers}");
+    assert!(servers[1]["credential"].as_str().unwrap().len() == 28, "{servers}");
+    let offer = Browser::new().await.offer(&["pcmu"]);
+    let answer = http(&gateway.place, "POST", "/whip/echo", &[("Content-Type", "application/sdp")], &offer).await;
+    let links: Vec<&String> =
+        answer.headers.iter().filter(|(name, _)| name == "link").map(|(_, value)| value).collect();
+    assert_eq!(links[0], "<stun:192.0.2.9:3478>; rel=\"ice-server\"");
+    assert!(links[1].starts_with("<turn:192.0.2.9>; rel=\"ice-server\"; username=\""), "{links:?}");
+    http(&gateway.place, "DELETE", &answer.header("location"), &[], "").await;
+    gateway.is_empty().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -96,7 +96,9 @@ pub(super) const SECRET_FIELDS: [&str; 3] = ["password", "ha1", "ha1_sha256"];
 pub fn is_secret(key: &str) -> bool {
     // Headers of tools carry keys; those of SIP are names.
     let of_tool = key.starts_with("tools.") && key.ends_with(".headers");
-    of_tool || key == "callback.secret" || key.rsplit('.').next().is_some_and(|field| SECRET_FIELDS.contains(&field))
+    of_tool
+        || matches!(key, "callback.secret" | "web.turn_password" | "web.turn_secret")
+        || key.rsplit('.').next().is_some_and(|field| SECRET_FIELDS.contains(&field))
 }
 
 /// An address with or without a port.

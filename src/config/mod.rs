@@ -21,7 +21,7 @@ pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
 pub use tools::{HttpTool, named as tools_named};
-pub use web::{Joining, Web};
+pub use web::{Joining, TurnAccess, Web};
 
 use crate::{
     error::{Error, Result},

@@ -1,10 +1,14 @@
 //! Browsers: where they find us, who may join, how their media reach us.
 
 use super::Reader;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    redact::Secret,
+};
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 /// Who may join without a token.
@@ -39,6 +43,23 @@ pub struct Web {
     pub address: Option<IpAddr>,
     /// Answer ICE checks, make none.
     pub lite: bool,
+    /// STUN servers that browsers are told.
+    pub stun: Vec<String>,
+    /// TURN servers that browsers are told.
+    pub turn: Vec<String>,
+    /// How browsers prove at them who they are.
+    pub turn_access: TurnAccess,
+}
+
+/// What browsers show to TURN servers.
+#[derive(Clone, Debug)]
+pub enum TurnAccess {
+    /// Nothing: there is no TURN server.
+    None,
+    /// User name and password, the same for all.
+    Static(String, Secret),
+    /// Credentials made from a secret that the servers share with us, good for so long.
+    Timed(Secret, Duration),
 }
 
 impl Reader<'_> {
@@ -75,12 +96,47 @@ impl Reader<'_> {
                 })?
                 .flatten(),
             lite: self.one_of("web.ice", &["full", "lite"])? == "lite",
+            stun: self.ice_urls("web.stun", &["stun:", "stuns:"])?,
+            turn: self.ice_urls("web.turn", &["turn:", "turns:"])?,
+            turn_access: self.turn_access()?,
         };
+        if web.turn.is_empty() != matches!(web.turn_access, TurnAccess::None) {
+            return Err(Error::usage("web.turn and its credentials belong together")
+                .hint("with web.turn set web.turn_secret, or web.turn_user and web.turn_password"));
+        }
         if web.certificate.is_some() != web.key.is_some() {
             return Err(
                 Error::usage("web.tls_cert and web.tls_key belong together").hint("set both to PEM files, or neither")
             );
         }
         Ok(web)
+    }
+
+    fn ice_urls(&self, key: &str, schemes: &[&str]) -> Result<Vec<String>> {
+        let all: Vec<String> = self.list(key)?;
+        let good = |url: &String| {
+            let rest = schemes.iter().find_map(|scheme| url.strip_prefix(scheme));
+            // It goes into a header field too (RFC 9725 §4.6).
+            rest.is_some_and(|rest| !rest.is_empty()) && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'>')
+        };
+        match all.iter().find(|url| !good(url)) {
+            Some(wrong) => Err(self.wrong(key, &format!("holds {wrong}; write {}HOST:PORT", schemes[0]))),
+            None => Ok(all),
+        }
+    }
+
+    fn turn_access(&self) -> Result<TurnAccess> {
+        let text = |key: &str| self.optional(key, |text| Ok(text.to_owned()));
+        let ttl = self.span("web.turn_ttl")?;
+        match (text("web.turn_secret")?, text("web.turn_user")?, text("web.turn_password")?) {
+            (None, None, None) => Ok(TurnAccess::None),
+            (Some(secret), None, None) => Ok(TurnAccess::Timed(Secret::new(&secret), ttl)),
+            (None, Some(user), Some(password)) if !user.contains(['"', '\\']) && !password.contains(['"', '\\']) => {
+                Ok(TurnAccess::Static(user, Secret::new(&password)))
+            }
+            (None, Some(_), Some(_)) => Err(self.wrong("web.turn_user", "and its password must be without quotes")),
+            _ => Err(Error::usage("web.turn_secret, or web.turn_user and web.turn_password: one way, and whole")
+                .hint("time-limited credentials: web.turn_secret alone")),
+        }
     }
 }

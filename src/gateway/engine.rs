@@ -12,6 +12,7 @@ mod handle;
 mod join;
 mod ladder;
 mod outside;
+mod pages;
 mod policy;
 mod refused;
 mod replace;
@@ -22,6 +23,7 @@ pub use conference::{Deed, Member as ConferenceMember, View as ConferenceView, r
 pub use handle::{Handle, Originate, Writing};
 pub use join::Join;
 pub(super) use ladder::sdp_words;
+pub use pages::{PageId, PickUp, Presence, Taken};
 
 use handle::Request;
 
@@ -115,6 +117,8 @@ struct Known {
     caller: bridge::Caller,
     /// The media worker that it lives on.
     worker: usize,
+    /// Its far end is a page: there is no leg.
+    is_page: bool,
 }
 
 /// The engine.
@@ -172,6 +176,7 @@ pub struct Engine {
     /// What agents have asked for and what is not done yet.
     acting: act::Acting,
     conferences: conference::Conferences,
+    pages: pages::Pages,
     /// New legs that are to take over a session, and the leg that has it.
     moves: HashMap<LegId, Move>,
 }
@@ -295,6 +300,7 @@ impl Engine {
             bridges: bridge::Bridges::default(),
             acting: act::Acting::default(),
             conferences: conference::Conferences::default(),
+            pages: pages::Pages::default(),
             moves: HashMap::new(),
             replacing: HashMap::new(),
             refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
@@ -663,8 +669,8 @@ impl Engine {
             Direction::Out => settings.header.to.0.clone(),
         };
         let may_refer = self.config.transfers == Transfers::All;
-        let caller = bridge::Caller::default();
-        self.sessions.insert(leg, Known { call, to, may_refer, far_end, caller, worker });
+        let (caller, is_page) = (bridge::Caller::default(), matches!(begin, Begin::Joined(_)));
+        self.sessions.insert(leg, Known { call, to, may_refer, far_end, caller, worker, is_page });
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
         }
@@ -782,6 +788,12 @@ impl Engine {
                 let _ = reply.send(leg.is_some());
             }
             Request::Join(join) => self.join(*join),
+            Request::Present(presence, reply) => {
+                let _ = reply.send(self.present(*presence));
+            }
+            Request::Absent(page) => self.absent(page),
+            Request::Decline(page, ring) => self.decline(page, &ring),
+            Request::PickUp(taken) => self.pick_up(*taken),
             Request::Text(writing, found, reply) => self.write(*writing, found, reply),
             Request::Deliver(parcel, found) => self.deliver_to(*parcel, found),
             Request::Redirected(leg, to, found) => self.redirected_to(leg, &to, found),

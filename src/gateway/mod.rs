@@ -20,5 +20,7 @@ pub mod trunks;
 pub mod worker;
 pub mod writer;
 
-pub use engine::{ConferenceView, Deed, Engine, Handle, Join, Originate, Writing, conference_role};
+pub use engine::{
+    ConferenceView, Deed, Engine, Handle, Join, Originate, PageId, PickUp, Presence, Writing, conference_role,
+};
 pub use router::Router;

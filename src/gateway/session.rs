@@ -52,6 +52,8 @@ pub enum In {
     Ended(Ended),
     /// A message passed.
     Trace(Box<SipMessage>, Option<Captured>),
+    /// A page takes this call of ours.
+    Taken(Box<crate::gateway::engine::Taken>),
     /// Somebody wants it to end.
     HangUp(String),
     /// Somebody sends digits.
@@ -148,7 +150,7 @@ pub async fn run(start: Start, lines: Lines) {
     let wall_ns = settings.wall.0 * 1_000;
     let about = About::of(&settings.header);
     let seat = seat(&plan, &about);
-    let codecs: Vec<&str> = settings.codecs.iter().map(|codec| codec.name).collect();
+    let codecs: Vec<&'static str> = settings.codecs.iter().map(|codec| codec.name).collect();
     let events = settings.tuning.dtmf.events();
     let mut session = Session {
         call,
@@ -171,6 +173,7 @@ pub async fn run(start: Start, lines: Lines) {
         events: None,
         messages: Vec::new(),
         rings: false,
+        peer_codecs: (codecs, events),
         is_web: matches!(begin, Begin::Joined(_)),
         tools: tools::Tools::new(Arc::clone(&http)),
         web: None,
@@ -200,7 +203,7 @@ pub async fn run(start: Start, lines: Lines) {
             let _ = reply.send(session.pipeline.offer());
             session.input(Input::Dialled).await;
         }
-        Begin::Joined(joining) => Box::pin(session.join(*joining, (&codecs, events))).await,
+        Begin::Joined(joining) => Box::pin(session.join(*joining)).await,
     }
     session.begun = true;
     if let Some(chair) = session.entering.take() {
@@ -234,6 +237,8 @@ struct Session {
     messages: Vec<String>,
     /// The caller hears ringing already.
     rings: bool,
+    /// What a page that takes this call may speak: codecs by name, telephone-events.
+    peer_codecs: (Vec<&'static str>, bool),
     /// A browser, without a leg.
     is_web: bool,
     tools: tools::Tools,
@@ -331,6 +336,9 @@ impl Session {
                     EndedBy::Us => "us",
                     EndedBy::Network => "network",
                 };
+                if let Some(link) = &mut self.web {
+                    link.close(SystemClock::now(), &ended.reason);
+                }
                 self.measure();
                 self.input(Input::SipEnded { by, status: ended.status, reason: ended.reason }).await;
             }
@@ -342,6 +350,7 @@ impl Session {
                 }
                 self.input(Input::SipTrace(*message)).await;
             }
+            In::Taken(taken) => Box::pin(self.taken(*taken)).await,
             In::HangUp(reason) => self.input(Input::HangUp(reason)).await,
             In::Press(digits) => self.input(Input::Press(&digits)).await,
             In::PauseRecording(paused) => {
@@ -460,9 +469,11 @@ impl Session {
                 }
                 Output::Sip(SipAction::Ring) if std::mem::take(&mut self.rings) => {}
                 Output::Sip(action) => {
-                    if let Some(link) = &mut self.web {
-                        link.sip(now, action);
-                    } else {
+                    let action = match &mut self.web {
+                        Some(link) => link.sip(now, action),
+                        None => Some(action),
+                    };
+                    if let Some(action) = action {
                         let _ = self.engine.send(ToEngine::Sip(self.call, action)).await;
                     }
                 }

@@ -29,6 +29,32 @@ pub enum FromPage {
         /// Join token or bearer token.
         #[serde(default)]
         token: String,
+        /// A user of the config, instead of a token.
+        #[serde(default)]
+        user: String,
+        /// Its password.
+        #[serde(default)]
+        password: String,
+        /// The name of a ring: it takes that call.
+        #[serde(default)]
+        ring: String,
+    },
+    /// The first message of a page that wants to be called: as whom, and the proof.
+    Register {
+        /// A user of the config; empty for the token's `sub`.
+        #[serde(default)]
+        user: String,
+        /// Its password.
+        #[serde(default)]
+        password: String,
+        /// Join token or bearer token, instead of a password.
+        #[serde(default)]
+        token: String,
+    },
+    /// It does not take this call.
+    Decline {
+        /// The ring's name.
+        ring: String,
     },
     /// A description: the first begins the call, later ones change it (ICE restart).
     Offer {
@@ -77,6 +103,27 @@ pub enum ToPage<'a> {
     Joined {
         /// For `RTCPeerConnection`.
         ice_servers: &'a [IceServer],
+    },
+    /// It can be called.
+    Registered {
+        /// As whom.
+        user: &'a str,
+    },
+    /// Somebody calls: join with `ring`, or decline it.
+    Incoming {
+        /// The ring's name; good for one join.
+        ring: &'a str,
+        /// Who calls: a number or name, or anonymous.
+        from: &'a str,
+        /// Their name as they say it; may be empty.
+        name: &'a str,
+    },
+    /// It rings no more.
+    Cancelled {
+        /// The ring's name.
+        ring: &'a str,
+        /// In words.
+        reason: &'a str,
     },
     /// The answer to an offer.
     Answer {
@@ -169,10 +216,16 @@ pub enum ToPage<'a> {
 }
 
 /// A STUN or TURN server, in the words of `RTCIceServer`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IceServer {
     /// `stun:…` or `turn:…`.
     pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    /// Its password.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub credential: String,
 }
 
 impl ToPage<'_> {
@@ -193,10 +246,14 @@ pub fn read(text: &str) -> Result<FromPage, String> {
     }
     let message: FromPage = serde_json::from_str(text).map_err(|problem| format!("no message: {problem}"))?;
     match &message {
-        FromPage::Join { to, name, .. } => {
+        FromPage::Join { to, name, user, ring, .. } => {
             fit_name("to", to)?;
             fit_name("name", name)?;
+            fit_name("user", user)?;
+            fit_name("ring", ring)?;
         }
+        FromPage::Register { user, .. } => fit_name("user", user)?,
+        FromPage::Decline { ring } => fit_name("ring", ring)?,
         FromPage::Dtmf { digit, ms } => {
             if !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') {
                 return Err(format!("{digit:?} is no digit"));
@@ -260,7 +317,9 @@ mod tests {
     #[test]
     fn messages_are_read_and_bounded() {
         let join = read(r#"{"type":"join","to":"echo","name":"Anna","later":1}"#).unwrap();
-        assert_eq!(join, FromPage::Join { to: "echo".into(), name: "Anna".into(), token: String::new() });
+        let none = String::new;
+        let (to, name) = ("echo".into(), "Anna".into());
+        assert_eq!(join, FromPage::Join { to, name, token: none(), user: none(), password: none(), ring: none() });
         assert_eq!(read(r#"{"type":"dtmf","digit":"5"}"#), Ok(FromPage::Dtmf { digit: '5', ms: 100 }));
         assert_eq!(read(r#"{"type":"candidate"}"#), Ok(FromPage::Candidate { candidate: String::new() }));
         assert_eq!(read(r#"{"type":"wave"}"#), Ok(FromPage::Unknown), "a later version's");
@@ -301,7 +360,10 @@ mod tests {
     fn the_schema_names_every_message_and_field() {
         let page = include_str!("../../docs/WEBRTC.md");
         let says: Vec<String> = [
-            ToPage::Joined { ice_servers: &[IceServer { urls: vec!["stun:x".into()] }] },
+            ToPage::Joined { ice_servers: &[IceServer::default()] },
+            ToPage::Registered { user: "" },
+            ToPage::Incoming { ring: "", from: "", name: "" },
+            ToPage::Cancelled { ring: "", reason: "" },
             ToPage::Answer { call: "", sdp: "" },
             ToPage::Error { status: 400, why: "" },
             ToPage::State { state: "", reason: "" },
@@ -327,7 +389,9 @@ mod tests {
             }
         }
         for (kind, fields) in [
-            ("join", &["to", "name", "token"][..]),
+            ("join", &["to", "name", "token", "user", "password", "ring"][..]),
+            ("register", &["user", "password", "token"]),
+            ("decline", &["ring"]),
             ("offer", &["sdp"]),
             ("candidate", &["candidate"]),
             ("dtmf", &["digit", "ms"]),

@@ -4,8 +4,9 @@
 //! with `voxgw serve --web`.
 
 use super::{
-    page,
+    ice_servers, page,
     peer::{OFFER_MAX, Settings},
+    protocol::IceServer,
     signal,
     token::Claims,
     whip::{self, Sessions},
@@ -15,12 +16,18 @@ use crate::{
     config::{self, Config, Joining, read_secret},
     error::{Error, Result},
     gateway::{
-        Handle, Join,
-        session::web::{Joined, Refused},
+        Handle, Join, PageId, PickUp, Presence,
+        session::{
+            self,
+            web::{Joined, Refused},
+        },
     },
     net::{local_ip_towards, tls},
     redact::Secret,
-    sip::limits::{Guard, Verdict},
+    sip::{
+        auth::server::Account,
+        limits::{Guard, Verdict},
+    },
 };
 use axum::{
     Router,
@@ -66,6 +73,10 @@ pub(super) struct Web {
     origins: Vec<String>,
     address: Option<IpAddr>,
     secure: bool,
+    /// What pages are told of STUN and TURN.
+    ice: config::Web,
+    users: Vec<Account>,
+    realm: String,
     pub(super) whip: Sessions,
 }
 
@@ -90,6 +101,14 @@ pub(super) struct Wish {
     pub(super) user: Option<String>,
 }
 
+/// Who somebody says to be, and the proof.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) user: String,
+    pub(super) password: Secret,
+    pub(super) token: String,
+}
+
 /// Starts the listener; gives where it is, as a URL, or nothing if it is off.
 ///
 /// # Errors
@@ -112,6 +131,9 @@ pub async fn start(config: &Config, handle: Handle) -> Result<Option<String>> {
         origins: web.origins.clone(),
         address: web.address,
         secure: tls.is_some(),
+        ice: web.clone(),
+        users: config.signalling.users.clone(),
+        realm: config.signalling.realm.clone(),
         whip: Sessions::default(),
     });
     tokio::spawn(accept(listener, tls, router(shared)));
@@ -278,6 +300,68 @@ impl Web {
         })
     }
 
+    /// Whose page it is: a user of the config, by its password, or by a token whose `sub` it is and that may call anybody.
+    pub(super) fn prove(&self, ends: &Ends, proof: &Proof) -> Result<String, Refused> {
+        self.proved(ends, proof).inspect_err(|refused| {
+            self.handle.hub.counters.refuse("web.user");
+            tracing::warn!(target: "web", event = "web.refused", source = %ends.remote.ip(), status = refused.status, "{}", refused.why);
+        })
+    }
+
+    fn proved(&self, ends: &Ends, proof: &Proof) -> Result<String, Refused> {
+        let source = ends.remote.ip().to_canonical();
+        let refused = |status, why: &str| Err(Refused { status, why: why.to_owned() });
+        let account = |name: &str| self.users.iter().find(|account| account.name == name);
+        if !proof.token.is_empty() {
+            let wish = self.judged(ends, &proof.token, "", "")?;
+            if !wish.to.is_empty() {
+                return refused(403, "the token is for calling somebody, not for being called");
+            }
+            let name = match wish.user {
+                Some(sub) if proof.user.is_empty() || proof.user == sub => sub,
+                Some(_) => return refused(403, "the token is another user's"),
+                // Who has the gateway's own token may be anybody.
+                None => proof.user.clone(),
+            };
+            return match account(&name) {
+                Some(_) => Ok(name),
+                None => refused(404, "there is no such user in the config"),
+            };
+        }
+        match self.guard().request(SystemClock::now(), source, "") {
+            Verdict::Heard => {}
+            Verdict::Silence => return refused(403, "this address is not heard"),
+            Verdict::TooMany => return refused(429, "too many requests from this address, or in all"),
+        }
+        if proof.password.reveal().is_empty() {
+            return refused(401, "a token or a password is needed to be somebody");
+        }
+        if !self.secure && !ends.local.ip().is_loopback() {
+            return refused(403, "passwords are taken over https only: set web.tls_cert, or send a join token");
+        }
+        if account(&proof.user).is_some_and(|account| account.has_password(&self.realm, &proof.password)) {
+            return Ok(proof.user.clone());
+        }
+        self.guard().wrong_password(SystemClock::now(), source);
+        refused(401, "there is no such user, or the password is wrong")
+    }
+
+    /// A page can be called from now on.
+    pub(super) async fn present(&self, ends: &Ends, user: &str, to: mpsc::Sender<String>) -> Result<PageId, Refused> {
+        let (user, source, media) = (user.to_owned(), ends.remote, self.media(ends));
+        self.handle.present(Presence { user, source, media, to }).await
+    }
+
+    /// STUN and TURN servers for a page.
+    pub(super) fn ice_servers(&self, name: &str) -> Vec<IceServer> {
+        ice_servers::servers(&self.ice, SystemClock::wall().0 / 1_000_000, name)
+    }
+
+    /// The engine.
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Rates first, then the token.
     fn judged(&self, ends: &Ends, token: &str, to: &str, name: &str) -> Result<Wish, Refused> {
         let source = ends.remote.ip().to_canonical();
@@ -327,19 +411,36 @@ impl Web {
         transport: &'static str,
         events: Option<mpsc::Sender<String>>,
     ) -> Result<Joined, Refused> {
-        let (reply, answer) = oneshot::channel();
-        let joining = crate::gateway::session::web::Joining {
-            offer,
-            source: ends.remote,
-            local: ends.local,
-            transport,
-            settings: Arc::clone(&self.settings),
-            reply,
-            events,
-        };
+        let (joining, answer) = self.joining(ends, offer, transport, events);
         let media = self.media(ends);
         self.handle.join(Join { to: wish.to, name: wish.name, user: wish.user, media, joining }).await;
         answer.await.unwrap_or_else(|_| Err(Refused { status: 503, why: "the gateway stops".to_owned() }))
+    }
+
+    /// Takes the call that rings under this name; gives its answer.
+    pub(super) async fn pick_up(
+        &self,
+        ends: &Ends,
+        ring: String,
+        offer: String,
+        transport: &'static str,
+        events: mpsc::Sender<String>,
+    ) -> Result<Joined, Refused> {
+        let (joining, answer) = self.joining(ends, offer, transport, Some(events));
+        self.handle.pick_up(PickUp { ring, joining }).await;
+        answer.await.unwrap_or_else(|_| Err(Refused { status: 410, why: "the call is over".to_owned() }))
+    }
+
+    fn joining(
+        &self,
+        ends: &Ends,
+        offer: String,
+        transport: &'static str,
+        events: Option<mpsc::Sender<String>>,
+    ) -> (session::web::Joining, oneshot::Receiver<Result<Joined, Refused>>) {
+        let (reply, answer) = oneshot::channel();
+        let (source, local, settings) = (ends.remote, ends.local, Arc::clone(&self.settings));
+        (session::web::Joining { offer, source, local, transport, settings, reply, events }, answer)
     }
 
     /// Where a browser's media come in: the socket's address, and what the browser is told.

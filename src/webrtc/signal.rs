@@ -3,10 +3,11 @@
 //! When the socket goes, so does its call. Routed by [`super::server`].
 
 use super::{
+    presence,
     protocol::{self, FromPage, MESSAGE_MAX, MESSAGES_PER_SECOND, ToPage},
-    server::{Ends, Room, Web, problem},
+    server::{Ends, Proof, Room, Web, Wish, problem},
 };
-use crate::gateway::session::web::Refused;
+use crate::{gateway::session::web::Refused, redact::Secret};
 use axum::{
     extract::{Extension, Request, State},
     http::{HeaderValue, StatusCode, header},
@@ -31,11 +32,39 @@ const EVENTS_MAX: usize = 256;
 /// A page that says nothing for so long before it joins is sent away.
 const JOIN_WITHIN: Duration = Duration::from_secs(20);
 /// A page is asked this often whether it is there, and is gone after one that it did not answer.
-const PING_EVERY: Duration = Duration::from_secs(15);
+pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 /// A message that a page does not take in this time ends its socket.
-const SEND_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const SEND_WITHIN: Duration = Duration::from_secs(10);
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// How many messages a page sends.
+#[derive(Debug)]
+pub(super) struct Pace {
+    second: tokio::time::Instant,
+    count: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { second: tokio::time::Instant::now(), count: 0 }
+    }
+}
+
+impl Pace {
+    /// One more.
+    pub(super) fn step(&mut self) -> Result<(), Refused> {
+        if self.second.elapsed() >= Duration::from_secs(1) {
+            *self = Self::default();
+        }
+        self.count += 1;
+        if self.count > MESSAGES_PER_SECOND {
+            let why = format!("more than {MESSAGES_PER_SECOND} messages in a second");
+            return Err(Refused { status: 429, why });
+        }
+        Ok(())
+    }
+}
 
 /// GET with `Upgrade: websocket`.
 pub(super) async fn upgrade(
@@ -78,7 +107,7 @@ async fn talk(web: &Web, ends: Ends, mut socket: Socket) {
     let _ = timeout(Duration::from_secs(1), socket.close(None)).await;
 }
 
-async fn send(socket: &mut Socket, text: String) -> bool {
+pub(super) async fn send(socket: &mut Socket, text: String) -> bool {
     matches!(timeout(SEND_WITHIN, socket.send(Message::text(text))).await, Ok(Ok(())))
 }
 
@@ -97,11 +126,23 @@ async fn next(socket: &mut Socket) -> Option<Result<FromPage, Refused>> {
 async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(), Refused> {
     let late = || Refused { status: 408, why: format!("no offer within {} s", JOIN_WITHIN.as_secs()) };
     let Some(first) = timeout(JOIN_WITHIN, next(socket)).await.map_err(|_| late())? else { return Ok(()) };
-    let FromPage::Join { to, name, token } = first? else {
-        return Err(Refused { status: 400, why: "the first message is join".to_owned() });
+    let (ring, wish) = match first? {
+        FromPage::Register { user, password, token } => {
+            let proof = Proof { user, password: Secret::new(&password), token };
+            return presence::wait(web, ends, socket, &proof).await;
+        }
+        // Who knows the ring's name has been asked who it is.
+        FromPage::Join { ring, name, to, .. } if !ring.is_empty() => (ring, Wish { to, name, user: None }),
+        FromPage::Join { to, user, password, .. } if !password.is_empty() => {
+            let proof = Proof { user, password: Secret::new(&password), token: String::new() };
+            let user = web.prove(ends, &proof)?;
+            (String::new(), Wish { to, name: user.clone(), user: Some(user) })
+        }
+        FromPage::Join { to, name, token, .. } => (String::new(), web.judge(ends, &token, &to, &name)?),
+        _ => return Err(Refused { status: 400, why: "the first message is join or register".to_owned() }),
     };
-    let wish = web.judge(ends, &token, &to, &name)?;
-    if !send(socket, ToPage::Joined { ice_servers: &[] }.json()).await {
+    let servers = web.ice_servers(&wish.name);
+    if !send(socket, ToPage::Joined { ice_servers: &servers }.json()).await {
         return Ok(());
     }
     let offer = timeout(JOIN_WITHIN, async {
@@ -116,13 +157,18 @@ async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(),
     });
     let Some(offer) = offer.await.map_err(|_| late())?? else { return Ok(()) };
     let (events_to, mut events) = mpsc::channel(EVENTS_MAX);
-    let joined = web.join(ends, wish, offer, web.transport("ws", "wss"), Some(events_to)).await?;
+    let transport = web.transport("ws", "wss");
+    let joined = if ring.is_empty() {
+        web.join(ends, wish, offer, transport, Some(events_to)).await?
+    } else {
+        web.pick_up(ends, ring, offer, transport, events_to).await?
+    };
     let call = joined.call.to_string();
     if !send(socket, ToPage::Answer { call: &call, sdp: &joined.answer }.json()).await {
         return Ok(());
     }
     let mut ping = tokio::time::interval(PING_EVERY);
-    let (mut answered, mut in_this_second, mut second) = (true, 0_u32, tokio::time::Instant::now());
+    let (mut answered, mut pace) = (true, Pace::default());
     loop {
         tokio::select! {
             event = events.recv() => match event {
@@ -132,15 +178,7 @@ async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(),
             },
             message = socket.next() => {
                 answered = true;
-                if second.elapsed() >= Duration::from_secs(1) {
-                    second = tokio::time::Instant::now();
-                    in_this_second = 0;
-                }
-                in_this_second += 1;
-                if in_this_second > MESSAGES_PER_SECOND {
-                    let why = format!("more than {MESSAGES_PER_SECOND} messages in a second");
-                    return Err(Refused { status: 429, why });
-                }
+                pace.step()?;
                 let text = match message {
                     Some(Ok(Message::Text(text))) => text,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),

@@ -4,6 +4,7 @@
 //! `sendrecv` where the offer is. Routed by [`super::server`].
 
 use super::{
+    ice_servers,
     protocol::{self, FromPage},
     server::{Ends, Web, bearer, problem, refusal},
 };
@@ -107,8 +108,12 @@ pub(super) async fn begin(
         Ok(offer) => offer,
         Err(refused) => return refused,
     };
+    let mut links = Vec::new();
     let joined = match web.judge(&ends, bearer(&headers), &to, name) {
-        Ok(wish) => web.join(&ends, wish, offer, web.transport("http", "https"), None).await,
+        Ok(wish) => {
+            links = ice_servers::links(&web.ice_servers(&wish.name));
+            web.join(&ends, wish, offer, web.transport("http", "https"), None).await
+        }
         Err(refused) => Err(refused),
     };
     match joined {
@@ -120,6 +125,9 @@ pub(super) async fn begin(
             out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/sdp"));
             out.insert(header::ETAG, HeaderValue::from_static(ETAG));
             out.insert("Accept-Patch", HeaderValue::from_static("application/trickle-ice-sdpfrag"));
+            for link in links.iter().filter_map(|link| HeaderValue::from_str(link).ok()) {
+                out.append(header::LINK, link);
+            }
             if let Ok(location) = location {
                 out.insert(header::LOCATION, location);
             }

@@ -37,7 +37,7 @@ impl Baresip {
             address: format!("{user}@127.0.0.1:{port}"),
             registration: format!("60;auth_user={user};auth_pass={password}"),
             answer: ";answermode=auto",
-            encryption: "",
+            ..Account::default()
         };
         Self::start(said, law, None, &account, &["-t", "60"])
     }
@@ -47,11 +47,31 @@ impl Baresip {
         let account = Account {
             address: format!("{user}@127.0.0.1:{port}"),
             registration: format!("60;auth_user={user};auth_pass={password}"),
-            answer: "",
-            encryption: "",
+            ..Account::default()
         };
         let target = format!("d sip:echo@127.0.0.1:{port}");
         Self::start(said, law, None, &account, &["-e", &target, "-t", &seconds.to_string()])
+    }
+
+    /// One that lives in another network namespace, registers there as a user, and answers at once, or calls `calls`
+    /// and hangs up after these seconds.
+    pub fn elsewhere(
+        namespace: &str,
+        (place, user, password): (&str, &str, &str),
+        calls: &str,
+        said: &[f32],
+        seconds: u32,
+    ) -> Self {
+        let account = Account {
+            address: format!("{user}@{place}"),
+            registration: format!("60;auth_user={user};auth_pass={password}"),
+            answer: if calls.is_empty() { ";answermode=auto" } else { "" },
+            namespace: namespace.to_owned(),
+            ..Account::default()
+        };
+        let (target, seconds) = (format!("d sip:{calls}@{place}"), seconds.to_string());
+        let calling = ["-e", &target, "-t", &seconds];
+        Self::start(said, Law::Mu, None, &account, if calls.is_empty() { &calling[2..] } else { &calling })
     }
 
     /// The same over TLS.
@@ -133,7 +153,10 @@ impl Baresip {
         let mut said = said.to_vec();
         said.resize(said.len() + (SILENCE_SECONDS * codec.rate) as usize, 0.0);
         audio::write_wav(&folder.path().join("said.wav"), codec.rate, &said);
-        let mut command = Command::new("baresip");
+        let mut command = Command::new(if account.namespace.is_empty() { "baresip" } else { "ip" });
+        if !account.namespace.is_empty() {
+            command.args(["netns", "exec", &account.namespace, "baresip"]);
+        }
         command.args(["-4", "-f", &place]).args(flags);
         let running = Running::start("baresip", &mut command, folder.path());
         Self { running, folder, sip }
@@ -196,6 +219,8 @@ struct Account {
     answer: &'static str,
     /// `;mediaenc=srtp`, `;mediaenc=srtp-mand`, or nothing.
     encryption: &'static str,
+    /// The network namespace that it lives in; none is ours.
+    namespace: String,
 }
 
 impl Account {

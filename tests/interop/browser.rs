@@ -4,6 +4,7 @@
 
 use crate::{
     audio::{self, padded, voice},
+    baresip::Baresip,
     process::{Running, own, text_of, voxgw, wait_until},
 };
 use serde_json::Value;
@@ -18,6 +19,10 @@ use tempfile::TempDir;
 /// The gateway's end of the cable, and the browser's.
 const GATEWAY: &str = "10.99.0.1";
 const BROWSER: &str = "10.99.0.2";
+/// Of `web.token_file`.
+const TOKEN: &str = "through-the-looking-glass";
+/// Where telephones at the gateway's end find it.
+const PHONES: &str = "127.0.0.1:5070";
 /// How long anything may take to come about.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -44,6 +49,11 @@ impl Cable {
             ip(&["-n", name, "link", "set", "lo", "up"]);
         }
         this
+    }
+
+    /// One more address of the gateway, to which the browser has no way.
+    fn hide(&self, address: &str) {
+        ip(&["-n", &self.names[0], "addr", "add", &format!("{address}/32"), "dev", "lo"]);
     }
 
     /// A command that runs at the gateway's end (0) or the browser's (1).
@@ -75,16 +85,39 @@ struct Gateway {
 
 impl Gateway {
     fn start(cable: &Cable, agent: &str) -> Self {
+        Self::configured(cable, agent, "")
+    }
+
+    /// With more lines of config.
+    fn configured(cable: &Cable, agent: &str, more: &str) -> Self {
         let folder = TempDir::with_prefix("voxgw-browser-").expect("a temporary folder");
-        fs::write(folder.path().join("voxgw.toml"), "web.join = 'anybody'\nregistrar.file = ''\n").expect("a config");
+        fs::write(folder.path().join("voxgw.toml"), format!("web.join = 'anybody'\nregistrar.file = ''\n{more}"))
+            .expect("a config");
+        fs::write(folder.path().join("token"), TOKEN).expect("a token");
         let binary = PathBuf::from(voxgw().get_program());
         let mut command = cable.at(0, &binary);
         command.args(["serve", "--config", "voxgw.toml", "--agent", agent, "--record", "always"]);
         command.args(["--recordings", "calls", "--api", "off", "--rtp-ports", "20000-20100"]);
-        command.args(["--sip", &format!("udp:{GATEWAY}:5060"), "--web", &format!("{GATEWAY}:8088")]);
+        command.args(["--sip", &format!("udp:{PHONES}"), "--web", &format!("{GATEWAY}:8088")]);
         let mut running = Running::start("voxgw-serve", &mut command, folder.path());
         running.wait_for_word("ready", LIMIT);
         Self { running, folder }
+    }
+
+    /// The journals of both legs of its only bridge, once that is over; the caller's first.
+    fn bridge(&self) -> [Vec<Value>; 2] {
+        let calls = self.folder.path().join("calls");
+        let journals = || -> Vec<Vec<Value>> {
+            let folders = fs::read_dir(&calls).into_iter().flatten().flatten();
+            let texts = folders.map(|folder| text_of(&folder.path().join("session.jsonl")));
+            texts.map(|text| text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()).collect()
+        };
+        let over = |lines: &Vec<Value>| lines.last().is_some_and(|line| line["kind"] == "summary");
+        let both = wait_until(LIMIT, || journals().iter().filter(|lines| over(lines)).count() == 2);
+        assert!(both, "no two summaries\n{}", self.running.report());
+        let mut journals = journals();
+        journals.sort_by_key(|lines| lines[0]["direction"] == "out");
+        journals.try_into().expect("two")
     }
 
     /// The journal of its only call, once that is over, and the caller's sound.
@@ -104,14 +137,28 @@ impl Gateway {
 
 /// A driver in Python at the browser's end; gives the JSON that it says and what was heard.
 fn drive(cable: &Cable, script: &str, place: &str, said: &[f32], seconds: f64) -> (Value, Vec<f32>, TempDir) {
+    drive_with(cable, script, place, said, seconds, &[], |_| {})
+}
+
+/// The same with more arguments; `meanwhile` is done while it runs.
+fn drive_with(
+    cable: &Cable,
+    script: &str,
+    place: &str,
+    said: &[f32],
+    seconds: f64,
+    more: &[&str],
+    meanwhile: impl FnOnce(&mut Running),
+) -> (Value, Vec<f32>, TempDir) {
     let folder = TempDir::with_prefix("voxgw-driver-").expect("a temporary folder");
     let microphone = folder.path().join("said.wav");
     audio::write_wav(&microphone, audio::RATE, said);
     let python = env::var("VOXGW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = cable.at(1, Path::new(&python));
     command.arg(own("browser").join(script)).arg(format!("http://{GATEWAY}:8088{place}"));
-    command.arg(&microphone).arg(folder.path()).arg(seconds.to_string());
+    command.arg(&microphone).arg(folder.path()).arg(seconds.to_string()).args(more);
     let mut running = Running::start("driver", &mut command, folder.path());
+    meanwhile(&mut running);
     let status = running.wait(Duration::from_secs_f64(seconds + 60.0));
     assert!(
         status.success(),
@@ -211,4 +258,117 @@ fn aiortc_talks_to_echo_over_whip() {
     eprintln!("back at aiortc: {back:?}");
     // It conceals nothing, so a late packet counts.
     assert!(back.typical > 0.8, "{back:?}");
+}
+
+/// Anna has a browser, bob a telephone.
+const USERS: &str = "web.token_file = 'token'\n[users.anna]\npassword = 'rabbit-hole'\n[users.bob]\npassword = 'looking-glass'\n\
+                     [[routes]]\nname = 'anna'\nto = 'anna'\nuser = 'anna'\n\
+                     [[routes]]\nname = 'bob'\nto = 'bob'\nuser = 'bob'\n";
+
+/// Both legs of a bridge between a browser and a telephone: Opus here, G.711 there, and both were heard.
+fn assert_bridged(legs: &[Vec<Value>; 2], browser: usize, ended_by: &str) {
+    let codec = |lines: &[Value]| lines.last().expect("a summary")["codec"].as_str().unwrap_or_default().to_owned();
+    assert_eq!([codec(&legs[browser]), codec(&legs[1 - browser])], ["opus".to_owned(), "pcmu".to_owned()]);
+    for lines in legs {
+        assert_eq!(lines.last().expect("a summary")["ended_by"], ended_by, "{lines:?}");
+        let left = lines.iter().find(|line| line["kind"] == "bridge" && line["state"] == "left").expect("a bridge");
+        assert!(left["transcoded"].as_u64().unwrap_or(0) > 200, "{left}");
+    }
+}
+
+#[test]
+#[ignore = "needs Chromium, baresip, python3 with websockets, and network namespaces"]
+fn chromium_calls_baresip_and_both_hear_each_other() {
+    let cable = Cable::new();
+    let gateway = Gateway::configured(&cable, "echo", USERS);
+    let (here, there) = (voice(4, 8), voice(6, 9));
+    let mut bob = Baresip::elsewhere(&cable.names[0], (PHONES, "bob", "looking-glass"), "", &there, 60);
+    std::thread::sleep(Duration::from_secs(2));
+    let said = [vec![0.0; 24_000], padded(&here, 10)].concat();
+    let (shown, heard, _pictures) = drive(&cable, "softphone.py", "/?to=bob&name=chromium", &said, 13.0);
+    eprintln!("{shown}");
+    assert_eq!((&shown["shown"]["state"], &shown["shown"]["problem"]), (&"In call".into(), &"".into()));
+    assert_eq!(shown["complaints"], serde_json::json!([]));
+    let legs = gateway.bridge();
+    bob.stop();
+    let at_bob = audio::find(&here, &bob.heard()).expect("the words at the telephone");
+    let at_page = audio::find(&there, &heard).expect("the words in the browser");
+    eprintln!("at the telephone {at_bob:?}\nin the browser {at_page:?}");
+    assert!(at_bob.typical > 0.75, "what the telephone played: {at_bob:?}");
+    assert!(at_page.typical > 0.7, "what the speaker said: {at_page:?}");
+    assert_bridged(&legs, 0, "caller");
+    assert_eq!(legs[1][0]["from"], "web:chromium", "nobody has proved to be chromium");
+}
+
+#[test]
+#[ignore = "needs Chromium, baresip, python3 with websockets, and network namespaces"]
+fn baresip_calls_chromium_which_rings_and_answers_by_the_keyboard() {
+    let cable = Cable::new();
+    let gateway = Gateway::configured(&cable, "echo", USERS);
+    let (here, there) = (voice(8, 10), voice(4, 11));
+    // The microphone's file begins when the page takes the call.
+    let said = [vec![0.0; 16_000], padded(&there, 10)].concat();
+    let namespace = cable.names[0].clone();
+    let mut bob = None;
+    let (shown, heard, pictures) = drive_with(&cable, "softphone.py", "/", &said, 11.0, &["anna", TOKEN], |page| {
+        page.wait_for_word("registered", LIMIT);
+        let place = (PHONES, "bob", "looking-glass");
+        bob = Some(Baresip::elsewhere(&namespace, place, "anna", &here, 40));
+    });
+    eprintln!("{shown}");
+    assert_eq!(shown["ring"], "bob / answer", "the dialog has the focus");
+    assert_eq!((&shown["shown"]["state"], &shown["shown"]["problem"]), (&"In call".into(), &"".into()));
+    assert_eq!(shown["complaints"], serde_json::json!([]));
+    if let Some(keep) = env::var_os("VOXGW_PICTURES").map(PathBuf::from) {
+        fs::copy(pictures.path().join("incoming.png"), keep.join("incoming.png")).expect("a picture to keep");
+    }
+    let legs = gateway.bridge();
+    let mut bob = bob.expect("it called");
+    bob.stop();
+    let at_bob = audio::find(&there, &bob.heard()).expect("the words at the telephone");
+    let at_page = audio::find(&here, &heard).expect("the words in the browser");
+    eprintln!("at the telephone {at_bob:?}\nin the browser {at_page:?}");
+    assert!(at_bob.typical > 0.75, "what the telephone played: {at_bob:?}");
+    assert!(at_page.typical > 0.7, "what the speaker said: {at_page:?}");
+    assert_bridged(&legs, 1, "callee");
+}
+
+#[test]
+#[ignore = "needs Chromium, coturn, python3 with websockets, and network namespaces"]
+fn chromium_talks_through_coturn_where_there_is_no_other_way() {
+    const HIDDEN: &str = "10.98.0.1";
+    let cable = Cable::new();
+    cable.hide(HIDDEN);
+    let folder = TempDir::with_prefix("voxgw-coturn-").expect("a temporary folder");
+    let mut command = cable.at(0, Path::new("turnserver"));
+    command.args(["-n", "--use-auth-secret", "--static-auth-secret=north", "--realm=voxgw", "--log-file=stdout"]);
+    command.args(["--no-cli", "--no-tls", "--no-dtls", "--no-rfc5780", "--min-port=21000", "--max-port=21050"]);
+    command.args([&format!("--listening-ip={GATEWAY}"), &format!("--relay-ip={GATEWAY}"), "--listening-port=3478"]);
+    command.arg(format!("--pidfile={}/pid", folder.path().display()));
+    command.arg(format!("--userdb={}/db", folder.path().display()));
+    let turn = Running::start("coturn", &mut command, folder.path());
+    // Our media are at an address that the browser cannot reach: only the relay can.
+    let gateway = Gateway::configured(
+        &cable,
+        "echo",
+        &format!(
+            "web.address = '{HIDDEN}'\nweb.stun = ['stun:{GATEWAY}:3478']\n\
+             web.turn = ['turn:{GATEWAY}:3478?transport=udp']\nweb.turn_secret = 'north'\nweb.turn_ttl = '5m'\n"
+        ),
+    );
+    let words = voice(4, 12);
+    let said = [vec![0.0; 24_000], padded(&words, 10)].concat();
+    let (shown, heard, _pictures) = drive(&cable, "softphone.py", "/?to=echo&name=chromium", &said, 13.0);
+    eprintln!("{shown}\n{}", turn.report());
+    assert_eq!(shown["shown"]["q-connection"], "connected");
+    let (journal, caller) = gateway.only_call();
+    let of = |kind: &'static str| journal.iter().filter(move |line| line["kind"] == kind);
+    let pair = of("ice").find(|line| line["remote"].is_string()).expect("a chosen pair");
+    assert!(pair["local"].as_str().unwrap().starts_with(HIDDEN), "{pair}");
+    let remote = pair["remote"].as_str().unwrap();
+    assert!(remote.starts_with(&format!("{GATEWAY}:210")), "the relay's address: {pair}");
+    let there = audio::find(&words, &caller).expect("the words at the gateway");
+    let back = audio::find(&words, &heard).expect("the words in the browser");
+    eprintln!("there {there:?}\nback {back:?}");
+    assert!(there.typical > 0.75 && back.typical > 0.7, "there {there:?}, back {back:?}");
 }

@@ -1,6 +1,11 @@
 //! Media before the answer (RFC 3261 §13.2.1, 3960, 6337 §3), and a far end that takes another's place (RFC 3891).
 
-use super::{Out, Pipeline, SipAction, background::Sound, hold::Hold};
+use super::{
+    Out, Pipeline, SipAction,
+    background::Sound,
+    hold::Hold,
+    srtp::{Settings, Srtp},
+};
 use crate::{
     call::{
         Early, Input as CallInput,
@@ -43,6 +48,12 @@ impl Pipeline {
             self.play(Some(Sound::Ringing));
         }
         self.push(Out::Sip(SipAction::RingWithMedia(text)));
+    }
+
+    /// From here on the far end is a page, whose connection has keys of its own: whatever was offered, no packet is
+    /// encrypted here.
+    pub fn forget_keys(&mut self) {
+        self.srtp = Srtp::new(Settings::default());
     }
 
     /// Whether what comes in is before the answer of a call of ours: tones and announcements of the network.

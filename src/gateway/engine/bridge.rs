@@ -5,15 +5,19 @@
 //! wins becomes its leg. Routes enter at [`Engine::onward`], agents' callers by the API at [`Engine::put_through`].
 
 use super::{
-    Begin, Command, Denied, Engine, In, Kind, Offered, Refusal, Request, Settings, encryption, endpoint::Attempt,
-    new_call_id, outside::way_to, targets::Trail,
+    Begin, Command, Denied, Engine, In, Kind, Offered, Refusal, Request, Settings, encryption,
+    endpoint::Attempt,
+    new_call_id,
+    outside::way_to,
+    pages::{PageId, Taken},
+    targets::Trail,
 };
 use crate::{
     agent::{event::Outcome, seat::Plan},
     call::{
         bridge::{self, Action, Bridge, Side, reason_of},
         journal::{Direction, Header, Level, SCHEMA},
-        pipeline::Bridged,
+        pipeline::{Bridged, srtp},
     },
     clock::{Instant, SystemClock},
     config::{Identity, Trunk},
@@ -21,6 +25,7 @@ use crate::{
     gateway::{
         line::LineId,
         router::{Routed, Seated},
+        session::web::Refused,
     },
     media::codec::Codec,
     net::resolve::Found,
@@ -38,7 +43,7 @@ use crate::{
 use futures_util::future::join_all;
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -135,12 +140,16 @@ struct Bridging {
     callee_leg: LegId,
     /// None until the ways are known.
     machine: Option<Bridge>,
-    /// What to send on each branch.
+    /// Pages of the user: the first branches.
+    pages: Vec<PageId>,
+    /// What to send on each branch after those.
     ways: Vec<Outgoing>,
     /// Where each branch goes on along, if its server's name stands for several.
     trails: Vec<Option<Trail>>,
     legs: Vec<Option<LegId>>,
     answer: Option<Vec<u8>>,
+    /// A page that has answered.
+    taken: Option<Box<Taken>>,
     joined: bool,
     /// The callee's session has agreed with it on media.
     accepted: bool,
@@ -203,6 +212,7 @@ impl Engine {
         }
         if let Target::User(user) = target
             && self.endpoint.registrar().bindings(SystemClock::now(), user).next().is_none()
+            && self.pages.of(user).next().is_none()
         {
             let why = format!("rule {}: user {user} has no telephone registered here", routed.rule);
             return Err(Denied { status: 480, rule: routed.rule.clone(), why, detail: String::new() });
@@ -262,10 +272,12 @@ impl Engine {
             callee,
             callee_leg: self.endpoint.new_leg(),
             machine: None,
+            pages: Vec::new(),
             ways: Vec::new(),
             trails: Vec::new(),
             legs: Vec::new(),
             answer: None,
+            taken: None,
             joined: false,
             accepted: false,
             ended: None,
@@ -306,11 +318,21 @@ impl Engine {
         let Some(bridging) = self.bridges.all.get(&id) else { return };
         let onward = bridging.onward.clone();
         let mut trails = Vec::new();
-        let (ways, groups, nobody) = match &onward.target {
+        let pages: Vec<PageId> = match &onward.target {
+            Target::User(user) => self.pages.of(user).collect(),
+            _ => Vec::new(),
+        };
+        let (ways, mut groups, nobody) = match &onward.target {
             Target::Trunk(trunk) => self.ways_through(trunk, &onward, found, &mut trails),
             Target::User(user) => self.ways_to(user, &onward),
             _ => (Vec::new(), Vec::new(), (500, "this is no target to call".to_owned())),
         };
+        // Pages ring with the telephones that the user likes best.
+        match groups.first_mut() {
+            Some(first) => *first += pages.len(),
+            None if !pages.is_empty() => groups.push(pages.len()),
+            None => {}
+        }
         let settings = bridge::Settings {
             groups,
             same_place: matches!(onward.target, Target::Trunk(_)),
@@ -321,19 +343,23 @@ impl Engine {
         };
         if let Some(bridging) = self.bridges.all.get_mut(&id) {
             bridging.trails = trails;
+            bridging.pages.clone_from(&pages);
         }
         // One offer goes everywhere: if one way can be read, its keys are those for a way that can be read.
         let weakest = ways.iter().find(|way| !way.path.transport.is_secure()).or(ways.first());
-        let sdp = match weakest.map(|way| (way.path, way.to.host.clone())) {
-            Some((path, host)) => match self.open_callee(id, &onward, path, &host).await {
+        let way = weakest.map(|way| (way.path, way.to.host.clone()));
+        let page = pages.first().and_then(|page| self.pages.media(*page));
+        let sdp = if way.is_none() && page.is_none() {
+            String::new()
+        } else {
+            match self.open_callee(id, &onward, way, page).await {
                 Ok(sdp) => sdp,
                 Err(problem) => {
                     let nobody = (500, problem.to_string());
                     let settings = bridge::Settings { groups: Vec::new(), nobody, ..settings };
                     return self.begin_bridge(id, Vec::new(), settings);
                 }
-            },
-            None => String::new(),
+            }
         };
         let ways = ways.into_iter().map(|way| Outgoing { sdp: sdp.clone(), ..way }).collect();
         self.begin_bridge(id, ways, settings);
@@ -341,21 +367,34 @@ impl Engine {
 
     fn begin_bridge(&mut self, id: u64, ways: Vec<Outgoing>, settings: bridge::Settings) {
         let Some(bridging) = self.bridges.all.get_mut(&id) else { return };
-        bridging.legs = vec![None; ways.len()];
+        bridging.legs = vec![None; bridging.pages.len() + ways.len()];
         bridging.ways = ways;
         bridging.machine = Some(Bridge::new(settings));
         self.bridge_input(id, bridge::Input::Begin);
     }
 
     /// The callee's session on the caller's worker; gives its offer.
-    async fn open_callee(&mut self, id: u64, onward: &Onward, path: Path, host: &str) -> Result<String> {
-        let local = path.local.ip();
+    async fn open_callee(
+        &mut self,
+        id: u64,
+        onward: &Onward,
+        way: Option<(Path, String)>,
+        page: Option<(IpAddr, IpAddr)>,
+    ) -> Result<String> {
+        let (local, ip) = place(way.as_ref().map(|(path, _)| path.local.ip()), page, self.config.advertise);
         let trunk = match &onward.target {
             Target::Trunk(trunk) => Some(trunk.as_str()),
             _ => None,
         };
-        let srtp = self.encryption(&path, trunk, host);
-        encryption::check(&srtp, &path)?;
+        let srtp = match &way {
+            Some((path, host)) => {
+                let srtp = self.encryption(path, trunk, host);
+                encryption::check(&srtp, path)?;
+                srtp
+            }
+            // A page has keys of its own.
+            None => srtp::Settings::default(),
+        };
         let secure = encryption::has_keys(&srtp);
         let ports = self.ports.bind(local).map_err(Error::machine)?;
         let missing = || Error::new(Kind::Bug, "the bridge is gone");
@@ -378,7 +417,6 @@ impl Engine {
             headers: Vec::new(),
         };
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
-        let ip = self.config.advertise.unwrap_or(local);
         let plan = Arc::new(Plan::far("bridge"));
         let settings = self.settings(header, &plan, trunk, SocketAddr::new(ip, port), srtp, None);
         let mut settings = Settings {
@@ -511,6 +549,21 @@ impl Engine {
         true
     }
 
+    /// A page answers for its branch.
+    pub(super) fn bridge_taken(&mut self, leg: LegId, taken: Taken) {
+        let Some((id, End::Branch(branch))) = self.bridges.legs.get(&leg).copied() else { return };
+        if let Some(bridging) = self.bridges.all.get_mut(&id) {
+            bridging.taken = Some(Box::new(taken));
+        }
+        self.bridge_input(id, bridge::Input::Answered { branch });
+        // Somebody else was quicker.
+        if let Some(late) = self.bridges.all.get_mut(&id).and_then(|bridging| bridging.taken.take()) {
+            let why = "somebody else took the call".to_owned();
+            let _ = late.joining.reply.send(Err(Refused { status: 410, why }));
+            self.session_of_bridge_over(leg);
+        }
+    }
+
     /// A leg is over; its session has been told.
     pub(super) fn bridge_ended(&mut self, leg: LegId, ended: &Ended) {
         let Some((id, end)) = self.bridges.legs.remove(&leg) else { return };
@@ -641,8 +694,14 @@ impl Engine {
         let (caller, callee) = (bridging.caller_leg, bridging.callee_leg);
         match action {
             Action::Invite(branch) => {
-                let Some(way) = bridging.ways.get(branch).cloned() else { return };
                 let leg = self.endpoint.new_leg();
+                if let Some(page) = bridging.pages.get(branch).copied() {
+                    let (from, display) = bridging.onward.shown();
+                    bridging.legs[branch] = Some(leg);
+                    self.bridges.legs.insert(leg, (id, End::Branch(branch)));
+                    return self.ring_page(page, leg, &from, &display);
+                }
+                let Some(way) = bridging.ways.get(branch - bridging.pages.len()).cloned() else { return };
                 bridging.legs[branch] = Some(leg);
                 self.bridges.legs.insert(leg, (id, End::Branch(branch)));
                 let trail = bridging.trails.get_mut(branch).and_then(Option::take);
@@ -653,7 +712,9 @@ impl Engine {
                 }
             }
             Action::Drop(branch, reason) => {
-                if let Some(leg) = bridging.legs.get(branch).copied().flatten() {
+                if let Some(leg) = bridging.legs.get(branch).copied().flatten()
+                    && !self.stop_ringing(leg, reason)
+                {
                     self.endpoint.command(now, Command::HangUp(leg, Some(reason.to_owned())));
                 }
             }
@@ -674,6 +735,9 @@ impl Engine {
                     return self.tell(caller, In::Note(Level::Warn, format!("not put through to {text}")));
                 }
                 tracing::info!(target: "call", event = "call.not_bridged", status, rule = rule.as_str(), "{text}");
+                if self.refuse_page(caller, status, &text) {
+                    return;
+                }
                 let why = format!("399 voxgw \"rule {rule}: {}\"", text.replace(['"', '\\'], "'"));
                 let headers = vec![("Reason".to_owned(), reason), ("Warning".to_owned(), why)];
                 self.endpoint.command(now, Command::Refuse(caller, Refusal { status, headers }));
@@ -698,15 +762,20 @@ impl Engine {
         let Some(leg) = bridging.legs.get(branch).copied().flatten() else { return };
         let before = std::mem::replace(&mut bridging.callee_leg, leg);
         let answer = bridging.answer.take();
+        let taken = bridging.taken.take();
         bridging.joined = true;
         if matches!(bridging.onward.target, Target::Trunk(_)) || self.trails.elsewhere.contains(&leg) {
             self.talking.insert(leg, now);
         }
-        let Some(known) = self.sessions.remove(&before) else {
+        let Some(mut known) = self.sessions.remove(&before) else {
+            if taken.is_some() {
+                return self.session_of_bridge_over(leg);
+            }
             return self.endpoint.command(now, Command::HangUp(leg, None));
         };
+        known.is_page = taken.is_some();
         self.sessions.insert(leg, known);
-        self.tell(leg, In::Answered(answer));
+        self.tell(leg, taken.map_or(In::Answered(answer), In::Taken));
     }
 
     /// The callee's session has agreed with its far end: only now the caller is answered, who may pay from then on.
@@ -756,12 +825,39 @@ impl Onward {
         headers
     }
 
+    /// A page that has proved whose it is calls as that user.
+    pub(super) fn known_as(&mut self, user: &str) {
+        user.clone_into(&mut self.from);
+        self.proven = true;
+    }
+
+    /// Number and name as a page shows them.
+    fn shown(&self) -> (String, String) {
+        if self.private || self.from.is_empty() {
+            return ("anonymous".to_owned(), String::new());
+        }
+        (self.from.clone(), self.display.clone())
+    }
+
     /// From and display name: `own`, or nobody's (RFC 3323 §4.1.1.3).
     fn identity(&self, own: Uri) -> (Uri, String) {
         if self.private || self.from.is_empty() {
             return (Uri::sip("anonymous", "anonymous.invalid", None), "Anonymous".to_owned());
         }
         (own, self.display.clone())
+    }
+}
+
+/// Where a callee's session receives, and what its telephones are told: one socket for telephones and pages alike.
+fn place(way: Option<IpAddr>, page: Option<(IpAddr, IpAddr)>, advertise: Option<IpAddr>) -> (IpAddr, IpAddr) {
+    match (way, page) {
+        (Some(local), Some((bind, _))) if local != bind && local.is_ipv4() == bind.is_ipv4() => {
+            let any: IpAddr = if local.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
+            (any, advertise.unwrap_or(local))
+        }
+        (Some(local), _) => (local, advertise.unwrap_or(local)),
+        (None, Some((bind, tell))) => (bind, tell),
+        (None, None) => ([0, 0, 0, 0].into(), [0, 0, 0, 0].into()),
     }
 }
 

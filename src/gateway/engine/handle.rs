@@ -4,11 +4,12 @@ use super::{
     Errand,
     conference::{Deed, View},
     join::Join,
+    pages::{PageId, PickUp, Presence},
 };
 use crate::{
     agent::{event::Outcome, seat::Plan},
     error::{Error, Kind, Result},
-    gateway::{hub::HubHandle, worker::Workers, writer::WriterHandle},
+    gateway::{hub::HubHandle, session::web::Refused, worker::Workers, writer::WriterHandle},
     jwt::Key,
     media::dsp::mix::Role,
     net::resolve::{Found, Resolver},
@@ -60,6 +61,11 @@ pub(super) enum Request {
     PauseRecording(CallId, bool, oneshot::Sender<bool>),
     Transfer(CallId, Uri, oneshot::Sender<bool>),
     Join(Box<Join>),
+    /// A page can be called, is gone, does not want a call, takes one.
+    Present(Box<Presence>, oneshot::Sender<Result<PageId, Refused>>),
+    Absent(PageId),
+    Decline(PageId, String),
+    PickUp(Box<PickUp>),
     Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
     TransferTo(CallId, CallId, oneshot::Sender<Option<bool>>),
     Hold(CallId, bool, oneshot::Sender<bool>),

@@ -1,8 +1,10 @@
 //! A browser's call: admitted and routed like an INVITE, on a session without a SIP leg behind it.
 
-use super::{Engine, new_call_id};
+use super::{Engine, bridge::Caller, new_call_id};
 use crate::{
+    agent::seat::Plan,
     call::{
+        Early,
         journal::{Direction, Header, SCHEMA},
         pipeline::srtp,
     },
@@ -32,7 +34,7 @@ use rand::Rng as _;
 use std::{
     net::{IpAddr, SocketAddr},
     path::Path,
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
 };
 
 /// A page that wants to join, as it comes to the engine.
@@ -73,7 +75,8 @@ impl Engine {
     pub(super) fn join(&mut self, join: Join) {
         let Join { to, name, user, media: (bind, tell), joining } = join;
         let from = format!("web:{}", if name.is_empty() { "guest" } else { name.as_str() });
-        let offered = as_offered(&to, &from, user, joining.source, joining.local);
+        let sdp = Some(joining.offer.clone().into_bytes());
+        let offered = Offered { display: name, sdp, ..as_offered(&to, &from, user, joining.source, joining.local) };
         let routed = if self.draining.is_some() {
             Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
         } else if self.sessions.len() >= self.config.max_calls {
@@ -83,21 +86,14 @@ impl Engine {
             self.router.route(&offered, None, SystemClock::wall())
         };
         let admitted = routed.and_then(|routed| {
-            let (plan, conference) = match routed.seat {
-                Seated::Agent(plan) => (plan, None),
-                Seated::Conference(name) => {
-                    (std::sync::Arc::new(crate::agent::seat::Plan::far(&format!("conference {name}"))), Some(name))
-                }
-                Seated::Bridge(..) => {
-                    let what = "a browser's call cannot go on to a user or a trunk yet";
-                    return Err(Denied::by_key(501, &routed.rule, format!("rule {}: {what}", routed.rule)));
-                }
-            };
-            let routed = ((plan, conference), routed.rule, routed.from, routed.to);
+            let mut onward = self.onward(&offered, &routed, false)?;
+            if let (Some(onward), Some(user), true) = (&mut onward, &offered.user, routed.from == from) {
+                onward.known_as(user);
+            }
             let pair = self.ports.bind(bind);
-            Ok((routed, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
+            Ok((routed, onward, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
         });
-        let (((plan, conference), rule, from, to), ports) = match admitted {
+        let (routed, onward, ports) = match admitted {
             Ok(admitted) => admitted,
             Err(denied) => {
                 tracing::warn!(
@@ -110,6 +106,12 @@ impl Engine {
                 return;
             }
         };
+        let ringback = matches!(routed.seat, Seated::Bridge(.., true));
+        let (plan, conference) = match routed.seat {
+            Seated::Agent(plan) => (plan, None),
+            Seated::Bridge(target, ..) => (Arc::new(Plan::far(&target.to_string())), None),
+            Seated::Conference(name) => (Arc::new(Plan::far(&format!("conference {name}"))), Some(name)),
+        };
         self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
         let call = new_call_id();
         let header = Header {
@@ -117,13 +119,13 @@ impl Engine {
             call,
             gateway: self.config.name.clone(),
             direction: Direction::In,
-            from: Pii(unescaped(&from)),
-            to: Pii(unescaped(&to)),
+            from: Pii(unescaped(&routed.from)),
+            to: Pii(unescaped(&routed.to)),
             agent: plan.name.clone(),
             started: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: String::new(),
-            rule,
+            rule: routed.rule,
             headers: Vec::new(),
         };
         let port = ports.rtp.local_addr().map_or(0, |address| address.port());
@@ -132,10 +134,19 @@ impl Engine {
         let mut settings = self.settings(header, &plan, None, SocketAddr::new(tell, port), plain, None);
         // A leg's number without a leg: what SIP is told of it goes nowhere.
         let leg = self.endpoint.new_leg();
-        settings.call.waits = conference.is_some();
+        settings.call.waits = onward.is_some() || conference.is_some();
+        if ringback {
+            settings.call.early = Early::Ring;
+        }
         let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
         let worker = worker.unwrap_or_else(|| self.workers.least_busy());
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, plan, ports, worker);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.caller = Caller::of(&offered, false, &[]);
+        }
+        if let Some(onward) = onward {
+            self.go_onward(leg, call, onward);
+        }
         if let Some(name) = conference {
             self.sit_down(leg, &name, Role::Talks);
         }

@@ -194,7 +194,9 @@ impl Engine {
             name: user.to_owned(),
             contacts: registrar.bindings(now, user).map(|binding| binding.contact.to_string()).collect(),
         };
-        self.sink.hub.users(registrar.users().map(view).collect());
+        let mut views = registrar.users().map(view).collect();
+        self.pages.show(&mut views);
+        self.sink.hub.users(views);
     }
 
     pub(super) fn keep_bindings(&self) {

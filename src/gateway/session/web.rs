@@ -10,11 +10,12 @@ use crate::{
         pipeline::Input,
     },
     clock::{Instant, SystemClock},
+    gateway::engine::Taken,
     media::rtp::report::RemoteReport,
     redact::sip_text,
     unit::CallId,
     webrtc::{
-        peer::{Peer, Said, Settings, State},
+        peer::{Accepted, Peer, Said, Settings, State},
         protocol::{self, FromPage, ToPage},
     },
 };
@@ -69,6 +70,8 @@ pub struct Refused {
 #[derive(Debug)]
 pub(super) struct Link {
     peer: Peer,
+    /// Who the page is to the call: `caller`, or `callee` of a call of ours.
+    who: &'static str,
     /// The address that stands for the browser in the pipeline.
     stand_in: SocketAddr,
     /// None when the page's signalling is gone.
@@ -83,6 +86,8 @@ pub(super) struct Link {
     saying: String,
     /// What the pipeline is to hear next.
     pending: VecDeque<Pending>,
+    /// What the page described when it took a call of ours, until it can be heard.
+    takes: Option<String>,
     answered: bool,
     acknowledged: bool,
     refused: Option<Refused>,
@@ -110,6 +115,7 @@ enum Pending {
     Note(Level, String),
     Changed(String),
     Reinvite(String),
+    Takes(String),
 }
 
 impl Link {
@@ -123,8 +129,8 @@ impl Link {
         self.peer.rtp(now, packet);
     }
 
-    /// Does what SIP would do.
-    pub(super) fn sip(&mut self, now: Instant, action: SipAction) {
+    /// Does what SIP would do; gives what the engine is to hear of it.
+    pub(super) fn sip(&mut self, now: Instant, action: SipAction) -> Option<SipAction> {
         match action {
             SipAction::Answer(_) => {
                 self.answered = true;
@@ -159,14 +165,31 @@ impl Link {
             | SipAction::Accepted
             | SipAction::RingWithMedia(_)
             | SipAction::AnswerReinvite(_)
-            | SipAction::RefuseReinvite(_)
-            | SipAction::AnswerReplacing(_)
-            | SipAction::RefuseReplacing(_) => {}
+            | SipAction::RefuseReinvite(_) => {}
+            // The page has taken the telephones' place: it is the callee.
+            SipAction::AnswerReplacing(_) => return Some(SipAction::Accepted),
+            SipAction::RefuseReplacing(status) => {
+                let reason = "the page and we have no media in common".to_owned();
+                self.close(now, &reason);
+                self.pending.push_back(Pending::Ended { by: "us", status: Some(status), reason });
+            }
+        }
+        None
+    }
+
+    /// The call came to nothing or is over, and nobody asks the page.
+    pub(super) fn close(&mut self, now: Instant, reason: &str) {
+        if self.peer.state() != State::Closed {
+            self.peer.close(now);
+            self.trace(Direction::Out, "bye", reason);
         }
     }
 
-    /// An agent may greet when it was answered and can be heard.
+    /// An agent may greet when it was answered and can be heard; who calls a page hears it then.
     fn acknowledge(&mut self) {
+        if let Some(described) = self.takes.take_if(|_| self.peer.state() == State::Connected) {
+            self.pending.push_back(Pending::Takes(described));
+        }
         if self.answered && !self.acknowledged && self.peer.state() == State::Connected {
             self.acknowledged = true;
             self.pending.push_back(Pending::Acknowledged);
@@ -213,6 +236,10 @@ impl Link {
             Pending::Reinvite(text) => {
                 self.saying = text;
                 Input::Reinvite(Some(self.saying.as_bytes()))
+            }
+            Pending::Takes(text) => {
+                self.saying = text;
+                Input::Replaced(Some(self.saying.as_bytes()), false)
             }
         })
     }
@@ -270,7 +297,7 @@ impl Link {
             // Nobody at this end reads what pages write.
             Said::Text(_) => {}
             Said::Failed(why) => {
-                let by = if why.starts_with("the browser closed") { "caller" } else { "network" };
+                let by = if why.starts_with("the browser closed") { self.who } else { "network" };
                 self.pending.push_back(Pending::Ended { by, status: None, reason: why.to_owned() });
             }
         }
@@ -294,25 +321,75 @@ pub(super) async fn page(link: &mut Option<Box<Link>>) -> Option<FromPage> {
 
 impl Session {
     /// Answers the page's offer and begins the call.
-    pub(super) async fn join(&mut self, joining: Joining, codecs: (&[&str], bool)) {
-        let Joining { offer, source, local, transport, settings, reply, events } = joining;
+    pub(super) async fn join(&mut self, joining: Joining) {
         let now = SystemClock::now();
+        let Some((accepted, reply, to)) = self.meet(now, joining, self.local, "caller").await else { return };
+        self.input(Input::Offered(Some(accepted.described.as_bytes()))).await;
+        let Some(link) = &mut self.web else { return };
+        if let Some(refused) = link.refused.take() {
+            link.peer.close(now);
+            let _ = reply.send(Err(refused));
+            return;
+        }
+        self.answer_page(accepted.answer, reply, to).await;
+    }
+
+    /// A page takes this call of ours: the telephones that it was offered to are out of it, and so are their keys.
+    pub(super) async fn taken(&mut self, taken: Taken) {
+        let Taken { joining, tell } = taken;
+        let now = SystemClock::now();
+        let local = SocketAddr::new(tell, self.local.port());
+        let Some((accepted, reply, to)) = self.meet(now, joining, local, "callee").await else { return };
+        self.pipeline.forget_keys();
+        if let Some(link) = &mut self.web {
+            link.takes = Some(accepted.described);
+        }
+        self.answer_page(accepted.answer, reply, to).await;
+    }
+
+    async fn answer_page(
+        &mut self,
+        answer: String,
+        reply: oneshot::Sender<Result<Joined, Refused>>,
+        to: mpsc::Sender<FromPage>,
+    ) {
+        if let Some(link) = &mut self.web {
+            link.trace(Direction::Out, "answer", &answer);
+        }
+        if reply.send(Ok(Joined { call: self.call, answer, to })).is_err() {
+            self.input(Input::HangUp("the page went away".to_owned())).await;
+        }
+        self.peer_turn().await;
+    }
+
+    /// Answers a page's offer, so that it is the far end from here on; nothing if that cannot be.
+    async fn meet(
+        &mut self,
+        now: Instant,
+        joining: Joining,
+        media: SocketAddr,
+        who: &'static str,
+    ) -> Option<(Accepted, oneshot::Sender<Result<Joined, Refused>>, mpsc::Sender<FromPage>)> {
+        let Joining { offer, source, local, transport, settings, reply, events } = joining;
         let since_origin = Duration::from_nanos(now.as_nanos());
         let std_now = std::time::Instant::now();
         let base = std_now.checked_sub(since_origin).unwrap_or(std_now);
-        let accepted = Peer::accept(now, base, &settings, self.local, source.ip(), codecs, &offer);
+        let codecs = (&self.peer_codecs.0[..], self.peer_codecs.1);
+        let accepted = Peer::accept(now, base, &settings, media, source.ip(), codecs, &offer);
         let (peer, accepted) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
                 let _ = reply.send(Err(Refused { status: 488, why: why.clone() }));
                 self.input(Input::Note(Level::Error, format!("488: {why}"))).await;
                 self.input(Input::SipEnded { by: "us", status: Some(488), reason: why }).await;
-                return;
+                return None;
             }
         };
         let (to, from) = mpsc::channel(FROM_PAGE_MAX);
         let mut link = Link {
             peer,
+            who,
+            takes: None,
             stand_in: accepted.stand_in,
             from: Some(from),
             events,
@@ -333,19 +410,7 @@ impl Session {
         };
         link.trace(Direction::In, "offer", &offer);
         self.web = Some(Box::new(link));
-        self.input(Input::Offered(Some(accepted.described.as_bytes()))).await;
-        let Some(link) = &mut self.web else { return };
-        if let Some(refused) = link.refused.take() {
-            link.peer.close(now);
-            let _ = reply.send(Err(refused));
-            return;
-        }
-        link.trace(Direction::Out, "answer", &accepted.answer);
-        let told = reply.send(Ok(Joined { call: self.call, answer: accepted.answer, to }));
-        if told.is_err() {
-            self.input(Input::HangUp("the page went away".to_owned())).await;
-        }
-        self.peer_turn().await;
+        Some((accepted, reply, to))
     }
 
     /// A datagram for the peer, and what follows from it.
@@ -412,13 +477,13 @@ impl Session {
             None => {
                 link.peer.close(now);
                 let reason = "the page is gone".to_owned();
-                link.pending.push_back(Pending::Ended { by: "caller", status: None, reason });
+                link.pending.push_back(Pending::Ended { by: link.who, status: None, reason });
                 link.from = None;
             }
             Some(FromPage::Bye { reason }) => {
                 link.trace(Direction::In, "bye", &reason);
                 link.peer.close(now);
-                link.pending.push_back(Pending::Ended { by: "caller", status: None, reason });
+                link.pending.push_back(Pending::Ended { by: link.who, status: None, reason });
             }
             Some(FromPage::Candidate { candidate }) => {
                 link.trace(Direction::In, "candidate", &candidate);
@@ -447,7 +512,7 @@ impl Session {
             Some(FromPage::Mute { muted }) => {
                 link.trace(Direction::In, if muted { "mute" } else { "unmute" }, "");
             }
-            Some(FromPage::Join { .. } | FromPage::Unknown) => {}
+            Some(FromPage::Join { .. } | FromPage::Register { .. } | FromPage::Decline { .. } | FromPage::Unknown) => {}
         }
         self.peer_turn().await;
     }

@@ -12,6 +12,7 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{collections::HashMap, time::Duration};
+use subtle::ConstantTimeEq as _;
 
 /// A nonce is good for this long; after it the client is told `stale=true` and answers again without asking anybody.
 const NONCE_LIFE: Duration = Duration::from_mins(5);
@@ -36,6 +37,16 @@ impl Account {
         let ha1 =
             |algorithm: Algorithm| Some(Secret::new(&algorithm.hash(&format!("{name}:{realm}:{}", password.reveal()))));
         Self { name: name.to_owned(), md5: ha1(Algorithm::Md5), sha256: ha1(Algorithm::Sha256) }
+    }
+
+    /// Whether this is its password, for those who come without a digest.
+    #[must_use]
+    pub fn has_password(&self, realm: &str, password: &Secret) -> bool {
+        let given = Self::of_password(&self.name, realm, password);
+        let known = |algorithm: Algorithm| self.ha1(algorithm).zip(given.ha1(algorithm));
+        // Either hash is enough; which of them is known says nothing about the password.
+        let pair = known(Algorithm::Sha256).or_else(|| known(Algorithm::Md5));
+        pair.is_some_and(|(ours, theirs)| bool::from(ours.reveal().as_bytes().ct_eq(theirs.reveal().as_bytes())))
     }
 
     const fn ha1(&self, algorithm: Algorithm) -> Option<&Secret> {

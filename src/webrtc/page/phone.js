@@ -10,6 +10,7 @@ const WORDS = {
 const STATS_EVERY_MS = 1000;
 
 let call = null;
+let presence = null;
 
 function show(state) {
   $("state").dataset.state = state;
@@ -32,8 +33,8 @@ function put(id, text) {
 
 // One call: its socket, its connection, its sound.
 class Call {
-  constructor(to, name, token) {
-    Object.assign(this, { to, name, token, socket: null, peer: null, stream: null, id: "", began: 0, timers: [], over: false });
+  constructor(wish) {
+    Object.assign(this, { wish, socket: null, peer: null, stream: null, id: "", began: 0, timers: [], over: false });
     this.bubbles = new Map();
   }
 
@@ -50,7 +51,7 @@ class Call {
     show("joining");
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.socket = new WebSocket(`${scheme}://${location.host}/ws`);
-    this.socket.onopen = () => this.say({ type: "join", to: this.to, name: this.name, token: this.token });
+    this.socket.onopen = () => this.say({ type: "join", ...this.wish });
     this.socket.onmessage = (event) => this.hear(JSON.parse(event.data)).catch((problem) => this.fail(problem.message));
     this.socket.onclose = () => this.end("The gateway closed the connection.");
     this.meter();
@@ -234,12 +235,114 @@ async function listDevices() {
   $("speaker").disabled = !("setSinkId" in HTMLMediaElement.prototype);
 }
 
-function begin() {
+// Somebody to be called: a socket that stays, and what rings on it.
+class Presence {
+  constructor(user, password, token) {
+    Object.assign(this, { user, password, token, rings: new Map(), over: false });
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.socket = new WebSocket(`${scheme}://${location.host}/ws`);
+    this.socket.onopen = () => this.say({ type: "register", user, password, token });
+    this.socket.onmessage = (event) => this.hear(JSON.parse(event.data));
+    this.socket.onclose = () => this.end("The gateway is gone: nobody can call this page.");
+  }
+
+  say(message) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  hear(message) {
+    switch (message.type) {
+      case "registered":
+        this.user = message.user;
+        return put("presence", `Whoever calls ${message.user} rings here.`);
+      case "incoming":
+        // One call at a time: who comes second hears that we are busy.
+        if (call || this.rings.size) return this.say({ type: "decline", ring: message.ring });
+        this.rings.set(message.ring, message);
+        return this.ring(message);
+      case "cancelled":
+        if (this.rings.delete(message.ring)) this.quiet(`Missed: ${this.caller} (${message.reason})`);
+        return undefined;
+      case "error": return this.end(`${message.why} (${message.status})`);
+      default: return undefined;
+    }
+  }
+
+  ring({ from, name }) {
+    this.caller = name && name !== from ? `${name} (${from})` : from;
+    put("incoming-from", this.caller);
+    document.title = `${this.caller} calls`;
+    $("incoming").showModal();
+    $("answer").focus();
+    this.tone();
+  }
+
+  // Two short rings every three seconds, for as long as it rings.
+  tone() {
+    const context = new AudioContext();
+    this.context = context;
+    const gain = context.createGain();
+    gain.gain.value = 0;
+    gain.connect(context.destination);
+    for (const hz of [440, 480]) {
+      const tone = context.createOscillator();
+      tone.frequency.value = hz;
+      tone.connect(gain);
+      tone.start();
+    }
+    for (let second = 0; second < 120; second += 3) {
+      for (const [at, loud] of [[0, 0.08], [0.4, 0], [0.6, 0.08], [1, 0]]) gain.gain.setValueAtTime(loud, context.currentTime + second + at);
+    }
+  }
+
+  quiet(text) {
+    this.context?.close();
+    this.context = null;
+    document.title = "voxgw phone";
+    if ($("incoming").open) $("incoming").close();
+    if (text) complain(text);
+  }
+
+  answer() {
+    const [ring] = this.rings.keys();
+    if (ring === undefined) return;
+    this.rings.clear();
+    this.quiet("");
+    begin({ ring, name: this.user });
+  }
+
+  decline() {
+    for (const ring of this.rings.keys()) this.say({ type: "decline", ring });
+    this.rings.clear();
+    this.quiet("");
+  }
+
+  end(why) {
+    if (this.over) return;
+    this.over = true;
+    this.rings.clear();
+    this.quiet("");
+    this.socket.close();
+    presence = null;
+    put("presence", why);
+    $("register").setAttribute("aria-pressed", "false");
+    $("register").textContent = "Let me be called";
+  }
+}
+
+// As whom a call goes out: the user that the page is, a token, or nobody in particular.
+function wish() {
+  const to = $("to").value.trim();
+  if (presence?.password) return { to, user: presence.user, password: presence.password };
+  return { to, name: $("name").value.trim(), token: $("token").value.trim() };
+}
+
+function begin(wanted) {
   complain("");
   $("talk").replaceChildren();
   $("empty").hidden = false;
   put("clock", "00:00");
-  const mine = new Call($("to").value.trim(), $("name").value.trim(), $("token").value.trim());
+  const mine = new Call(wanted);
   call = mine;
   mine.start().catch((problem) => mine.fail(problem.name === "NotAllowedError" ? "The microphone is not allowed." : problem.message));
 }
@@ -252,7 +355,19 @@ for (const key of KEYS) {
   button.addEventListener("click", () => call?.press(key));
   $("pad").append(button);
 }
-$("dial").addEventListener("submit", (event) => { event.preventDefault(); if (!call) begin(); });
+$("dial").addEventListener("submit", (event) => { event.preventDefault(); if (!call) begin(wish()); });
+$("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (presence) return presence.end("Nobody can call this page.");
+  put("presence", "Asking the gateway");
+  $("register").setAttribute("aria-pressed", "true");
+  $("register").textContent = "Do not let me be called";
+  presence = new Presence($("user").value.trim(), $("password").value, $("password").value ? "" : $("token").value.trim());
+});
+$("answer").addEventListener("click", () => presence?.answer());
+$("decline").addEventListener("click", () => presence?.decline());
+// Escape.
+$("incoming").addEventListener("cancel", (event) => { event.preventDefault(); presence?.decline(); });
 $("hangup").addEventListener("click", () => call?.hangUp());
 $("mute").addEventListener("click", () => {
   const muted = $("mute").getAttribute("aria-pressed") !== "true";
@@ -265,10 +380,10 @@ document.addEventListener("keydown", (event) => {
   if (!call || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
   if (KEYS.includes(event.key) && !event.repeat) call.press(event.key);
 });
-window.addEventListener("pagehide", () => call?.hangUp());
+window.addEventListener("pagehide", () => { call?.hangUp(); presence?.end(""); });
 navigator.mediaDevices?.addEventListener?.("devicechange", listDevices);
 const wanted = new URLSearchParams(location.search);
-for (const name of ["to", "name"]) if (wanted.has(name)) $(name).value = wanted.get(name);
+for (const name of ["to", "name", "user"]) if (wanted.has(name)) $(name).value = wanted.get(name);
 // A token in the fragment never reaches a server or its log.
 if (location.hash.startsWith("#token=")) {
   $("token").value = decodeURIComponent(location.hash.slice(7));

@@ -1,7 +1,8 @@
 """Opens the softphone in headless Chromium, calls, and says as JSON what the page showed.
 
-    softphone.py URL WAV FOLDER SECONDS
+    softphone.py URL WAV FOLDER SECONDS [USER TOKEN]
 
+With a user it does not call but waits to be called, answers by the keyboard, and says "registered" when it waits.
 The microphone plays WAV once. FOLDER gets heard.wav (8 kHz, what the page's speaker got), desk.png and phone.png.
 Runs where Chromium may reach URL. Needs `websockets`.
 """
@@ -19,6 +20,7 @@ import wave
 import websockets
 
 URL, WAV, FOLDER, SECONDS = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
+USER, TOKEN = (sys.argv[5:7] + ["", ""])[:2]
 PORT = 9222
 ORIGIN = URL.split("/")[0] + "//" + URL.split("/")[2]
 FLAGS = [
@@ -104,7 +106,26 @@ async def drive():
             await asyncio.sleep(0.25)
         await run("document.getElementById('clean').checked = false")
         await run(LISTEN)
-        await run("document.getElementById('call').click()")
+        ring = None
+        if USER:
+            await run(f"document.getElementById('user').value = {json.dumps(USER)}")
+            await run(f"document.getElementById('token').value = {json.dumps(TOKEN)}")
+            await run("document.getElementById('register').click()")
+            async def until(condition):
+                for _ in range(200):
+                    if await run(condition):
+                        return
+                    await asyncio.sleep(0.1)
+                raise SystemExit(f"not in 20 s: {condition}; " + str(await run("document.body.innerText")))
+            await until("document.getElementById('presence').textContent.startsWith('Whoever')")
+            print("registered", file=sys.stderr, flush=True)
+            await until("document.getElementById('incoming').open")
+            ring = await run("document.getElementById('incoming-from').textContent + ' / ' + document.activeElement.id")
+            await picture("incoming", 390, 844, 2)
+            for kind in ("keyDown", "keyUp"):
+                await command("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r", windowsVirtualKeyCode=13)
+        else:
+            await run("document.getElementById('call').click()")
         begun = time.monotonic()
         up_after = None
         while time.monotonic() - begun < SECONDS:
@@ -130,7 +151,7 @@ async def drive():
         file.writeframes(samples)
     print(json.dumps({
         "shown": shown, "after": after, "up_after_s": up_after, "fits_a_phone": narrow, "complaints": complaints,
-        "heard_samples": len(array.array("h", samples)),
+        "ring": ring, "heard_samples": len(array.array("h", samples)),
     }))
 
 
