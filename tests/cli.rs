@@ -51,6 +51,38 @@ fn help_and_version_are_results() {
 }
 
 #[test]
+fn a_hangup_signal_ends_no_call_and_draining_is_told_to_who_asks() {
+    let home = Home::new();
+    let mut gateway = home.serve("echo:live", &["--drain", "20s"]);
+    let caller = home.start_dial(&gateway.target(), &["--silence", "--hangup-after", "3s", "-o", "json"]);
+    gateway.wait_until_up();
+    gateway.running.signal("HUP");
+    gateway.running.wait_for_word("SIGHUP");
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_read_timeout(Some(LIMIT)).unwrap();
+    let ask = |number: u32| {
+        let port = asker.local_addr().unwrap().port();
+        let options = format!(
+            "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{number}\r\nMax-Forwards: 70\r\n\
+             From: <sip:a@b.example>;tag=1\r\nTo: <sip:127.0.0.1>\r\nCall-ID: {number}@b\r\nCSeq: 1 OPTIONS\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        asker.send_to(options.as_bytes(), ("127.0.0.1", gateway.udp)).unwrap();
+        let mut answer = [0; 2_000];
+        let length = asker.recv(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    assert!(ask(1).starts_with("SIP/2.0 200"));
+    gateway.running.signal("TERM");
+    gateway.running.wait_for_word("draining");
+    let refused = ask(2);
+    assert!(refused.starts_with("SIP/2.0 503") && refused.contains("Retry-After: "), "{refused}");
+    let document = caller.wait().exits(0).json();
+    assert_eq!(document["calls"][0]["summary"]["ended_by"], "us", "the call went on to its own end");
+    gateway.running.wait().exits(0);
+}
+
+#[test]
 fn unknown_names_are_answered_with_the_nearest() {
     let home = Home::new();
     let wrong = |arguments: &[&str], words: &[&str]| {

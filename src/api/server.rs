@@ -399,7 +399,7 @@ async fn transfer(State(handle): State<Handle>, PathPart(call): PathPart<String>
     };
     match call.parse::<CallId>() {
         Ok(id) if handle.transfer(id, to).await => StatusCode::ACCEPTED.into_response(),
-        _ => unknown_call(&call),
+        _ => not_running(&handle, &call).await,
     }
 }
 
@@ -566,6 +566,8 @@ pub(super) fn failure(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Usage => StatusCode::BAD_REQUEST,
         Kind::Unreachable => StatusCode::BAD_GATEWAY,
+        // `outbound.*` says no: asking again changes nothing.
+        Kind::Refused => StatusCode::CONFLICT,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     problem(status, &error.to_string())

@@ -849,7 +849,7 @@ pub struct Summary {
     /// INVITE to 200, milliseconds; none if it was never answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_after_ms: Option<f64>,
-    /// `caller`, `callee`, `us`, `agent`, `network`.
+    /// `caller`, `callee`, `us`, `agent`, `network`, or `crash` if the gateway did not see its end.
     pub ended_by: String,
     /// In words.
     pub reason: String,

@@ -1,6 +1,6 @@
 //! The journal's last line: what the call was, in numbers and four verdicts.
 
-use super::journal::{CallState, Stats, Summary, Verdict};
+use super::journal::{Body, CallState, Record, StateChange, Stats, Summary, Verdict};
 use std::time::Duration;
 
 /// A call that was up for so long should have heard something.
@@ -23,6 +23,20 @@ pub struct Outcome {
     pub agent_ready: bool,
     /// The agent failed.
     pub agent_failed: bool,
+}
+
+/// The last two records of a call that did not come to its own end, at `t` seconds: it failed, and why.
+#[must_use]
+pub fn broken_off(t: f64, reason: &str) -> [Record; 2] {
+    let summary = Summary {
+        duration_s: t,
+        ended_by: "crash".to_owned(),
+        reason: reason.to_owned(),
+        sip: Verdict::Fail,
+        ..Summary::default()
+    };
+    let state = StateChange { state: CallState::Failed, reason: reason.to_owned(), status: None };
+    [Body::State(state), Body::Summary(Box::new(summary))].map(|body| Record { t, body })
 }
 
 /// Signalling, media and agent, each judged by itself.

@@ -8,12 +8,12 @@ use crate::{
     },
     api,
     config::{Config, read_secret},
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     gateway::{Engine, Handle, Router, writer},
     webrtc,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Result<u8> {
     let mut config = config(global, arguments)?;
@@ -123,6 +123,8 @@ fn ready(handle: &Handle, agent: &str, place: &str, web: Option<&str>, kept: &st
 async fn serve(config: Arc<Config>, router: Router, agent: &str, printer: &Printer) -> Result<u8> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::machine(source.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| Error::machine(source.to_string()))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(|source| Error::machine(source.to_string()))?;
+    raise_file_limit(&config, printer);
     let token = config.api_token_file.as_deref().map(read_secret).transpose()?;
     let handle = Engine::start(Arc::clone(&config), router)?;
     let api = api::server::start(&config.api, token, handle.clone()).await?;
@@ -130,10 +132,12 @@ async fn serve(config: Arc<Config>, router: Router, agent: &str, printer: &Print
     let place = api.as_ref().map_or("off", |api| api.place.as_str());
     printer.note(&format!("{}\n  Ctrl-C drains", ready(&handle, agent, place, web.as_deref(), &kept(&config))));
     tracing::info!(target: "gateway", event = "gateway.ready", listening = handle.listening.join(" "), agent, api = place);
-    let code = tokio::select! {
-        _ = terminate.recv() => 0,
-        _ = interrupt.recv() => 0,
-    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = ignore(&mut hangup, printer) => {}
+        left = handle.posts.left() => return Err(bug(left)),
+    }
     let running = handle.calls();
     printer.note(&format!(
         "draining: no new calls, {running} running, {} s at most; again to stop now",
@@ -147,7 +151,43 @@ async fn serve(config: Arc<Config>, router: Router, agent: &str, printer: &Print
     }
     handle.finish_files();
     tracing::info!(target: "gateway", event = "gateway.stopped");
-    Ok(code)
+    Ok(0)
+}
+
+/// A closed terminal, a reload that somebody expects: calls go on.
+async fn ignore(hangup: &mut Signal, printer: &Printer) {
+    while hangup.recv().await.is_some() {
+        printer
+            .note("SIGHUP: calls go on; the config is read at the start only\nhint: SIGTERM drains, then start again");
+        tracing::warn!(target: "gateway", event = "gateway.hangup", "SIGHUP is not for reloading yet; calls go on");
+    }
+}
+
+/// A part without which nobody is answered has ended: better a restart than a gateway that is half alive.
+fn bug(part: &str) -> Error {
+    tracing::error!(target: "gateway", event = "gateway.broken", part, "the gateway stops");
+    Error::new(Kind::Bug, format!("a bug of voxgw ended the {part}; the gateway stops"))
+        .hint("let a supervisor start it again, and report the lines of the log before this one")
+}
+
+/// Each call holds some six files. The system's limit is raised as far as it allows, and what it is then is said if it is
+/// too low for the calls that the config permits.
+fn raise_file_limit(config: &Config, printer: &Printer) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    const OWN: u64 = 100;
+    const PER_CALL: u64 = 6;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    // Unlimited may be more than some systems take for a soft limit; a million is enough for anybody.
+    let wanted = hard.min(1 << 20).max(soft);
+    let granted = if setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft };
+    let needed = OWN + PER_CALL * config.max_calls as u64;
+    if granted < needed {
+        printer.note(&format!(
+            "warning: {granted} files may be open at once; gateway.max_calls = {} needs some {needed}\nhint: ulimit -n {needed}, \
+             or LimitNOFILE= of the service",
+            config.max_calls
+        ));
+    }
 }
 
 /// The second signal: BYEs go out, files are finished, nobody is waited for any longer than that takes.

@@ -232,9 +232,10 @@ impl Engine {
             }
         }
         let http = Arc::new(http::Client::new(config.http_ca.clone())?);
-        let hub = super::hub::start(&config.name, listening.clone());
+        let posts = super::post::Watch::default();
+        let hub = super::hub::start(&config.name, listening.clone(), posts.post("hub"));
         let writer = if config.recording.journal {
-            Some(super::writer::start(config.recording.clone(), hub.clone())?)
+            Some(super::writer::start(config.recording.clone(), hub.clone(), posts.post("writer"))?)
         } else {
             None
         };
@@ -325,8 +326,12 @@ impl Engine {
             away_before: crate::sip::limits::Counters::default(),
             talking: HashMap::new(),
         };
-        tokio::spawn(engine.run(packets, stream_events, from_sessions, requests));
-        Ok(Handle { to, hub, writer, listening, workers, join_key, upstreams, resolver })
+        let post = posts.post("engine");
+        tokio::spawn(async move {
+            let _post = post;
+            engine.run(packets, stream_events, from_sessions, requests).await;
+        });
+        Ok(Handle { to, hub, writer, listening, workers, join_key, upstreams, resolver, posts })
     }
 
     async fn run(
@@ -832,6 +837,7 @@ impl Engine {
             }
             Request::Drain(within, reply) => {
                 self.sink.hub.counters.draining.store(true, Ordering::Relaxed);
+                self.endpoint.set_leaving();
                 let now = SystemClock::now();
                 self.trunks.leave(now);
                 self.leaving_until = Some(now + LEAVE_MAX);

@@ -3,10 +3,13 @@
 //! One task. A slow subscriber loses items and is told how many; a slow disk loses records and the gateway's view
 //! says so; no call ever waits for either.
 
-use super::writer;
+use super::{post::Post, writer};
 use crate::{
     api::model::{GatewayView, SNAPSHOT_SCHEMA, SessionView, Snapshot, StreamItem, TrunkView, UserView},
-    call::journal::Record,
+    call::{
+        journal::{Record, rounded},
+        summary,
+    },
     clock::{Instant, SystemClock},
     unit::CallId,
 };
@@ -135,7 +138,7 @@ impl HubHandle {
 
 /// Starts the hub.
 #[must_use]
-pub fn start(name: &str, listening: Vec<String>) -> HubHandle {
+pub fn start(name: &str, listening: Vec<String>, post: Post) -> HubHandle {
     let (to, from) = mpsc::channel(65_536);
     let counters = Arc::new(Counters::default());
     let hub = Hub {
@@ -150,7 +153,10 @@ pub fn start(name: &str, listening: Vec<String>) -> HubHandle {
         trunks: Vec::new(),
         users: Vec::new(),
     };
-    tokio::spawn(hub.run(from));
+    tokio::spawn(async move {
+        let _post = post;
+        hub.run(from).await;
+    });
     HubHandle { to, counters }
 }
 
@@ -267,4 +273,19 @@ pub struct Sink {
     pub hub: HubHandle,
     /// The disk, if calls are kept.
     pub writer: Option<writer::WriterHandle>,
+}
+
+impl Sink {
+    /// Ends the records of a call that cannot do it itself any more, `t` seconds after its start.
+    pub fn broken_off(&self, call: CallId, t: f64, reason: &str) {
+        for record in summary::broken_off(rounded(t), reason).map(Arc::new) {
+            if let Some(writer) = &self.writer {
+                writer.send(writer::In::Line(call, Arc::clone(&record)));
+            }
+            self.hub.record(call, record);
+        }
+        if let Some(writer) = &self.writer {
+            writer.send(writer::In::Close(call));
+        }
+    }
 }

@@ -1,28 +1,70 @@
-//! Recordings that a crash left behind: when a gateway starts, their headers are made to say what is there.
+//! Calls that a crash left behind: when a gateway starts, the headers of their recordings are made to say what is there,
+//! and their journals that they are over.
 //!
-//! Owns `call.wav` of calls that nobody runs any more; the writer keeps the headers of those that run. Called once by
-//! the writer's thread, before its first call.
+//! Owns `call.wav` and `session.jsonl` of calls that nobody runs any more; the writer keeps those that run. Called once
+//! by the writer's thread, before its first call.
 
 use super::writer::{is_being_written, is_call_folder};
-use crate::{media::file::wav, unit::SampleRate};
+use crate::{
+    call::{
+        journal::{Body, Record},
+        summary,
+    },
+    media::file::wav,
+    unit::SampleRate,
+};
 use std::{
     fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
-/// Mends every recording below `folder` whose header says less or more than there is; gives those that it changed.
-pub(super) fn recordings(folder: &Path) -> Vec<PathBuf> {
+/// A summary is much shorter.
+const TAIL_BYTES: u64 = 64 << 10;
+/// What an operator reads of such a call.
+const REASON: &str = "the gateway stopped in the middle of the call";
+
+/// Mends every call below `folder` that nobody runs; gives the files that it changed.
+pub(super) fn calls(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries
+    let abandoned = entries
         .flatten()
         // A link is not followed: what it shows is not ours.
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_call_folder(&entry.file_name()))
         .map(|entry| entry.path())
-        .filter(|call| !is_run(call))
-        .map(|call| call.join("call.wav"))
-        .filter(|sound| mend(sound).unwrap_or(false))
-        .collect()
+        .filter(|call| !is_run(call));
+    let mut mended = Vec::new();
+    for call in abandoned {
+        let (sound, journal) = (call.join("call.wav"), call.join("session.jsonl"));
+        mended.extend(mend(&sound).unwrap_or(false).then_some(sound));
+        mended.extend(end(&journal).unwrap_or(false).then_some(journal));
+    }
+    mended
+}
+
+/// Whether a journal had no end. A line that was cut off goes, the last time that was written is that of the end.
+fn end(journal: &Path) -> std::io::Result<bool> {
+    if !std::fs::symlink_metadata(journal)?.is_file() {
+        return Ok(false);
+    }
+    let mut file = File::options().read(true).write(true).open(journal)?;
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let last = tail[..whole].trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    // Only what is a journal of ours is touched.
+    let Ok(Some(last)) = Record::from_line(&String::from_utf8_lossy(last)) else { return Ok(false) };
+    if matches!(last.body, Body::Summary(_)) {
+        return Ok(false);
+    }
+    let lines: String = summary::broken_off(last.t, REASON).iter().map(|record| record.to_line() + "\n").collect();
+    file.set_len(from + whole as u64)?;
+    file.write_all_at(lines.as_bytes(), from + whole as u64)?;
+    Ok(true)
 }
 
 fn is_run(call: &Path) -> bool {
@@ -78,11 +120,31 @@ mod tests {
         for (said, there, frames) in [(0, 4_000, 1_000), (8_000, 4_003, 1_000), (4_000, 4_002, 1_000), (16, 0, 0)] {
             let temporary = tempfile::tempdir().unwrap();
             let sound = call(temporary.path(), NAME, said, there);
-            assert_eq!(recordings(temporary.path()), std::slice::from_ref(&sound), "{said} and {there}");
+            assert_eq!(calls(temporary.path()), std::slice::from_ref(&sound), "{said} and {there}");
             let read = hound::WavReader::open(&sound).unwrap();
             assert_eq!((read.duration(), read.spec().channels), (frames, 2));
-            assert!(recordings(temporary.path()).is_empty(), "nothing is left to do");
+            assert!(calls(temporary.path()).is_empty(), "nothing is left to do");
         }
+    }
+
+    #[test]
+    fn a_journal_without_an_end_gets_one() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join(NAME);
+        std::fs::create_dir(&folder).unwrap();
+        let journal = folder.join("session.jsonl");
+        let speech = r#"{"t":3.5,"kind":"speech","who":"agent","speaking":true}"#;
+        std::fs::write(&journal, format!("{speech}\n{{\"t\":4.0,\"ki")).unwrap();
+        assert_eq!(calls(temporary.path()), std::slice::from_ref(&journal));
+        let text = std::fs::read_to_string(&journal).unwrap();
+        let records: Vec<Record> = text.lines().map(|line| Record::from_line(line).unwrap().unwrap()).collect();
+        assert_eq!(records.len(), 3, "{text}");
+        assert!(matches!(&records[2].body, Body::Summary(end) if end.ended_by == "crash"));
+        assert!((records[2].t - 3.5).abs() < 1e-9);
+        assert!(calls(temporary.path()).is_empty(), "nothing is left to do");
+        // What is no journal of ours stays as it is.
+        std::fs::write(&journal, "{}\n").unwrap();
+        assert!(calls(temporary.path()).is_empty());
     }
 
     #[test]
@@ -99,9 +161,9 @@ mod tests {
         std::fs::remove_file(&linked).unwrap();
         std::os::unix::fs::symlink(&foreign, &linked).unwrap();
         let before = [&good, &foreign, &running, &other].map(|path| std::fs::read(path).unwrap());
-        assert!(recordings(temporary.path()).is_empty());
+        assert!(calls(temporary.path()).is_empty());
         assert_eq!([&good, &foreign, &running, &other].map(|path| std::fs::read(path).unwrap()), before);
         drop(journal);
-        assert_eq!(recordings(temporary.path()), [running]);
+        assert_eq!(calls(temporary.path()), [running]);
     }
 }

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod hub;
 pub mod line;
 mod mend;
+pub mod post;
 pub mod priority;
 pub mod router;
 pub mod session;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     call::pipeline::SipAction,
+    clock::SystemClock,
     error::{Error, Result},
 };
 use std::sync::{
@@ -82,11 +83,14 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
                     }
                     let (counted, lines) = (Arc::clone(&counted), lines.clone());
                     tokio::task::spawn_local(async move {
-                        let (call, engine) = (start.call, start.engine.clone());
+                        let (call, engine, sink) = (start.call, start.engine.clone(), start.sink.clone());
+                        let began = SystemClock::now();
                         // A panic ends this call only: its task is its own.
                         let outcome = tokio::task::spawn_local(session::run(start, lines)).await;
                         if let Err(panic) = outcome {
                             tracing::error!(target: "call", event = "call.panicked", %call, "{panic}");
+                            let t = SystemClock::now().since(began).as_secs_f64();
+                            sink.broken_off(call, t, "a bug of voxgw ended this call; the log has more");
                             let reason = SipAction::HangUp("SIP;cause=500".into());
                             let _ = engine.send(ToEngine::Sip(call, reason)).await;
                             let _ = engine.send(ToEngine::SessionOver(call)).await;

@@ -5,7 +5,7 @@
 //! next piece. Old folders are removed by age and by total size, but only ours, and none that a gateway still writes:
 //! whoever writes a journal holds its lock.
 
-use super::hub::HubHandle;
+use super::{hub::HubHandle, post::Post};
 use crate::{
     agent::event::CassetteFrame,
     call::journal::Record,
@@ -107,7 +107,7 @@ pub fn check(folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// The folder cannot be made.
-pub fn start(recording: Recording, hub: HubHandle) -> Result<WriterHandle> {
+pub fn start(recording: Recording, hub: HubHandle, post: Post) -> Result<WriterHandle> {
     private_folder(&recording.folder)
         .map_err(|source| Error::file("make the recordings folder", &recording.folder, &source))?;
     let (to, from) = sync_channel(WAITING_MAX);
@@ -115,7 +115,10 @@ pub fn start(recording: Recording, hub: HubHandle) -> Result<WriterHandle> {
     let writer = Writer::new(recording, hub);
     std::thread::Builder::new()
         .name("writer".into())
-        .spawn(move || writer.run(&from))
+        .spawn(move || {
+            let _post = post;
+            writer.run(&from);
+        })
         .map_err(|source| Error::machine(format!("could not start the writer's thread: {source}")))?;
     Ok(handle)
 }
@@ -171,7 +174,7 @@ impl Writer {
     }
 
     fn run(mut self, from: &Receiver<In>) {
-        for mended in super::mend::recordings(&self.recording.folder) {
+        for mended in super::mend::calls(&self.recording.folder) {
             tracing::info!(target: "recording", event = "recording.mended", file = %mended.display());
         }
         loop {
@@ -304,8 +307,15 @@ impl Writer {
             .map(|entry| entry.path())
             .filter(|path| !running.contains(path))
             .filter_map(|path| {
-                let journal = std::fs::symlink_metadata(path.join("session.jsonl")).ok()?;
-                Some((journal.modified().ok().filter(|_| journal.is_file())?, size_of(&path), path))
+                let changed = if let Ok(journal) = std::fs::symlink_metadata(path.join("session.jsonl")) {
+                    journal.modified().ok().filter(|_| journal.is_file())?
+                } else {
+                    // A full disk may have left a folder without a journal; a young one may still get one.
+                    let made = std::fs::symlink_metadata(&path).and_then(|folder| folder.modified()).ok()?;
+                    made.elapsed().ok().filter(|age| *age > JOURNAL_LATE)?;
+                    made
+                };
+                Some((changed, size_of(&path), path))
             })
             .collect();
         folders.sort();
@@ -328,6 +338,9 @@ pub fn folder_name(start: WallTime, call: CallId) -> String {
     let stamp: String = start.rfc3339().chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{stamp}-{call}")
 }
+
+/// A folder that has no journal after so long never gets one.
+const JOURNAL_LATE: Duration = Duration::from_hours(1);
 
 /// Whether a folder's name is one that [`folder_name`] gives.
 pub(super) fn is_call_folder(name: &std::ffi::OsStr) -> bool {
@@ -459,7 +472,9 @@ mod tests {
 
     fn writer(folder: &Path, keep: Duration, max_size: u64) -> Writer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let hub = runtime.block_on(async { super::super::hub::start("test", vec![]) });
+        let hub = runtime.block_on(async {
+            super::super::hub::start("test", vec![], super::super::post::Watch::default().post("hub"))
+        });
         let recording = Recording {
             journal: true,
             sound: true,

@@ -70,14 +70,24 @@ impl Ports {
             let following =
                 port.checked_add(2).filter(|port| port.checked_add(1).is_some_and(|odd| odd <= *self.range.end()));
             *next = following.unwrap_or(self.range.start() + self.range.start() % 2);
-            if let (Ok(rtp), Ok(rtcp)) = (bind(ip, port), bind(ip, port.saturating_add(1))) {
-                self.used.fetch_add(1, Ordering::Relaxed);
-                return Ok(PortPair { rtp, rtcp, lease: Lease(Arc::clone(&self.used)) });
+            match bind(ip, port).and_then(|rtp| Ok((rtp, bind(ip, port.saturating_add(1))?))) {
+                Ok((rtp, rtcp)) => {
+                    self.used.fetch_add(1, Ordering::Relaxed);
+                    return Ok(PortPair { rtp, rtcp, lease: Lease(Arc::clone(&self.used)) });
+                }
+                // No other port would do better.
+                Err(problem) if FILES_EXHAUSTED.contains(&problem.raw_os_error()) => {
+                    return Err(format!("{problem}; raise the limit of open files (ulimit -n, LimitNOFILE=)"));
+                }
+                Err(_) => {}
             }
         }
         Err(format!("all RTP ports from {} to {} are taken", self.range.start(), self.range.end()))
     }
 }
+
+/// `ENFILE`, `EMFILE`: this program or the system has too many files open.
+const FILES_EXHAUSTED: [Option<i32>; 2] = [Some(nix::libc::ENFILE), Some(nix::libc::EMFILE)];
 
 fn bind(ip: IpAddr, port: u16) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(SocketAddr::new(ip, port))?;

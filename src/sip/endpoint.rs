@@ -329,6 +329,8 @@ pub struct Endpoint {
     /// Whose our client transactions are.
     clients: HashMap<Key, LegId>,
     guard: Guard,
+    /// No new calls are wanted any more.
+    leaving: bool,
     gate: Gate,
     registrar: Registrar,
     /// Requests outside of calls that wait for their answers.
@@ -360,6 +362,7 @@ impl Endpoint {
         Self {
             random,
             guard: guard_of(&settings),
+            leaving: false,
             gate: Gate::new(&settings.realm, secret, settings.algorithms.clone(), settings.accounts.clone()),
             registrar: Registrar::new(settings.registrar.clone()),
             asks: HashMap::new(),
@@ -413,6 +416,11 @@ impl Endpoint {
     /// The gateway cannot keep up, or can again: new requests are told to come later.
     pub const fn set_overloaded(&mut self, overloaded: bool) {
         self.guard.set_overloaded(overloaded);
+    }
+
+    /// From now on OPTIONS is answered with 503: whoever asks whether we are there sends calls elsewhere.
+    pub const fn set_leaving(&mut self) {
+        self.leaving = true;
     }
 
     /// Takes in one message from the network.

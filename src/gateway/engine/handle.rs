@@ -9,7 +9,7 @@ use super::{
 use crate::{
     agent::{event::Outcome, seat::Plan},
     error::{Error, Kind, Result},
-    gateway::{hub::HubHandle, session::web::Refused, worker::Workers, writer::WriterHandle},
+    gateway::{hub::HubHandle, post::Watch, session::web::Refused, worker::Workers, writer::WriterHandle},
     jwt::Key,
     media::dsp::mix::Role,
     net::resolve::{Found, Resolver},
@@ -119,6 +119,8 @@ pub struct Handle {
     pub join_key: Arc<Key>,
     pub(super) upstreams: Arc<[crate::config::Trunk]>,
     pub(super) resolver: Arc<Resolver>,
+    /// Whether everything still runs that must.
+    pub posts: Watch,
 }
 
 impl Handle {

@@ -81,6 +81,12 @@ impl Endpoint {
             Method::Info | Method::Update | Method::Refer | Method::Notify | Method::Message => {
                 self.inside(now, key, &request);
             }
+            // In a dialog it asks about the call, which goes on.
+            Method::Options if self.leaving && !inside => {
+                let mut response = self.dressed(&request, 503);
+                response.headers.push("Retry-After", "60");
+                self.respond(now, &key, &response);
+            }
             _ => {
                 let mut response = self.dressed(&request, 200);
                 response.headers.push("Allow", super::allow());
