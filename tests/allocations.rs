@@ -214,6 +214,7 @@ fn far<'a>(n: u32, payload: &'a [u8], samples: &'a [i16]) -> FarSound<'a> {
         at: Instant::from_micros(u64::from(n) * 20_000 + late_us),
         position: u64::from(n) * 160,
         is_filling: false,
+        is_digit: false,
         codec: &CODECS[0],
         rate: SampleRate::HZ_8000,
         payload,

@@ -504,6 +504,7 @@ impl Engine {
             Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
             Event::Changed(leg, Err(status)) => self.tell(leg, In::NotChanged(status)),
             Event::Digit(leg, digit, duration_ms) => self.tell(leg, In::Digit(digit, duration_ms)),
+            Event::NotPressed(leg, status) => self.not_pressed(leg, status),
             Event::Referred(leg, to) => self.referred(leg, to),
             Event::Transfer(leg, status) => self.transferred(leg, status),
             Event::Texted(leg, status) => self.texted(leg, status),
@@ -743,6 +744,7 @@ impl Engine {
                     SipAction::RingWithMedia(sdp) => Command::Ring(leg, Some(sdp)),
                     SipAction::Held(held) => return self.bridge_held(leg, held),
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
+                    SipAction::Digit(digit, duration_ms) => Command::Press(leg, digit, duration_ms),
                     SipAction::Refuse(status, why) => {
                         self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
                         // 304 is media; what a callback refuses is anything.

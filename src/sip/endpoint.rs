@@ -155,6 +155,8 @@ pub enum Command {
     Transfer(LegId, Uri),
     /// Write a text within the call (MESSAGE); [`Event::Texted`] answers.
     Text(LegId, String),
+    /// Press a digit for so many milliseconds, in an INFO; [`Event::NotPressed`] tells if it was not taken.
+    Press(LegId, char, u32),
     /// Tell the far end how the call is getting on that it asked for with REFER: a status of ours.
     TellReferrer(LegId, u16),
     /// A request outside of dialogs.
@@ -229,6 +231,8 @@ pub enum Event {
     Changed(LegId, Result<Option<Vec<u8>>, u16>),
     /// A digit in an INFO: which, and for how many milliseconds.
     Digit(LegId, char, u32),
+    /// A digit of ours was not taken: the far end's answer to the INFO; 405 if its `Allow` says that it takes none.
+    NotPressed(LegId, u16),
     /// The far end asks us to call somebody else instead: Refer-To with its headers.
     Referred(LegId, Uri),
     /// How our REFER is getting on: a status; from 200 on it is the last.
@@ -509,6 +513,7 @@ impl Endpoint {
             Command::HangUp(leg, reason) => self.hang_up(now, leg, reason.as_deref()),
             Command::Reinvite(leg, sdp) => self.send_reinvite(now, leg, Some(sdp)),
             Command::Transfer(leg, to) => self.send_refer(now, leg, &to),
+            Command::Press(leg, digit, duration_ms) => self.press(now, leg, digit, duration_ms),
             Command::Text(leg, text) => self.send_text(now, leg, text),
             Command::TellReferrer(leg, status) => self.tell_referrer(now, leg, status),
             Command::Ask(id, ask) => self.ask(now, id, *ask),

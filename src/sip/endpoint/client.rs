@@ -110,6 +110,7 @@ impl Endpoint {
                 Method::Bye => self.closed(now, key),
                 Method::Update => self.refresh_answered(now, id, response),
                 Method::Refer => self.refer_answered(id, response),
+                Method::Info => self.pressed(now, id, response.status),
                 Method::Message if response.status >= 200 => self.event(Event::Texted(id, response.status)),
                 _ => {}
             }
@@ -571,6 +572,7 @@ impl Endpoint {
                 self.hang_up(now, id, Some("SIP;cause=408;text=\"no answer to our UPDATE\""));
             }
             Kind::OtherClient if method == Method::Message => self.event(Event::Texted(id, 408)),
+            Kind::OtherClient if method == Method::Info => self.pressed(now, id, 408),
             Kind::OtherClient if method == Method::Refer => self.event(Event::Transfer(id, 408)),
             Kind::OtherClient if method == Method::Bye => {
                 let reason = "no answer to our BYE within 32 s".to_owned();

@@ -6,6 +6,7 @@ use super::{
     session_timer::SessionTimer,
 };
 use crate::sip::{auth::Challenge, dialog::Dialog};
+use std::collections::VecDeque;
 
 /// Names a leg within its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,10 @@ pub(super) struct Leg {
     pub(super) min_se: std::time::Duration,
     /// The far end's Allow has UPDATE.
     pub(super) takes_update: bool,
+    /// The far end has no Allow, or one with INFO.
+    pub(super) takes_info: bool,
+    /// Digits that go out in INFOs, one after the other: the first is under way.
+    pub(super) digits: VecDeque<(char, u32)>,
     /// The far end has no Allow, or one with REFER.
     pub(super) takes_refer: bool,
     /// The far end has sent REFER and hears of its progress.
@@ -139,6 +144,8 @@ impl Leg {
             timer: None,
             min_se: std::time::Duration::ZERO,
             takes_update: false,
+            takes_info: true,
+            digits: VecDeque::new(),
             takes_refer: true,
             referred: false,
             redirections: 0,
