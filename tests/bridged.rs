@@ -120,7 +120,8 @@ fn a_caller_hears_a_ring_tone_of_ours_where_the_rule_says_so() {
     let progress = here.response(183);
     assert!(progress.sdp().is_some());
     let (rung, _) = here.heard(2 * SECOND);
-    let loud: Vec<i16> = rung.chunks(160).filter(|frame| frame.iter().any(|s| s.abs() > 1_000)).flatten().copied().collect();
+    let loud: Vec<i16> =
+        rung.chunks(160).filter(|frame| frame.iter().any(|s| s.abs() > 1_000)).flatten().copied().collect();
     assert!(loud.len() > 4_000, "{} samples of a ring tone", loud.len());
     assert!(tone::share_at(425.0, SampleRate::HZ_8000, &loud) > 0.9);
     let talk = there.take(&call, &[], BOTH);
@@ -200,7 +201,12 @@ fn hops_are_counted_and_a_call_that_comes_back_ends() {
 // Digits
 
 /// A caller's digits through a gateway to a callee.
-fn keys(dtmf: &str, callee: &[u8], allow: &str, caller: &[u8]) -> (Party, party::Talk, Party, party::Talk, Gateway, Home) {
+fn keys(
+    dtmf: &str,
+    callee: &[u8],
+    allow: &str,
+    caller: &[u8],
+) -> (Party, party::Talk, Party, party::Talk, Gateway, Home) {
     let (there, home) = (Party::new(), Home::new());
     let gateway = onward(&home, &[at(&there)], "", &format!("media.dtmf = '{dtmf}'"));
     let here = Party::at("127.0.0.2");
@@ -349,8 +355,9 @@ fn sound_passes_undecoded_in_opus_and_g722() {
         for journal in [&caller_leg, &callee_leg] {
             let summary = journal.summary();
             assert_eq!(summary["codec"], codec, "{summary}");
-            let left = journal.of_kind("bridge").into_iter().find(|change| change["state"] == "left").unwrap().clone();
-            let (passed, transcoded) = (left["passed"].as_u64().unwrap(), left["transcoded"].as_u64().unwrap());
+            let changes = journal.of_kind("bridge");
+            let left = changes.iter().find(|change| change["state"] == "left").unwrap();
+            let [passed, transcoded] = ["passed", "transcoded"].map(|name| left[name].as_u64().unwrap_or(0));
             assert!(passed > 30 && transcoded * 5 < passed, "{codec}: {left}");
         }
         gateway.stop().exits(0);
@@ -407,6 +414,106 @@ fn somebody_takes_the_callee_s_place_in_a_bridge() {
     both(&gateway);
     for gateway in [gateway, callee, other] {
         gateway.stop().exits(0);
+    }
+}
+
+// Agents that ask
+
+/// A party that calls a gateway whose agent does what this script says.
+fn agent(home: &Home, script: &str, config: &str, allow: &str) -> (Gateway, Party, party::Talk) {
+    home.file("desk.toml", format!("name = 'desk'\n{script}"));
+    home.file("voxgw.toml", format!("[agents.desk]\nkind = 'scripted'\nscript = 'desk.toml'\n{config}"));
+    let gateway = home.serve("desk", &[]);
+    let here = Party::at("127.0.0.2");
+    let ours = here.call("desk", gateway.udp, &[("Allow", allow)], BOTH);
+    (gateway, here, ours)
+}
+
+#[test]
+fn a_transfer_that_the_caller_s_side_does_not_know_becomes_a_bridge() {
+    let (home, there) = (Home::new(), Party::new());
+    // Its caller comes by the trunk that it is to be sent to, which takes REFER as far as its Allow says.
+    let trunk = format!("[trunks.carrier]\nserver = ['{}', 'sip:127.0.0.2:9']\nping = '0s'\n", at(&there));
+    let script = "[greeting]\ntext = 'moment'\ntransfer = '+4930'\n";
+    let (gateway, here, ours) = agent(&home, script, &trunk, "INVITE, ACK, BYE, REFER");
+    let refer = here.request("REFER");
+    assert!(refer.headers.first("Refer-To").unwrap().contains("+4930"), "{refer:?}");
+    here.answer(&refer, 405, &[], None);
+    let call = there.request("INVITE");
+    assert!(call.uri.starts_with("sip:+4930@"), "{call:?}");
+    let theirs = there.take(&call, &[], BOTH);
+    over(&here, ours, &there, theirs, gateway);
+}
+
+#[test]
+fn texts_go_both_ways_within_a_call() {
+    let home = Home::new();
+    let script = "[greeting]\ntext = 'hello'\nwrite = 'I am here'\n[greeting.failed]\ntext = 'no'\n";
+    let (gateway, here, mut ours) = agent(&home, script, "", "INVITE, ACK, BYE, MESSAGE");
+    let text = here.request("MESSAGE");
+    here.answer(&text, 202, &[], None);
+    assert_eq!((text.body.as_slice(), text.headers.to().unwrap().tag().is_some()), (&b"I am here"[..], true));
+    here.send(&mut ours, "MESSAGE", &[("Content-Type", "text/plain")], "so am I");
+    here.response(200);
+    here.send(&mut ours, "MESSAGE", &[("Content-Type", "image/png")], "x");
+    here.response(415);
+    here.hang_up(ours);
+    let journal = finished_journals(&gateway.recordings, 1).remove(0);
+    let told = journal.records.iter().any(|record| record.to_string().contains("202"));
+    assert!(told, "what became of it is in the journal");
+    gateway.stop().exits(0);
+}
+
+// Refused before any rule
+
+#[test]
+fn a_call_that_is_refused_without_a_rule_leaves_a_short_journal_too() {
+    let home = Home::new();
+    home.file(
+        "voxgw.toml",
+        "recording.refused_per_minute = 4\nsip.authenticate = 'users'\n[users.alice]\npassword = 'rabbit-hole'\n",
+    );
+    let gateway = home.serve("echo", &[]);
+    let here = Party::new();
+    let invite = |from: &str, more: &[(&str, &str)]| {
+        let from = format!("<sip:{from}@h>;tag=1");
+        let mut headers = vec![("From", from.as_str())];
+        headers.extend(more);
+        here.invite("bob", gateway.udp, &headers, BOTH);
+    };
+    invite("carl", &[("Require", "teleport")]);
+    here.response(420);
+    // Asked for a password: no refusal. A wrong one is.
+    invite("alice", &[]);
+    let challenge = here.response(401);
+    let (_, nonce) = challenge.headers.first("WWW-Authenticate").unwrap().split_once("nonce=\"").unwrap();
+    let nonce = nonce.split('"').next().unwrap();
+    let answer = format!(
+        "Digest username=\"alice\", realm=\"voxgw\", nonce=\"{nonce}\", uri=\"sip:bob@h\", qop=auth, nc=00000001, \
+         cnonce=\"1\", response=\"00000000000000000000000000000000\", algorithm=MD5"
+    );
+    invite("alice", &[("Authorization", &answer)]);
+    here.response(401);
+    let journals = finished_journals(&gateway.recordings, 2);
+    let found = |journal: &Journal| {
+        let labels: Vec<String> =
+            journal.of_kind("sip").iter().map(|message| message["label"].as_str().unwrap().to_owned()).collect();
+        (journal.records[0]["rule"].as_str().unwrap().to_owned(), journal.summary()["status"].clone(), labels.len())
+    };
+    assert_eq!(found(&journals[0]), ("require".to_owned(), json!(420), 2));
+    assert_eq!(found(&journals[1]), ("password".to_owned(), json!(401), 2));
+    let whole = journals[1].records.iter().map(ToString::to_string).collect::<String>();
+    assert!(!whole.contains("response=\\\"0000"), "no answer to a challenge is written down: {whole}");
+    // More than so many a minute are counted only.
+    for _ in 0..5 {
+        invite("carl", &[("Require", "teleport")]);
+        here.response(420);
+    }
+    let health = ask(&gateway, "GET /v1/health", &Value::Null).1;
+    assert_eq!(health["refused_unrecorded_total"], 3, "{health}");
+    let log = gateway.stop().exits(0).stderr;
+    for words in ["rule=\"require\"", "teleport", "rule=\"password\""] {
+        assert!(log.contains(words), "no {words} in\n{log}");
     }
 }
 

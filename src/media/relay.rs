@@ -289,7 +289,16 @@ mod tests {
 
     fn sound<'a>(n: u64, codec: usize, payload: &'a [u8], samples: &'a [i16]) -> FarSound<'a> {
         let position = n * samples.len() as u64;
-        FarSound { at: at(20 * n), position, is_filling: false, is_digit: false, codec: &CODECS[codec], rate: HZ, payload, samples }
+        FarSound {
+            at: at(20 * n),
+            position,
+            is_filling: false,
+            is_digit: false,
+            codec: &CODECS[codec],
+            rate: HZ,
+            payload,
+            samples,
+        }
     }
 
     fn taken(relay: &mut Relay, ms: u64) -> Option<Vec<u8>> {

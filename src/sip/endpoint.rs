@@ -12,11 +12,13 @@ mod early;
 mod elsewhere;
 mod inside;
 mod leg;
+mod redirect;
 mod register;
 mod reliable;
 mod replaces;
 mod server;
 mod session_timer;
+mod turned;
 
 use super::{
     auth::{
@@ -52,6 +54,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
+pub use turned::Turned;
 
 /// 100 Trying goes out if nothing else has within this time (§17.2.1).
 const TRYING_AFTER: Duration = Duration::from_millis(200);
@@ -85,6 +88,8 @@ pub struct Settings {
     pub reliability: Reliability,
     /// Who is heard at all.
     pub limits: limits::Settings,
+    /// Calls refused here that [`Event::Turned`] tells of, in a minute; the others are counted.
+    pub refusals_per_minute: usize,
     /// A 3xx is followed to another number too; not where only some numbers may be called.
     pub redirected_anywhere: bool,
 }
@@ -106,6 +111,7 @@ impl Default for Settings {
             timers: TimerSettings::default(),
             reliability: Reliability::Required,
             limits: limits::Settings::default(),
+            refusals_per_minute: 10,
             redirected_anywhere: true,
         }
     }
@@ -250,6 +256,8 @@ pub enum Event {
     Replied(AskId, Reply),
     /// A user's bindings changed: how many there are now.
     Bindings(String, usize),
+    /// A call was refused here.
+    Turned(Box<Turned>),
     /// Wrong credentials: the user that was tried, from where, and whether that banned the source.
     WrongPassword(String, IpAddr, bool),
 }
@@ -315,6 +323,8 @@ pub struct Counters {
     pub dropped: u64,
     /// Requests refused here, without the engine.
     pub refused: u64,
+    /// Refused calls that [`Event::Turned`] did not tell of, because there were too many.
+    pub untold: u64,
 }
 
 /// The machine.
@@ -342,6 +352,7 @@ pub struct Endpoint {
     /// When the next binding runs out, as far as a timer was set for it.
     bindings_due: Instant,
     timers: BinaryHeap<Reverse<(Instant, TimerOf)>>,
+    telling: turned::Telling,
     next_leg: u64,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -369,6 +380,7 @@ impl Endpoint {
             asks: HashMap::new(),
             between: HashMap::new(),
             bindings_due: Instant::FAR_FUTURE,
+            telling: turned::Telling::new(settings.refusals_per_minute),
             settings,
             transactions: HashMap::new(),
             legs: HashMap::new(),
@@ -469,6 +481,11 @@ impl Endpoint {
             let unanswered = leg.filter(|id| self.legs.get(id).is_some_and(|leg| leg.dialog.is_none()));
             if let Some(id) = unanswered.filter(|_| kind == Kind::InviteClient) {
                 if self.leg_elsewhere(id, &Failure::lost(why)) {
+                    self.drive(now, &key, TxEvent::EndTimer, None);
+                    continue;
+                }
+                let number = self.transactions.get(&key).map_or(1, |tx| number_of(&tx.request.headers));
+                if self.next_contact(id, number + 1) {
                     self.drive(now, &key, TxEvent::EndTimer, None);
                     continue;
                 }

@@ -55,7 +55,10 @@ impl Engine {
         // What comes from there from now on comes from the trunk.
         if let Some(name) = self.trunks.name(errand.trunk) {
             for ip in ips {
-                self.trunk_addresses.insert(ip, name.to_owned());
+                if let Some(other) = self.trunk_addresses.learn(ip, errand.trunk) {
+                    let what = "a call from there is the trunk's whose user it calls, else the first one's by name";
+                    tracing::warn!(target: "sip", event = "sip.trunks_share", trunk = name, other, address = %ip, "{what}");
+                }
                 self.endpoint.trust(ip);
             }
         }
