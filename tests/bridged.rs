@@ -12,6 +12,7 @@ use program::{Gateway, Home, Journal, LIMIT, finished_journals, until};
 use serde_json::{Value, json};
 use std::{
     io::{Read as _, Write as _},
+    net::TcpListener,
     os::unix::net::UnixStream,
     thread,
     time::Duration,
@@ -300,6 +301,32 @@ fn digits_go_on_in_infos_where_neither_events_nor_tones_are_wanted() {
 // Who is called
 
 #[test]
+fn a_long_invite_goes_by_tcp_and_as_a_datagram_where_nobody_takes_it_there() {
+    let long = "x".repeat(600);
+    let headers = [("X-Long", long.as_str())];
+    for listens in [true, false] {
+        let (there, home, here) = (Party::new(), Home::new(), Party::at("127.0.0.2"));
+        let listener = listens.then(|| TcpListener::bind(there.address).unwrap());
+        let gateway = onward(&home, &[at(&there)], "", "");
+        here.invite("bob", gateway.udp, &headers, BOTH);
+        if let Some(listener) = listener {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut text = vec![0; 1_400];
+            stream.read_exact(&mut text).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            assert!(text.starts_with("INVITE ") && text.contains("Via: SIP/2.0/TCP") && text.contains(&long), "{text}");
+            assert!(text.contains(";transport=tcp>"), "the way back is the same: {text}");
+            drop((stream, listener));
+        }
+        let call = there.request("INVITE");
+        assert!(call.headers.first("Via").unwrap().contains("/UDP"), "{call:?}");
+        there.answer(&call, 486, &[], None);
+        here.response(486);
+        gateway.stop().exits(0);
+    }
+}
+
+#[test]
 fn a_trunk_s_next_server_is_called_when_the_first_is_silent_or_broken() {
     for status in [None, Some(503), Some(500)] {
         let (first, second, home) = (Party::new(), Party::new(), Home::new());
@@ -448,7 +475,7 @@ fn a_transfer_that_the_caller_s_side_does_not_know_becomes_a_bridge() {
 #[test]
 fn texts_go_both_ways_within_a_call() {
     let home = Home::new();
-    let script = "[greeting]\ntext = 'hello'\nwrite = 'I am here'\n[greeting.failed]\ntext = 'no'\n";
+    let script = "[greeting]\ntext = 'hello'\nwrite = 'I am here'\n";
     let (gateway, here, mut ours) = agent(&home, script, "", "INVITE, ACK, BYE, MESSAGE");
     let text = here.request("MESSAGE");
     here.answer(&text, 202, &[], None);

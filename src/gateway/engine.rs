@@ -874,6 +874,7 @@ impl Engine {
         })?;
         let mut trail = None;
         let (path, target) = if let Some(found) = found {
+            let found = self.for_invite(found, &originate.headers);
             let (path, rest) = self.set_out(originate.proxy.as_ref().unwrap_or(&originate.to), found)?;
             trail = Some(rest);
             (path, None)

@@ -139,10 +139,10 @@ impl Engine {
     /// Sends a text.
     pub(super) fn write(&mut self, writing: Writing, found: Option<Found>, waiting: oneshot::Sender<Result<Reply>>) {
         let length = writing.text.len();
-        let tcp = self.streams_bound.iter().any(|(known, _)| *known == Transport::Tcp);
+        let tcp = self.has_tcp();
         let mut trail = None;
         let way = match found {
-            Some(found) => self.set_out(&writing.to, by_length(found, length, tcp)).map(|(path, rest)| {
+            Some(found) => self.set_out(&writing.to, by_length(found, length > DATAGRAM_MAX && tcp)).map(|(path, rest)| {
                 trail = Some(rest);
                 (path, writing.to.clone(), Vec::new())
             }),
