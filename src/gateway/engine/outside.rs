@@ -142,10 +142,12 @@ impl Engine {
         let tcp = self.has_tcp();
         let mut trail = None;
         let way = match found {
-            Some(found) => self.set_out(&writing.to, by_length(found, length > DATAGRAM_MAX && tcp)).map(|(path, rest)| {
-                trail = Some(rest);
-                (path, writing.to.clone(), Vec::new())
-            }),
+            Some(found) => {
+                self.set_out(&writing.to, by_length(found, length > DATAGRAM_MAX && tcp)).map(|(path, rest)| {
+                    trail = Some(rest);
+                    (path, writing.to.clone(), Vec::new())
+                })
+            }
             None => self.registered(&writing.to.user),
         };
         let (mut path, uri, route) = match way {
