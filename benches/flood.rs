@@ -4,7 +4,8 @@
 //!
 //! Twenty calls talk to `voxgw serve --agent echo:live`; meanwhile mutated SIP (requests, responses, headers without end,
 //! bytes of anything) comes in by UDP, thousands of datagrams a second. Prints the longest gap between two packets that
-//! any call received, the gateway's memory before and after, and whether it said anything about a panic.
+//! any call received, the gateway's memory before and after, and whether it said anything about a panic; fails if a gap
+//! was longer than 60 ms or there was one.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
@@ -206,4 +207,7 @@ fn main() {
     println!("audio      longest gap {:.1} ms in the worst call, {:.1} ms in the median one", ms(longest), ms(median));
     println!("memory     {before} KiB before, {highest} KiB at most, {after} KiB after");
     println!("gateway    {}, panics: {}", if alive { "alive" } else { "GONE" }, said.matches("panicked").count());
+    // What the docs promise.
+    assert!(alive && !said.contains("panicked"), "the gateway did not live through it");
+    assert!(longest <= Duration::from_millis(60), "a call had a gap of more than 60 ms");
 }

@@ -1,5 +1,5 @@
 //! What the packet path takes from the allocator once it runs: nothing. Opus alone does, inside its crate: some for a
-//! packet that it encodes, some for a lost one that it reads from the next.
+//! packet that it encodes, some for a lost one that it reads from the next. And what a call that says nothing holds.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "figures and helpers of tests")]
 #![expect(unsafe_code, reason = "an allocator can only be counted by being one")]
 
@@ -25,30 +25,44 @@ use voxgw::{
         room::Room,
         rtp::packet::Packet,
     },
+    sip::{
+        endpoint::{self, Command, Endpoint, Event, Output},
+        tx::{Path, Transport},
+    },
     unit::{PayloadType, Ptime, SampleRate, Ssrc, TurnId},
 };
 
 /// The system's allocator, counted per thread.
 struct Counting;
 
+/// Bytes that this thread has got more than it gave back.
+fn grown(bytes: usize, sign: i64) {
+    let _ = LIVE.try_with(|live| live.set(live.get() + sign * i64::try_from(bytes).unwrap_or(i64::MAX)));
+}
+
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<i64> = const { Cell::new(0) };
 }
 
 // SAFETY: everything is handed to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size(), 1);
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
         // SAFETY: the caller keeps the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        grown(layout.size(), -1);
         // SAFETY: the caller keeps the contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        grown(size, 1);
+        grown(layout.size(), -1);
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
         // SAFETY: the caller keeps the contract.
         unsafe { System.realloc(pointer, layout, size) }
@@ -214,6 +228,7 @@ fn far<'a>(n: u32, payload: &'a [u8], samples: &'a [i16]) -> FarSound<'a> {
         at: Instant::from_micros(u64::from(n) * 20_000 + late_us),
         position: u64::from(n) * 160,
         is_filling: false,
+        is_digit: false,
         codec: &CODECS[0],
         rate: SampleRate::HZ_8000,
         payload,
@@ -253,4 +268,75 @@ fn what_passes_from_leg_to_leg_and_through_a_conference_takes_nothing_from_the_a
     };
     run(0, WARM * 4);
     assert_eq!(allocations(|| run(WARM * 4, WARM * 4 + COUNTED)), 0, "the room");
+}
+
+/// What a telephone sends, and the To with our tag that it was given.
+fn said(method: &str, n: usize, to: &str, cseq: u32) -> String {
+    let body =
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\n";
+    let body = if method == "INVITE" { body } else { "" };
+    format!(
+        "{method} sip:us@203.0.113.5 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{n}{method}\r\n\
+         From: <sip:caller@example.org>;tag=f{n}\r\nTo: {to}\r\nCall-ID: {n}@192.0.2.10\r\nCSeq: {cseq} {method}\r\n\
+         Contact: <sip:caller@192.0.2.10:5060>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn an_idle_dialog_takes_less_than_eight_kibibytes_and_nothing_is_left_of_it() {
+    const COUNT: usize = 500;
+    const CALLS: i64 = 500;
+    let [remote, local] = ["192.0.2.10:5060", "203.0.113.5:5060"].map(|text| text.parse().unwrap());
+    let path = Path { transport: Transport::Udp, remote, local, connection: None };
+    let mut endpoint = Endpoint::new(endpoint::Settings::default());
+    let live = || LIVE.with(Cell::get);
+    // A round of calls first: tables grow once and keep their size.
+    let mut figures = Vec::new();
+    let mut now = Instant::ZERO;
+    for round in 0..2 {
+        let before = live();
+        let mut tags = Vec::with_capacity(COUNT);
+        for n in 0..COUNT {
+            now += Duration::from_millis(60);
+            let n = n + round * COUNT;
+            endpoint.handle(now, path, said("INVITE", n, "<sip:us@203.0.113.5>", 1).as_bytes());
+            let mut to = String::new();
+            loop {
+                match endpoint.poll() {
+                    Output::Timeout(_) => break,
+                    Output::Event(Event::Invite(leg, _)) => {
+                        endpoint.command(now, Command::Answer(leg, "v=0\r\n".repeat(40)));
+                    }
+                    Output::Transmit(_, bytes) => {
+                        let text = String::from_utf8(bytes).unwrap();
+                        text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap().clone_into(&mut to);
+                    }
+                    _ => {}
+                }
+            }
+            endpoint.handle(now, path, said("ACK", n, &to, 1).as_bytes());
+            while !matches!(endpoint.poll(), Output::Timeout(_)) {}
+            tags.push(to);
+        }
+        now += Duration::from_secs(33);
+        endpoint.handle_timeout(now);
+        while !matches!(endpoint.poll(), Output::Timeout(_)) {}
+        assert_eq!(endpoint.alive(), (0, COUNT, COUNT), "the INVITE transactions are over");
+        let held = live() - before;
+        for (n, to) in tags.iter().enumerate() {
+            endpoint.handle(now, path, said("BYE", n + round * COUNT, to, 2).as_bytes());
+            while !matches!(endpoint.poll(), Output::Timeout(_)) {}
+        }
+        now += Duration::from_secs(33);
+        endpoint.handle_timeout(now);
+        while !matches!(endpoint.poll(), Output::Timeout(_)) {}
+        assert_eq!(endpoint.alive(), (0, 0, 0), "64·T1 after the last call");
+        drop(tags);
+        figures.push((held / CALLS, live() - before));
+    }
+    let (each, left) = figures[1];
+    assert!((500..8 * 1_024).contains(&each), "{each} bytes a dialog");
+    assert!(left < 1_024, "{left} bytes are left of {COUNT} calls: {figures:?}");
 }

@@ -98,6 +98,26 @@ async fn pcm_at_every_rate_and_a_key_in_a_header_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_hands_its_caller_to_a_bot() {
+    let mock = MockBridge::start(Script { replies: vec![(700.0, 800)], ..Script::default() }).await;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("desk.toml");
+    std::fs::write(&script, "name = 'desk'\n[greeting]\nsay = 'tone:1000:400'\nagent = 'bot'\n").unwrap();
+    let agents = format!(
+        "kind = 'scripted'\nscript = '{}'\n[agents.bot]\nkind = 'bridge'\nendpoint = '{}'\n",
+        script.display(),
+        mock.url
+    );
+    let stay = Duration::from_millis(2_500);
+    let key = ("VOXGW_BRIDGE_KEY", KEY);
+    let conversation = conversation::call(&agents, key, 26_580, voice(&[(600, 1_500), (600, 100)]), stay).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    assert!(conversation.heard_tone(1_000.0), "the script's greeting");
+    assert!(conversation.heard_tone(700.0), "the bot");
+    assert!(mock.logs()[0].stopped);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bot_that_closes_ends_the_call_after_its_last_word() {
     let script = Script { replies: vec![(700.0, 1_500)], fault: Some((Fault::HangsUp, 9)) };
     let mock = MockBridge::start(script).await;

@@ -64,6 +64,28 @@ fn a_rule_asks_for_the_trunk_that_a_call_comes_by() {
 }
 
 #[test]
+fn of_two_trunks_at_one_server_the_called_one_is_meant() {
+    let home = home_with(
+        "[trunks.south]\nserver = 'sip:127.0.0.1:9'\nuser = '4989'\nping = '0s'\n\
+         [trunks.north]\nserver = 'sip:127.0.0.1:9'\nuser = '4930'\nping = '0s'\n\
+         [[routes]]\nname = 'southern'\ntrunk = 'south'\nagent = 'echo:live'\n\
+         [[routes]]\nname = 'northern'\ntrunk = 'north'\nagent = 'echo:live'\n",
+    );
+    let gateway = home.serve("echo", &[]);
+    let told = gateway.running.stderr();
+    assert!(told.contains("trunks north and south have the same server"), "{told}");
+    for number in ["4989", "4930", "1"] {
+        home.dial(&format!("sip:{number}@127.0.0.1:{}", gateway.udp), TALK).exits(0);
+    }
+    let journals = finished_journals(&gateway.recordings, 3);
+    let rules: Vec<&str> = journals.iter().map(|journal| journal.records[0]["rule"].as_str().unwrap()).collect();
+    assert_eq!(rules[..2], ["southern", "northern"]);
+    // Nobody's number is the first one's by name.
+    assert_eq!(rules[2], "northern", "{told}");
+    gateway.stop().exits(0);
+}
+
+#[test]
 fn calls_of_ours_stay_within_their_limits() {
     let peer = Peer::saying("486 Busy Here", "");
     let home = home_with("[outbound]\nallow = ['+49*']\ncalls_per_minute = 2\n");

@@ -242,6 +242,8 @@ pub enum SipAction {
     Held(bool),
     /// 200 with this description.
     Answer(String),
+    /// Press a digit in an INFO, of so many milliseconds.
+    Digit(char, u32),
     /// Change the session from our side.
     Reinvite(String),
     /// Take the far end that replaces ours.
@@ -277,12 +279,14 @@ enum Out {
         at: Instant,
         position: u64,
         is_filling: bool,
+        is_digit: bool,
         codec: &'static codec::Codec,
         rate: SampleRate,
         payload: Vec<u8>,
         samples: Vec<i16>,
     },
     FarDigit(char, u32),
+    FarTone(char, u32),
     Act(u32, Action),
     TellActed(u32, Outcome),
     Tool(Run),
@@ -606,15 +610,16 @@ impl Pipeline {
                 let command = Command::Audio { rate: self.uplink.rate, samples: &self.current_samples };
                 Output::Agent { command, voiced_since }
             }
-            Out::FarSound { at, position, is_filling, codec, rate, payload, samples } => {
+            Out::FarSound { at, position, is_filling, is_digit, codec, rate, payload, samples } => {
                 let used = std::mem::replace(&mut self.current_samples, samples);
                 self.spare_samples.push(used);
                 let used = std::mem::replace(&mut self.current_datagram, payload);
                 self.spare_datagrams.push(used);
                 let (payload, samples) = (&self.current_datagram[..], &self.current_samples[..]);
-                Output::Far(Far::Sound(FarSound { at, position, is_filling, codec, rate, payload, samples }))
+                Output::Far(Far::Sound(FarSound { at, position, is_filling, is_digit, codec, rate, payload, samples }))
             }
             Out::FarDigit(digit, duration_ms) => Output::Far(Far::Digit(digit, duration_ms)),
+            Out::FarTone(digit, duration_ms) => Output::Far(Far::Tone(digit, duration_ms)),
             Out::Rtcp { to, mux, bytes } => {
                 let bytes = self.srtp.protect(&bytes).unwrap_or_default().to_vec();
                 Output::Rtcp { to, mux, bytes }

@@ -81,7 +81,7 @@ pub static KEYS: &[Key] = &[
     key("media.rtp_ports", "\"10000-20000\"", "Ports for RTP (even) and RTCP (odd)."),
     key("media.codecs", "[\"g722\", \"opus\", \"pcmu\", \"pcma\"]", "Codecs that may be used, in the order of our offers: pcmu, pcma, g722, opus, l16, l16-8k, l16-24k."),
     key("media.ptime", "\"20ms\"", "Sound in one packet when the far end does not say: 10ms to 60ms."),
-    key("media.dtmf", "\"auto\"", "Digits: auto (events, else tones), events, inband (tones only) or off."),
+    key("media.dtmf", "\"auto\"", "Digits: auto (events, else tones), events (else INFO), inband (tones only) or off."),
     key("media.vad", "\"energy\"", "Voice is told from noise by: energy, or neural (better in noise, twice the CPU)."),
     key("media.timeout", "\"30s\"", "A call ends when nothing arrives for so long (not while held); 0s never."),
     key("media.srtp", "\"optional\"", "Encrypted media, keys in SDP: off, optional (if both sides can), required (or no call)."),

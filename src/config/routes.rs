@@ -227,9 +227,27 @@ fn bridge_warning(rule: &Rule, signalling: &Signalling) -> Option<String> {
     }
 }
 
+/// Trunks whose calls come from one address.
+fn shared_servers(trunks: &[Trunk]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (n, trunk) in trunks.iter().enumerate() {
+        let hosts = || trunk.servers.iter().map(|server| &server.host);
+        let other = trunks[..n]
+            .iter()
+            .find(|other| other.servers.iter().any(|server| hosts().any(|host| *host == server.host)));
+        if let Some(other) = other {
+            let (first, second) = (&other.name, &trunk.name);
+            told.push(format!(
+                "trunks {first} and {second} have the same server: a call from there is the one's whose user it calls, else {first}'s"
+            ));
+        }
+    }
+    told
+}
+
 /// Rules that will not do what they seem to.
 pub(super) fn warnings(rules: &[Rule], signalling: &Signalling) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut told = shared_servers(&signalling.trunks);
     let mut catcher: Option<&Rule> = None;
     for rule in rules {
         if let Some(first) = catcher {

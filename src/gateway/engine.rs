@@ -3,6 +3,7 @@
 //! One task. Inbound and outbound calls enter here and nowhere else. Does not touch media or agents.
 
 mod act;
+mod addresses;
 mod answers;
 mod bridge;
 mod conference;
@@ -72,7 +73,7 @@ use crate::{
 use rand::{Rng as _, RngExt as _};
 use std::{
     collections::HashMap,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -146,6 +147,7 @@ pub struct Engine {
     /// The newest INVITE's own trace, until its session exists.
     waiting_trace: Option<Trace>,
     refused_before: u64,
+    untold_before: u64,
     away_before: crate::sip::limits::Counters,
     /// What calls of ours may cost.
     tolls: Tolls,
@@ -155,8 +157,7 @@ pub struct Engine {
     bindings_due: Option<crate::clock::Instant>,
     bindings_written: bindings::Written,
     trunks: Trunks,
-    /// Where trunks call from, as far as their servers' addresses are known.
-    trunk_addresses: HashMap<IpAddr, String>,
+    trunk_addresses: addresses::Addresses,
     resolver: Arc<Resolver>,
     trails: targets::Trails,
     /// Responses that wait for a connection.
@@ -252,6 +253,7 @@ impl Engine {
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let signalling = &config.signalling;
+        let trunk_addresses = addresses::Addresses::new(&signalling.trunks);
         let mut endpoint = Endpoint::new(endpoint::Settings {
             advertise: config.advertise,
             transactions_max: TRANSACTIONS_MAX,
@@ -260,11 +262,12 @@ impl Engine {
             algorithms: signalling.algorithms.clone(),
             accounts: signalling.users.clone(),
             authenticate: signalling.authenticate,
-            trusted: signalling.trunks.iter().flat_map(addresses_of).collect(),
+            trusted: trunk_addresses.ips().collect(),
             registrar: signalling.registrar.clone(),
             timers: signalling.timers,
             reliability: signalling.reliability,
             limits: signalling.limits.clone(),
+            refusals_per_minute: config.recording.refused_per_minute,
             redirected_anywhere: config.tolls.allow.is_empty(),
             ..endpoint::Settings::default()
         });
@@ -286,11 +289,7 @@ impl Engine {
             bindings_written: bindings::Written::default(),
             tolls: Tolls::new(config.tolls.clone()),
             trunks: Trunks::new(SystemClock::now(), &signalling.trunks, rand::rng().next_u64()),
-            trunk_addresses: signalling
-                .trunks
-                .iter()
-                .flat_map(|trunk| addresses_of(trunk).into_iter().map(|ip| (ip, trunk.name.clone())))
-                .collect(),
+            trunk_addresses,
             resolver: Arc::clone(&resolver),
             trails: targets::Trails::default(),
             parcels: HashMap::new(),
@@ -323,6 +322,7 @@ impl Engine {
             leaving_until: None,
             waiting_trace: None,
             refused_before: 0,
+            untold_before: 0,
             away_before: crate::sip::limits::Counters::default(),
             talking: HashMap::new(),
         };
@@ -400,6 +400,8 @@ impl Engine {
                     shared.dropped.store(counters.dropped, Ordering::Relaxed);
                     shared.refused.fetch_add(counters.refused - self.refused_before, Ordering::Relaxed);
                     self.refused_before = counters.refused;
+                    shared.refused_unrecorded.fetch_add(counters.untold - self.untold_before, Ordering::Relaxed);
+                    self.untold_before = counters.untold;
                     let away = self.endpoint.turned_away();
                     if away != self.away_before {
                         for (limit, count) in [
@@ -509,6 +511,7 @@ impl Engine {
             Event::Changed(leg, Ok(sdp)) => self.tell(leg, In::Changed(sdp)),
             Event::Changed(leg, Err(status)) => self.tell(leg, In::NotChanged(status)),
             Event::Digit(leg, digit, duration_ms) => self.tell(leg, In::Digit(digit, duration_ms)),
+            Event::NotPressed(leg, status) => self.not_pressed(leg, status),
             Event::Referred(leg, to) => self.referred(leg, to),
             Event::Transfer(leg, status) => self.transferred(leg, status),
             Event::Texted(leg, status) => self.texted(leg, status),
@@ -522,6 +525,7 @@ impl Engine {
                 self.show_users();
                 self.bindings_due.get_or_insert_with(|| SystemClock::now() + BINDINGS_WITHIN);
             }
+            Event::Turned(turned) => self.turned(*turned),
             Event::WrongPassword(user, source, banned) => {
                 tracing::warn!(target: "sip", event = "sip.wrong_password", user = %printable(&user), %source, banned);
             }
@@ -538,7 +542,8 @@ impl Engine {
 
     /// Admission: draining, too many calls, the rules, no port.
     fn offered(&mut self, leg: LegId, offered: Offered) {
-        let trunk = self.trunk_addresses.get(&offered.path.remote.ip()).cloned();
+        let called = [&offered.target, &offered.to];
+        let trunk = self.trunk_addresses.calling(offered.path.remote.ip(), &called).map(str::to_owned);
         if let Some(old) = offered.replaces {
             self.replaced(leg, old, offered, trunk.is_some());
             return;
@@ -748,6 +753,7 @@ impl Engine {
                     SipAction::RingWithMedia(sdp) => Command::Ring(leg, Some(sdp)),
                     SipAction::Held(held) => return self.bridge_held(leg, held),
                     SipAction::Answer(sdp) => Command::Answer(leg, sdp),
+                    SipAction::Digit(digit, duration_ms) => Command::Press(leg, digit, duration_ms),
                     SipAction::Refuse(status, why) => {
                         self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
                         // 304 is media; what a callback refuses is anything.
@@ -874,6 +880,7 @@ impl Engine {
         })?;
         let mut trail = None;
         let (path, target) = if let Some(found) = found {
+            let found = self.for_invite(found, &originate.headers);
             let (path, rest) = self.set_out(originate.proxy.as_ref().unwrap_or(&originate.to), found)?;
             trail = Some(rest);
             (path, None)
@@ -958,10 +965,6 @@ impl Engine {
 }
 
 /// Addresses of a trunk that are written as numbers: their requests are not challenged.
-fn addresses_of(trunk: &crate::config::Trunk) -> Vec<IpAddr> {
-    trunk.servers.iter().filter_map(|server| server.host.parse().ok()).collect()
-}
-
 fn new_call_id() -> CallId {
     CallId(rand::rng().next_u32())
 }

@@ -49,10 +49,12 @@ enum What {
         at: Instant,
         position: u64,
         is_filling: bool,
+        is_digit: bool,
         codec: &'static Codec,
         rate: SampleRate,
     },
     Digit(char, u32),
+    Tone(char, u32),
 }
 
 impl Held {
@@ -62,11 +64,12 @@ impl Held {
         match self.what {
             What::Nothing => None,
             What::Paced(rate) => Some(Far::Paced(rate, &self.samples)),
-            What::Sound { at, position, is_filling, codec, rate } => {
+            What::Sound { at, position, is_filling, is_digit, codec, rate } => {
                 let (payload, samples) = (&self.payload[..], &self.samples[..]);
-                Some(Far::Sound(FarSound { at, position, is_filling, codec, rate, payload, samples }))
+                Some(Far::Sound(FarSound { at, position, is_filling, is_digit, codec, rate, payload, samples }))
             }
             What::Digit(digit, duration_ms) => Some(Far::Digit(digit, duration_ms)),
+            What::Tone(digit, duration_ms) => Some(Far::Tone(digit, duration_ms)),
         }
     }
 }
@@ -191,14 +194,15 @@ impl End {
         let spare = if way.waiting.len() < WAITING_MAX { way.spare.pop() } else { way.waiting.pop_front() };
         let mut held = spare.unwrap_or_default();
         match far {
-            Far::Sound(FarSound { at, position, is_filling, codec, rate, payload, samples }) => {
-                held.what = What::Sound { at, position, is_filling, codec, rate };
+            Far::Sound(FarSound { at, position, is_filling, is_digit, codec, rate, payload, samples }) => {
+                held.what = What::Sound { at, position, is_filling, is_digit, codec, rate };
                 held.payload.clear();
                 held.payload.extend_from_slice(payload);
                 held.samples.clear();
                 held.samples.extend_from_slice(samples);
             }
             Far::Digit(digit, duration_ms) => held.what = What::Digit(digit, duration_ms),
+            Far::Tone(digit, duration_ms) => held.what = What::Tone(digit, duration_ms),
             Far::Paced(rate, samples) => {
                 held.what = What::Paced(rate);
                 held.samples.clear();
@@ -280,6 +284,7 @@ mod tests {
                 at: Instant::ZERO,
                 position: 0,
                 is_filling: false,
+                is_digit: false,
                 codec: &CODECS[0],
                 rate: SampleRate::HZ_8000,
                 payload: &[n; 160],

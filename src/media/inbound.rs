@@ -146,12 +146,21 @@ pub struct Inbound {
     packets: Option<Packets>,
 }
 
+/// What a frame is besides its sound.
+#[derive(Clone, Copy, Debug, Default)]
+struct Nature {
+    /// It was put in while nothing came.
+    is_filling: bool,
+    /// It holds the tone of a digit.
+    is_digit: bool,
+}
+
 /// Payloads beside the frames that wait in `out`.
 #[derive(Debug, Default)]
 struct Packets {
-    /// Payloads, and whether the frame was put in while nothing came.
-    waiting: VecDeque<(Vec<u8>, bool)>,
-    current: (Vec<u8>, bool),
+    /// Payloads, and what each frame is.
+    waiting: VecDeque<(Vec<u8>, Nature)>,
+    current: (Vec<u8>, Nature),
     spare: Vec<Vec<u8>>,
     /// Late packets so far, and when they became more.
     late: (u64, Option<Instant>),
@@ -330,7 +339,14 @@ impl Inbound {
     /// Whether the frame that [`Self::poll`] gave last was put in while nothing came, or in a pause of the sender.
     #[must_use]
     pub fn is_filling(&self) -> bool {
-        self.packets.as_ref().is_some_and(|packets| packets.current.1)
+        self.packets.as_ref().is_some_and(|packets| packets.current.1.is_filling)
+    }
+
+    /// Whether the frame that [`Self::poll`] gave last holds the tone of a digit, as far as can be told by then: the
+    /// first of it may not be known yet.
+    #[must_use]
+    pub fn is_digit(&self) -> bool {
+        self.packets.as_ref().is_some_and(|packets| packets.current.1.is_digit)
     }
 
     /// For another leg a gap is held open no longer than the network needs: what waits for it waits for nothing.
@@ -707,16 +723,18 @@ impl Inbound {
 
     /// 6 and 7: on its way to the call.
     fn frame(&mut self, at: Instant, samples: Vec<i16>, payload: &[u8], is_filling: bool) {
+        let tone = self.tones.as_mut().and_then(|tones| tones.add(&samples));
         if let Some(packets) = &mut self.packets {
             let mut kept = packets.spare.pop().unwrap_or_default();
             kept.clear();
             kept.extend_from_slice(payload);
-            packets.waiting.push_back((kept, is_filling));
+            let is_digit = tone.is_some() || self.tones.as_ref().is_some_and(digits::Listener::is_hearing);
+            packets.waiting.push_back((kept, Nature { is_filling, is_digit }));
         }
         let concealed = payload.is_empty();
         self.frames_total += samples.len() as u64;
         let mean_square = self.level.add(&samples);
-        if let Some(tone) = self.tones.as_mut().and_then(|tones| tones.add(&samples)) {
+        if let Some(tone) = tone {
             let duration_ms = u32::try_from(tone.duration.as_millis()).unwrap_or(u32::MAX);
             self.push(Out::Digit { digit: tone.digit, duration_ms });
         }

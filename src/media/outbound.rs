@@ -13,7 +13,7 @@ use super::{
     codec::Codec,
     dsp::{beep::Beep, digits, level::LevelMeter, resample::Resampler},
     encoding::Encoding,
-    relay::{Far, Relay},
+    relay::{Far, FarSound, Relay},
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
 };
 use crate::{
@@ -203,6 +203,13 @@ impl Outbound {
     /// What another leg gave; false if the far end cannot be given it (a digit that it does not take).
     pub fn relayed(&mut self, far: Far<'_>) -> bool {
         match (far, &mut self.relay) {
+            // A digit goes on once: as an event where those are taken, and then not as a tone too.
+            (Far::Sound(sound), Some(relay)) if sound.is_digit && self.settings.event.is_some() => {
+                self.resampled.clear();
+                self.resampled.resize(sound.samples.len(), 0);
+                relay.push(&FarSound { payload: &[], samples: &self.resampled, ..sound });
+                true
+            }
             (Far::Sound(sound), Some(relay)) => {
                 relay.push(&sound);
                 true
@@ -213,6 +220,8 @@ impl Outbound {
             }
             (Far::Sound(_) | Far::Paced(..), None) => false,
             (Far::Digit(digit, _), _) => self.press(digit),
+            // Without events it has gone on as what it came as, in the sound.
+            (Far::Tone(digit, _), _) => self.settings.event.is_none() || self.press(digit),
         }
     }
 

@@ -31,6 +31,8 @@ pub enum Far<'a> {
     Paced(SampleRate, &'a [i16]),
     /// A digit that was pressed for so many milliseconds.
     Digit(char, u32),
+    /// The same, heard as a tone in the sound, which goes on too ([`FarSound::is_digit`]).
+    Tone(char, u32),
 }
 
 /// One frame of another leg.
@@ -42,6 +44,8 @@ pub struct FarSound<'a> {
     pub position: u64,
     /// Not from the sender: put in while nothing came. It has no place.
     pub is_filling: bool,
+    /// It holds the tone of a digit.
+    pub is_digit: bool,
     /// Codec of `payload`.
     pub codec: &'static Codec,
     /// Rate of `samples`.
@@ -285,7 +289,16 @@ mod tests {
 
     fn sound<'a>(n: u64, codec: usize, payload: &'a [u8], samples: &'a [i16]) -> FarSound<'a> {
         let position = n * samples.len() as u64;
-        FarSound { at: at(20 * n), position, is_filling: false, codec: &CODECS[codec], rate: HZ, payload, samples }
+        FarSound {
+            at: at(20 * n),
+            position,
+            is_filling: false,
+            is_digit: false,
+            codec: &CODECS[codec],
+            rate: HZ,
+            payload,
+            samples,
+        }
     }
 
     fn taken(relay: &mut Relay, ms: u64) -> Option<Vec<u8>> {

@@ -194,6 +194,7 @@ mod tests {
                     at: at(20 * n + u64::from(id)),
                     position: start,
                     is_filling: false,
+                    is_digit: false,
                     codec: &CODECS[0],
                     rate,
                     payload: &[],

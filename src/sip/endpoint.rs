@@ -12,11 +12,13 @@ mod early;
 mod elsewhere;
 mod inside;
 mod leg;
+mod redirect;
 mod register;
 mod reliable;
 mod replaces;
 mod server;
 mod session_timer;
+mod turned;
 
 use super::{
     auth::{
@@ -52,6 +54,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
+pub use turned::Turned;
 
 /// 100 Trying goes out if nothing else has within this time (§17.2.1).
 const TRYING_AFTER: Duration = Duration::from_millis(200);
@@ -85,6 +88,8 @@ pub struct Settings {
     pub reliability: Reliability,
     /// Who is heard at all.
     pub limits: limits::Settings,
+    /// Calls refused here that [`Event::Turned`] tells of, in a minute; the others are counted.
+    pub refusals_per_minute: usize,
     /// A 3xx is followed to another number too; not where only some numbers may be called.
     pub redirected_anywhere: bool,
 }
@@ -106,6 +111,7 @@ impl Default for Settings {
             timers: TimerSettings::default(),
             reliability: Reliability::Required,
             limits: limits::Settings::default(),
+            refusals_per_minute: 10,
             redirected_anywhere: true,
         }
     }
@@ -155,6 +161,8 @@ pub enum Command {
     Transfer(LegId, Uri),
     /// Write a text within the call (MESSAGE); [`Event::Texted`] answers.
     Text(LegId, String),
+    /// Press a digit for so many milliseconds, in an INFO; [`Event::NotPressed`] tells if it was not taken.
+    Press(LegId, char, u32),
     /// Tell the far end how the call is getting on that it asked for with REFER: a status of ours.
     TellReferrer(LegId, u16),
     /// A request outside of dialogs.
@@ -229,6 +237,8 @@ pub enum Event {
     Changed(LegId, Result<Option<Vec<u8>>, u16>),
     /// A digit in an INFO: which, and for how many milliseconds.
     Digit(LegId, char, u32),
+    /// A digit of ours was not taken: the far end's answer to the INFO; 405 if its `Allow` says that it takes none.
+    NotPressed(LegId, u16),
     /// The far end asks us to call somebody else instead: Refer-To with its headers.
     Referred(LegId, Uri),
     /// How our REFER is getting on: a status; from 200 on it is the last.
@@ -246,6 +256,8 @@ pub enum Event {
     Replied(AskId, Reply),
     /// A user's bindings changed: how many there are now.
     Bindings(String, usize),
+    /// A call was refused here.
+    Turned(Box<Turned>),
     /// Wrong credentials: the user that was tried, from where, and whether that banned the source.
     WrongPassword(String, IpAddr, bool),
 }
@@ -311,6 +323,8 @@ pub struct Counters {
     pub dropped: u64,
     /// Requests refused here, without the engine.
     pub refused: u64,
+    /// Refused calls that [`Event::Turned`] did not tell of, because there were too many.
+    pub untold: u64,
 }
 
 /// The machine.
@@ -340,6 +354,7 @@ pub struct Endpoint {
     /// When the next binding runs out, as far as a timer was set for it.
     bindings_due: Instant,
     timers: BinaryHeap<Reverse<(Instant, TimerOf)>>,
+    telling: turned::Telling,
     next_leg: u64,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -368,6 +383,7 @@ impl Endpoint {
             asks: HashMap::new(),
             between: HashMap::new(),
             bindings_due: Instant::FAR_FUTURE,
+            telling: turned::Telling::new(settings.refusals_per_minute),
             settings,
             transactions: HashMap::new(),
             legs: HashMap::new(),
@@ -476,6 +492,11 @@ impl Endpoint {
                     self.drive(now, &key, TxEvent::EndTimer, None);
                     continue;
                 }
+                let number = self.transactions.get(&key).map_or(1, |tx| number_of(&tx.request.headers));
+                if self.next_contact(id, number + 1) {
+                    self.drive(now, &key, TxEvent::EndTimer, None);
+                    continue;
+                }
                 let reason = why.to_owned();
                 self.end(now, id, Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false });
             }
@@ -517,6 +538,7 @@ impl Endpoint {
             Command::HangUp(leg, reason) => self.hang_up(now, leg, reason.as_deref()),
             Command::Reinvite(leg, sdp) => self.send_reinvite(now, leg, Some(sdp)),
             Command::Transfer(leg, to) => self.send_refer(now, leg, &to),
+            Command::Press(leg, digit, duration_ms) => self.press(now, leg, digit, duration_ms),
             Command::Text(leg, text) => self.send_text(now, leg, text),
             Command::TellReferrer(leg, status) => self.tell_referrer(now, leg, status),
             Command::Ask(id, ask) => self.ask(now, id, *ask),

@@ -59,8 +59,8 @@ pub enum Verdict {
     Heard,
     /// Say nothing: not allowed here, banned, or a scanner.
     Silence,
-    /// 503 with `Retry-After`: too many.
-    TooMany,
+    /// 503 with `Retry-After`: too many, by this limit.
+    TooMany(&'static str),
 }
 
 /// What was turned away since the start.
@@ -187,18 +187,18 @@ impl Guard {
         }
         if self.overloaded {
             self.counters.overload += 1;
-            return Verdict::TooMany;
+            return Verdict::TooMany("overload");
         }
         if trusted {
             return Verdict::Heard;
         }
         if self.settings.per_source > 0.0 && !self.within_rate(now, source) {
             self.counters.limited += 1;
-            return Verdict::TooMany;
+            return Verdict::TooMany("sip.limits.per_source");
         }
         if self.settings.global > 0.0 && !self.global.take(now, self.settings.global) {
             self.counters.limited_globally += 1;
-            return Verdict::TooMany;
+            return Verdict::TooMany("sip.limits.global");
         }
         Verdict::Heard
     }
@@ -361,7 +361,7 @@ mod tests {
         let mut guard = guard(|settings| settings.scanners = vec!["friendly-scanner".into()]);
         assert_eq!(guard.request(at(0), ip("192.0.2.1"), "Friendly-Scanner 1.0"), Verdict::Silence);
         guard.set_overloaded(true);
-        assert_eq!(guard.request(at(0), ip("192.0.2.1"), "phone"), Verdict::TooMany);
+        assert_eq!(guard.request(at(0), ip("192.0.2.1"), "phone"), Verdict::TooMany("overload"));
         guard.set_overloaded(false);
         assert_eq!(guard.request(at(0), ip("192.0.2.1"), "phone"), Verdict::Heard);
     }

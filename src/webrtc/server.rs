@@ -331,7 +331,7 @@ impl Web {
         match self.guard().request(SystemClock::now(), source, "") {
             Verdict::Heard => {}
             Verdict::Silence => return refused(403, "this address is not heard"),
-            Verdict::TooMany => return refused(429, "too many requests from this address, or in all"),
+            Verdict::TooMany(_) => return refused(429, "too many requests from this address, or in all"),
         }
         if proof.password.reveal().is_empty() {
             return refused(401, "a token or a password is needed to be somebody");
@@ -369,7 +369,7 @@ impl Web {
         match self.guard().request(SystemClock::now(), source, "") {
             Verdict::Heard => {}
             Verdict::Silence => return refused(403, "this address is not heard"),
-            Verdict::TooMany => {
+            Verdict::TooMany(_) => {
                 return refused(429, "too many calls from this address, or in all; try again in a few seconds");
             }
         }

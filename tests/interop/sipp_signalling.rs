@@ -72,6 +72,20 @@ fn a_call_over_tcp_completes() {
 
 #[test]
 #[ignore = "needs sipp"]
+fn a_call_over_ipv6_completes() {
+    let port = process::free_ports(2);
+    let mut gateway = Gateway::start_with("echo:live", &["--sip", &format!("udp:[::1]:{port}")]);
+    let flags = ["-i", "::1", "-mi", "::1", "-d", "1000"];
+    Sipp::caller("uac_call", &format!("[::1]:{port}")).with(&flags).run();
+    let call = gateway.only_call();
+    assert_eq!(call.summary().expect("it is over")["ended_by"], "caller");
+    let text = call.of_kind("sip").filter_map(|sip| sip["text"].as_str()).collect::<String>();
+    assert!(text.matches("c=IN IP6 ::1").count() >= 2, "both sides' sound is there: {text}");
+    gateway.stop();
+}
+
+#[test]
+#[ignore = "needs sipp"]
 fn hold_and_resume_are_answered_and_written_down() {
     let mut gateway = run("hold", &[]);
     let call = gateway.only_call();

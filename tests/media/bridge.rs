@@ -66,7 +66,16 @@ impl Bridge {
             if let Out::Frame { rate, at, position, .. } = out {
                 let (payload, is_filling) = (self.inbound.payload(), self.inbound.is_filling());
                 let codec = self.inbound.codec();
-                self.relay.push(&FarSound { at, position, is_filling, codec, rate, payload, samples: &samples });
+                self.relay.push(&FarSound {
+                    at,
+                    position,
+                    is_filling,
+                    is_digit: false,
+                    codec,
+                    rate,
+                    payload,
+                    samples: &samples,
+                });
             }
         }
     }

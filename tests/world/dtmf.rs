@@ -111,7 +111,8 @@ fn digits_come_and_go_as_configured_and_our_description_says_so() {
         (Mode::Auto, None, "1", "7", false, true),
         (Mode::Auto, plain, "5", "7", true, false),
         (Mode::Events, None, "1", "7", false, true),
-        (Mode::Events, plain, "9", "", false, false),
+        // ours in an INFO
+        (Mode::Events, plain, "9", "7", false, false),
         (Mode::Inband, None, "5", "7", true, false),
         (Mode::Inband, plain, "5", "7", true, false),
         (Mode::Off, None, "", "", false, false),

@@ -1,6 +1,6 @@
 //! What an agent asks of the gateway, as far as media does it: keys and hold. The rest goes out as [`super::Output::Act`].
 
-use super::{Out, Pipeline, Seat};
+use super::{Out, Pipeline, Seat, sound::INFO_MS};
 use crate::{
     agent::event::{Action, Command, Outcome},
     call::Input as CallInput,
@@ -11,7 +11,7 @@ impl Pipeline {
     /// The call has judged: this is to be done.
     pub(super) fn act(&mut self, now: Instant, id: u32, action: Action) {
         let refused = match action {
-            Action::Digits(digits) => match self.press_all(&digits) {
+            Action::Digits(digits) => match self.press_all(now, &digits) {
                 Ok(count) => return self.acted(now, id, Outcome::Done(format!("{count} digits are being sent"))),
                 Err(why) => why,
             },
@@ -28,12 +28,12 @@ impl Pipeline {
         self.call.handle(now, CallInput::Acted(id, outcome));
     }
 
-    fn press_all(&mut self, digits: &str) -> Result<usize, String> {
-        let media = self.media.as_mut().ok_or("the call has no media")?;
+    fn press_all(&mut self, now: Instant, digits: &str) -> Result<usize, String> {
         let keys = digits.chars().filter(|key| !", ".contains(*key)).map(|key| key.to_ascii_uppercase());
         let mut sent = 0;
         for key in keys {
-            if !media.outbound.press(key) {
+            let media = self.media.as_mut().ok_or("the call has no media")?;
+            if !media.outbound.press(key) && !self.inform(now, key, INFO_MS) {
                 return Err("the far end takes no digits: no telephone-event was agreed on".to_owned());
             }
             sent += 1;

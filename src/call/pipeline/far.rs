@@ -75,7 +75,8 @@ impl Pipeline {
     pub(super) fn far(&mut self, now: Instant, far: Far<'_>) {
         let Some(media) = &mut self.media else { return };
         if !media.outbound.relayed(far)
-            && let Far::Digit(digit, _) = far
+            && let Far::Digit(digit, duration_ms) = far
+            && !self.inform(now, digit, duration_ms)
         {
             let text = format!("digit {digit} of the other leg was not sent: the far end takes no telephone-event");
             self.record(now, Body::Note(Note { level: Level::Warn, text }));
@@ -94,8 +95,8 @@ impl Pipeline {
             payload.extend_from_slice(inbound.payload());
         }
         sound.extend_from_slice(heard);
-        let (codec, is_filling) = (inbound.codec(), inbound.is_filling());
-        self.out.push_back(Out::FarSound { at, position, is_filling, codec, rate, payload, samples: sound });
+        let (codec, is_filling, is_digit) = (inbound.codec(), inbound.is_filling(), inbound.is_digit());
+        self.out.push_back(Out::FarSound { at, position, is_filling, is_digit, codec, rate, payload, samples: sound });
     }
 
     /// Both directions of our media know the other leg, if there are both.

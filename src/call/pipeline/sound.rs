@@ -1,6 +1,6 @@
 //! Sound and digits on their ways: caller → recording and agent, agent → recording and caller.
 
-use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, Told, background::NOBODY};
+use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, SipAction, Told, background::NOBODY};
 use crate::{
     agent::event::Command,
     agent::event::Event as AgentEvent,
@@ -8,6 +8,7 @@ use crate::{
     call::journal::{Body, Digit, Direction, Level, MediaChange, Note, Part, Turn, rounded},
     clock::Instant,
     media::codec,
+    media::dsp::digits::Mode,
     media::dsp::level::sum_of_squares,
     media::dsp::resample::Resampler,
     media::dsp::vad::SpeechEdge,
@@ -76,7 +77,7 @@ impl Pipeline {
                     let mode = self.settings.tuning.dtmf;
                     let in_events = self.media.as_ref().is_some_and(|media| !media.agreed.events_in.is_empty());
                     if self.keys.heard(now, mode, digit, in_events) {
-                        self.digit(now, digit, duration_ms);
+                        self.digit(now, digit, duration_ms, !in_events);
                     }
                 }
                 inbound::Out::Latched(source) => self.latched(now, source),
@@ -93,11 +94,11 @@ impl Pipeline {
     /// A digit in an INFO.
     pub(super) fn info_digit(&mut self, now: Instant, digit: char, duration_ms: u32) {
         if self.keys.informed(now, self.settings.tuning.dtmf, digit) {
-            self.digit(now, digit, duration_ms);
+            self.digit(now, digit, duration_ms, false);
         }
     }
 
-    fn digit(&mut self, now: Instant, digit: char, duration_ms: u32) {
+    fn digit(&mut self, now: Instant, digit: char, duration_ms: u32, as_tone: bool) {
         if !self.recording.is_paused() {
             self.digits.push(digit);
         }
@@ -105,7 +106,8 @@ impl Pipeline {
         self.call.handle(now, CallInput::Digit(digit));
         self.tell(now, Told::Digit(digit));
         if matches!(self.seat, Seat::Far) {
-            self.push(Out::FarDigit(digit, duration_ms));
+            let passed = if as_tone { Out::FarTone } else { Out::FarDigit };
+            self.push(passed(digit, duration_ms));
         }
     }
 
@@ -296,16 +298,31 @@ impl Pipeline {
         }
     }
 
+    /// A digit that the far end does not take as telephone-event goes out in an INFO, where tones are not wanted
+    /// (`media.dtmf` `events`); false where that is not so. Whether the far end takes INFO is the endpoint's to know.
+    pub(super) fn inform(&mut self, now: Instant, digit: char, duration_ms: u32) -> bool {
+        let digit = digit.to_ascii_uppercase();
+        if self.settings.tuning.dtmf != Mode::Events || self.media.is_none() || !"0123456789*#ABCD".contains(digit) {
+            return false;
+        }
+        self.push(Out::Sip(SipAction::Digit(digit, duration_ms)));
+        self.record(now, Body::Dtmf(Digit { direction: Direction::Out, digit, duration_ms }));
+        true
+    }
+
     pub(super) fn press(&mut self, now: Instant, digits: &str) {
         for digit in digits.chars().filter(|digit| !digit.is_whitespace() && *digit != ',') {
             let taken = self.media.as_mut().is_some_and(|media| media.outbound.press(digit));
-            if !taken {
+            if !taken && !self.inform(now, digit, INFO_MS) {
                 let text = format!("digit {digit} was not sent: the far end takes none so (media.dtmf), or it is none");
                 self.record(now, Body::Note(Note { level: Level::Warn, text }));
             }
         }
     }
 }
+
+/// How long a digit of ours is said to have been held in an INFO; events last as long.
+pub(super) const INFO_MS: u32 = 100;
 
 /// Loud enough to be a voice rather than the noise of a recording.
 fn is_voice(samples: &[i16]) -> bool {

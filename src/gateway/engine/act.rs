@@ -144,7 +144,7 @@ impl Engine {
         let trunks: Vec<(&str, Uri)> =
             signalling.trunks.iter().filter_map(|trunk| Some((trunk.name.as_str(), server(&trunk.name)?))).collect();
         let far = self.endpoint.far_side(leg);
-        let from = far.as_ref().and_then(|(path, ..)| self.trunk_addresses.get(&path.remote.ip())).map(String::as_str);
+        let from = far.as_ref().and_then(|(path, ..)| self.trunk_addresses.at(path.remote.ip()));
         let refer = refer && far.as_ref().is_some_and(|(_, takes, _)| *takes);
         way(to, trunk, &Known { users: &users, trunks: &trunks, from, refer })
     }

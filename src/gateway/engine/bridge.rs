@@ -482,6 +482,7 @@ impl Engine {
         let mut ways = Vec::new();
         for (server, address) in found {
             let hop = first.as_ref().unwrap_or(&server);
+            let address = address.map(|found| self.for_invite(found, &onward.carried));
             let (path, trail) = match address.and_then(|found| self.set_out(hop, found)) {
                 Ok(found) => found,
                 Err(failed) => {

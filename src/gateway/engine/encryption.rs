@@ -11,11 +11,11 @@ use rand::Rng as _;
 impl Engine {
     /// For a leg of this `trunk`; of one whose next hop is `path`, called by `host`, if nobody named a trunk.
     pub(super) fn encryption(&self, path: &Path, trunk: Option<&str>, host: &str) -> Settings {
-        let by_address = self.trunk_addresses.get(&path.remote.ip()).map(String::as_str);
+        let by_address = self.trunk_addresses.at(path.remote.ip());
         let trunk = self.config.signalling.trunks.iter().find(|known| match trunk {
             Some(name) => known.name == name,
             None => {
-                by_address == Some(&known.name)
+                by_address == Some(known.name.as_str())
                     || known.servers.iter().any(|server| !host.is_empty() && server.host.eq_ignore_ascii_case(host))
             }
         });

@@ -101,7 +101,7 @@ impl Engine {
                     reason = denied.why, from = %printable(&from), to = %printable(&to), source = %joining.source
                 );
                 self.sink.hub.counters.refuse(&denied.rule);
-                self.sink.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
+                self.refused_browser(&offered, denied.status, &denied.rule, &denied.why);
                 let _ = joining.reply.send(Err(Refused { status: denied.status, why: denied.why }));
                 return;
             }

@@ -55,7 +55,10 @@ impl Engine {
         // What comes from there from now on comes from the trunk.
         if let Some(name) = self.trunks.name(errand.trunk) {
             for ip in ips {
-                self.trunk_addresses.insert(ip, name.to_owned());
+                if let Some(other) = self.trunk_addresses.learn(ip, errand.trunk) {
+                    let what = "a call from there is the trunk's whose user it calls, else the first one's by name";
+                    tracing::warn!(target: "sip", event = "sip.trunks_share", trunk = name, other, address = %ip, "{what}");
+                }
                 self.endpoint.trust(ip);
             }
         }
@@ -136,13 +139,15 @@ impl Engine {
     /// Sends a text.
     pub(super) fn write(&mut self, writing: Writing, found: Option<Found>, waiting: oneshot::Sender<Result<Reply>>) {
         let length = writing.text.len();
-        let tcp = self.streams_bound.iter().any(|(known, _)| *known == Transport::Tcp);
+        let tcp = self.has_tcp();
         let mut trail = None;
         let way = match found {
-            Some(found) => self.set_out(&writing.to, by_length(found, length, tcp)).map(|(path, rest)| {
-                trail = Some(rest);
-                (path, writing.to.clone(), Vec::new())
-            }),
+            Some(found) => {
+                self.set_out(&writing.to, by_length(found, length > DATAGRAM_MAX && tcp)).map(|(path, rest)| {
+                    trail = Some(rest);
+                    (path, writing.to.clone(), Vec::new())
+                })
+            }
             None => self.registered(&writing.to.user),
         };
         let (mut path, uri, route) = match way {

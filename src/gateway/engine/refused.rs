@@ -4,7 +4,7 @@
 //! So many a minute and no more (`recording.refused_per_minute`): a flood must not fill the disk, nor push real calls
 //! out of the views. What is left out is counted.
 
-use super::{Command, Denied, Engine, LegId, Offered, Refusal, Trace, new_call_id, printable};
+use super::{Command, Denied, Engine, LegId, Offered, Refusal, Trace, endpoint::Turned, new_call_id, printable};
 use crate::{
     call::journal::{
         Body, CallState, Carried, Direction, Header, Level, Note, Record, SCHEMA, SipMessage, StateChange, Summary,
@@ -97,6 +97,46 @@ impl Engine {
             self.sink.hub.counters.refused_unrecorded.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        self.open_refused(offered, &refused);
+        if let Some(trace) = trace {
+            let message = self.short_message(&trace);
+            self.write_refused(&refused, Body::Sip(message));
+        }
+        self.refusals.open.insert(leg, refused);
+    }
+
+    /// The endpoint has refused a call, and tells of so many a minute.
+    pub(super) fn turned(&mut self, turned: Turned) {
+        let Turned { offered, status, rule, why, invite, answer } = turned;
+        tracing::warn!(
+            target: "sip", event = "sip.refused", status, rule, reason = %printable(&why),
+            from = %printable(&offered.from.to_string()), to = %printable(&offered.target.to_string()),
+            source = %offered.path.remote
+        );
+        let (call, began) = (new_call_id(), SystemClock::now());
+        let refused = Refused { call, began, status, rule: rule.to_owned(), why };
+        self.open_refused(&offered, &refused);
+        for (sent, bytes) in [(false, invite), (true, answer)] {
+            let trace = Trace { leg: None, sent, path: offered.path, bytes, retransmission: false };
+            let message = self.short_message(&trace);
+            self.write_refused(&refused, Body::Sip(message));
+        }
+        self.close_refused(&refused);
+    }
+
+    /// A browser's call was refused: there is no message to show.
+    pub(super) fn refused_browser(&mut self, offered: &Offered, status: u16, rule: &str, why: &str) {
+        let (call, began) = (new_call_id(), SystemClock::now());
+        let refused = Refused { call, began, status, rule: rule.to_owned(), why: why.to_owned() };
+        if self.refusals.take(began) {
+            self.open_refused(offered, &refused);
+            self.close_refused(&refused);
+        } else {
+            self.sink.hub.counters.refused_unrecorded.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn open_refused(&self, offered: &Offered, refused: &Refused) {
         let wall = SystemClock::wall();
         if let Some(writer) = &self.sink.writer {
             writer.send(writer::In::Open(refused.call, writer::folder_name(wall, refused.call)));
@@ -113,14 +153,9 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip_call_id: offered.call_id.clone(),
             rule: refused.rule.clone(),
-            headers: self.carried(offered, self.trunk_addresses.contains_key(&offered.path.remote.ip())),
+            headers: self.carried(offered, self.trunk_addresses.is_trunk(offered.path.remote.ip())),
         };
-        self.write_refused(&refused, Body::Session(header));
-        if let Some(trace) = trace {
-            let message = self.short_message(&trace);
-            self.write_refused(&refused, Body::Sip(message));
-        }
-        self.refusals.open.insert(leg, refused);
+        self.write_refused(refused, Body::Session(header));
     }
 
     /// A message of a refused call; false if it is none.
@@ -133,12 +168,17 @@ impl Engine {
 
     /// The leg of a refused call is over: its last lines.
     pub(super) fn ended_refused(&mut self, leg: LegId) {
-        let Some(refused) = self.refusals.open.remove(&leg) else { return };
-        let Refused { status, .. } = refused;
+        if let Some(refused) = self.refusals.open.remove(&leg) {
+            self.close_refused(&refused);
+        }
+    }
+
+    fn close_refused(&self, refused: &Refused) {
+        let status = refused.status;
         let text = format!("refused by {}: {}", printable(&refused.rule), printable(&refused.why));
-        self.write_refused(&refused, Body::Note(Note { level: Level::Warn, text: text.clone() }));
+        self.write_refused(refused, Body::Note(Note { level: Level::Warn, text: text.clone() }));
         let state = StateChange { state: CallState::Failed, reason: text.clone(), status: Some(status) };
-        self.write_refused(&refused, Body::State(state));
+        self.write_refused(refused, Body::State(state));
         let summary = Summary {
             ended_by: "us".to_owned(),
             q850: crate::sip::cause::q850("", Some(status)),
@@ -147,7 +187,7 @@ impl Engine {
             sip: Verdict::Fail,
             ..Summary::default()
         };
-        self.write_refused(&refused, Body::Summary(Box::new(summary)));
+        self.write_refused(refused, Body::Summary(Box::new(summary)));
         if let Some(writer) = &self.sink.writer {
             writer.send(writer::In::Close(refused.call));
         }

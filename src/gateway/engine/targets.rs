@@ -224,10 +224,28 @@ impl Engine {
     }
 }
 
-/// Targets for a text: one that is too long for a datagram goes by TCP where we have it, and only if nobody takes it
-/// there as a datagram (RFC 3261 §18.1.1).
-pub(super) fn by_length(mut found: Found, length: usize, tcp: bool) -> Found {
-    if length > super::outside::DATAGRAM_MAX && tcp {
+/// An INVITE of ours without headers that others name: description of six codecs, headers of the stack.
+const INVITE_BYTES: usize = 1_020;
+/// RFC 3261 §18.1.1: longer requests do not go as datagrams, which networks would cut into pieces.
+const REQUEST_MAX: usize = 1_300;
+
+impl Engine {
+    /// Targets for an INVITE with these headers besides its own.
+    pub(super) fn for_invite(&self, found: Found, headers: &[(String, String)]) -> Found {
+        let more: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        by_length(found, INVITE_BYTES + more > REQUEST_MAX && self.has_tcp())
+    }
+
+    /// Whether we take streams: only then can we be called back over one.
+    pub(super) fn has_tcp(&self) -> bool {
+        self.streams_bound.iter().any(|(known, _)| *known == Transport::Tcp)
+    }
+}
+
+/// What is too long for a datagram goes by TCP where we have it, and only if nobody takes it there as a datagram (RFC 3261
+/// §18.1.1).
+pub(super) fn by_length(mut found: Found, too_long: bool) -> Found {
+    if too_long {
         let twice = |target: Target| {
             let stream =
                 (target.transport == Transport::Udp).then(|| Target { transport: Transport::Tcp, ..target.clone() });

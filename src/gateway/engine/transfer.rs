@@ -145,6 +145,13 @@ impl Engine {
         self.bridge_ended(leg, &ended);
     }
 
+    /// A digit of ours was not taken.
+    pub(super) fn not_pressed(&self, leg: LegId, status: u16) {
+        let why = if status == 405 { "takes no INFO".to_owned() } else { format!("answered an INFO with {status}") };
+        let text = format!("a digit was not taken: the far end takes no telephone-event, and {why}");
+        self.tell(leg, In::Note(Level::Warn, text));
+    }
+
     /// How our own REFER gets on. Only a call that was answered lets the old one go.
     pub(super) fn transferred(&mut self, leg: LegId, status: u16) {
         if self.act_transferred(leg, status) {

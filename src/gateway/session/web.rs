@@ -161,6 +161,7 @@ impl Link {
             }
             // Nothing rings at a browser, and what it offers again the peer has answered.
             SipAction::Ring
+            | SipAction::Digit(..)
             | SipAction::Held(_)
             | SipAction::Accepted
             | SipAction::RingWithMedia(_)

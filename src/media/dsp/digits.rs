@@ -190,6 +190,12 @@ impl Listener {
         ended
     }
 
+    /// Whether the newest block was, or may have been, part of a digit.
+    #[must_use]
+    pub const fn is_hearing(&self) -> bool {
+        self.candidate.is_some()
+    }
+
     /// The digit that was being heard.
     pub fn finish(&mut self) -> Option<Heard> {
         let digit = self.candidate.take().filter(|_| self.hits >= HITS);

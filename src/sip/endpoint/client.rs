@@ -13,7 +13,7 @@ use crate::sip::{
         T1_64,
         table::{Kind, State},
     },
-    uri::{NameAddr, unescaped},
+    uri::NameAddr,
 };
 
 /// More PRACKs than one branch of a fork gets from us.
@@ -110,6 +110,7 @@ impl Endpoint {
                 Method::Bye => self.closed(now, key),
                 Method::Update => self.refresh_answered(now, id, response),
                 Method::Refer => self.refer_answered(id, response),
+                Method::Info => self.pressed(now, id, response.status),
                 Method::Message if response.status >= 200 => self.event(Event::Texted(id, response.status)),
                 _ => {}
             }
@@ -145,6 +146,8 @@ impl Endpoint {
             }
             300..=399 if self.redirected(id, &request, response) => {}
             503 if self.leg_elsewhere(id, &Failure::of(response)) => {}
+            // 6xx is everybody's answer.
+            400..=599 if self.next_contact(id, number_of(&request.headers) + 1) => {}
             status => {
                 let said = response.headers.first("Reason").or_else(|| response.headers.first("Warning"));
                 let reason =
@@ -323,44 +326,6 @@ impl Endpoint {
             leg.invite = Some(key.clone());
             leg.reinvite = Some(key);
         }
-        true
-    }
-
-    /// 3xx: tries the best Contact (§8.1.3.4), whose servers the engine finds, if it may be called. True if there is one.
-    fn redirected(&mut self, id: LegId, request: &Request, response: &Response) -> bool {
-        let anywhere = self.settings.redirected_anywhere;
-        let Some(leg) = self.legs.get_mut(&id) else { return false };
-        // Five hops, as others do: a ring of redirections must end.
-        if leg.stage != Stage::Early || leg.redirections >= 5 {
-            return false;
-        }
-        let mut contacts: Vec<NameAddr> = response
-            .headers
-            .all("Contact")
-            .filter_map(|contact| NameAddr::parse(contact).ok())
-            .filter(|contact| contact.uri.is_sip() && !contact.uri.host.is_empty() && contact.uri.transport().is_some())
-            .collect();
-        // §20.10: q is 1 if nobody says.
-        let q = |contact: &NameAddr| contact.param("q").and_then(|q| q.parse::<f32>().ok()).unwrap_or(1.0);
-        contacts.sort_by(|one, other| q(other).total_cmp(&q(one)));
-        let (Some(target), Some(outgoing)) = (contacts.into_iter().next(), leg.outgoing.as_mut()) else { return false };
-        // Another number is another call, which nobody here has allowed.
-        if !anywhere && unescaped(target.uri.number()) != unescaped(outgoing.to.number()) {
-            return false;
-        }
-        if target.uri.host != outgoing.to.host {
-            // A password is for the one it was given for.
-            outgoing.credentials = None;
-            leg.challenges.clear();
-        }
-        leg.redirections += 1;
-        leg.spares = 0;
-        let number = number_of(&request.headers) + 1;
-        let same_number = unescaped(target.uri.number()) == unescaped(outgoing.to.number());
-        outgoing.target = Some(target.uri.clone());
-        leg.invite = None;
-        leg.resumes = Some(number);
-        self.event(Event::Redirected(id, target.uri, same_number));
         true
     }
 
@@ -549,10 +514,13 @@ impl Endpoint {
         self.ask_timed_out(key);
         let Some(tx) = self.transactions.get(key) else { return };
         let Some(id) = self.clients.get(key).copied() else { return };
-        let (kind, method) = (tx.kind, tx.request.method.clone());
+        let (kind, method, number) = (tx.kind, tx.request.method.clone(), number_of(&tx.request.headers));
         let Some(leg) = self.legs.get(&id) else { return };
         let early = kind == Kind::InviteClient && leg.dialog.is_none();
-        if early && leg.invite.as_ref() == Some(key) && self.leg_elsewhere(id, &Failure::silent()) {
+        if early
+            && leg.invite.as_ref() == Some(key)
+            && (self.leg_elsewhere(id, &Failure::silent()) || self.next_contact(id, number + 1))
+        {
             return;
         }
         let Some(leg) = self.legs.get(&id) else { return };
@@ -571,6 +539,7 @@ impl Endpoint {
                 self.hang_up(now, id, Some("SIP;cause=408;text=\"no answer to our UPDATE\""));
             }
             Kind::OtherClient if method == Method::Message => self.event(Event::Texted(id, 408)),
+            Kind::OtherClient if method == Method::Info => self.pressed(now, id, 408),
             Kind::OtherClient if method == Method::Refer => self.event(Event::Transfer(id, 408)),
             Kind::OtherClient if method == Method::Bye => {
                 let reason = "no answer to our BYE within 32 s".to_owned();

@@ -183,6 +183,7 @@ impl Endpoint {
                 self.send_invite(now, id, number);
                 self.spares(now, Attempt::Leg(id), spares);
             }
+            Err(_) if self.next_contact(id, number) => {}
             Err(reason) => {
                 let ended = Ended { by: EndedBy::Network, status: Some(408), reason, answered_by_peer: false };
                 self.end(now, id, ended);

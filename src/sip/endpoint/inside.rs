@@ -7,6 +7,9 @@ use crate::sip::{
     uri::{NameAddr, Uri},
 };
 
+/// Digits that wait for the answers to those before them.
+const DIGITS_MAX: usize = 64;
+
 /// A text message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
@@ -319,6 +322,40 @@ impl Endpoint {
         message.body = text.into_bytes();
         let key = self.send_request(now, message, path);
         self.clients.insert(key, id);
+    }
+
+    /// INFO with a digit, when those before it were answered: two under way may change places.
+    pub(super) fn press(&mut self, now: Instant, id: LegId, digit: char, duration_ms: u32) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if !leg.takes_info {
+            return self.event(Event::NotPressed(id, 405));
+        }
+        if leg.stage != Stage::Confirmed || leg.digits.len() >= DIGITS_MAX {
+            return self.event(Event::NotPressed(id, 481));
+        }
+        leg.digits.push_back((digit, duration_ms));
+        if leg.digits.len() == 1 {
+            self.send_digit(now, id);
+        }
+    }
+
+    fn send_digit(&mut self, now: Instant, id: LegId) {
+        let Some((digit, duration_ms)) = self.legs.get(&id).and_then(|leg| leg.digits.front().copied()) else { return };
+        let Some((mut info, path)) = self.request_within(id, Method::Info) else { return };
+        info.headers.push("Content-Type", "application/dtmf-relay");
+        info.body = format!("Signal={digit}\r\nDuration={duration_ms}\r\n").into_bytes();
+        let key = self.send_request(now, info, path);
+        self.clients.insert(key, id);
+    }
+
+    /// The newest INFO of ours was answered.
+    pub(super) fn pressed(&mut self, now: Instant, id: LegId, status: u16) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.digits.pop_front();
+        if status >= 300 {
+            self.event(Event::NotPressed(id, status));
+        }
+        self.send_digit(now, id);
     }
 
     /// How a leg's far end is reached, whether it takes REFER as far as its `Allow` says, and who we are to it; none if

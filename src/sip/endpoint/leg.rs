@@ -5,7 +5,8 @@ use super::{
     reliable::{Early, Provisional},
     session_timer::SessionTimer,
 };
-use crate::sip::{auth::Challenge, dialog::Dialog};
+use crate::sip::{auth::Challenge, dialog::Dialog, uri::Uri};
+use std::collections::VecDeque;
 
 /// Names a leg within its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,8 @@ pub(super) struct Leg {
     pub(super) proven: Vec<u32>,
     /// The reason given with our hang-up.
     pub(super) reason: Option<String>,
+    /// Our provisional response is to be repeated then, and its status.
+    pub(super) rings_again: (Instant, u16),
     /// A provisional response of ours that waits for PRACK.
     pub(super) provisional: Option<Provisional>,
     /// Our answer went out in a reliable provisional response that has its PRACK.
@@ -81,12 +84,19 @@ pub(super) struct Leg {
     pub(super) min_se: std::time::Duration,
     /// The far end's Allow has UPDATE.
     pub(super) takes_update: bool,
+    /// The far end has no Allow, or one with INFO.
+    pub(super) takes_info: bool,
+    /// Digits that go out in INFOs, one after the other: the first is under way.
+    pub(super) digits: VecDeque<(char, u32)>,
     /// The far end has no Allow, or one with REFER.
     pub(super) takes_refer: bool,
     /// The far end has sent REFER and hears of its progress.
     pub(super) referred: bool,
     /// How often a 3xx was followed.
     pub(super) redirections: u8,
+    /// Contacts of 3xx that are left, the best first, and those that were tried.
+    pub(super) contacts: VecDeque<Uri>,
+    pub(super) contacts_tried: Vec<Uri>,
     /// We have sent REFER and wait for its end.
     pub(super) refers: bool,
     /// Targets that are left for our INVITE.
@@ -128,6 +138,7 @@ impl Leg {
             challenges: Vec::new(),
             proven: Vec::new(),
             reason: None,
+            rings_again: (Instant::FAR_FUTURE, 180),
             provisional: None,
             described_early: false,
             answer_waiting: None,
@@ -139,9 +150,13 @@ impl Leg {
             timer: None,
             min_se: std::time::Duration::ZERO,
             takes_update: false,
+            takes_info: true,
+            digits: VecDeque::new(),
             takes_refer: true,
             referred: false,
             redirections: 0,
+            contacts: VecDeque::new(),
+            contacts_tried: Vec::new(),
             refers: false,
             spares: 0,
             give_up_at: Instant::FAR_FUTURE,
@@ -157,6 +172,7 @@ impl Leg {
             .min(self.trying_at)
             .min(self.give_up_at)
             .min(self.sign_by)
+            .min(self.rings_again.0)
             .min(
                 self.provisional
                     .as_ref()

@@ -40,13 +40,14 @@ impl Endpoint {
         self.arm_bindings();
     }
 
-    /// The user that a request proves to be, if it must or does; else the response that refuses or challenges it.
+    /// The user that a request proves to be, if it must or does; else the response that challenges it, or refuses it by
+    /// a rule.
     pub(super) fn authenticated(
         &mut self,
         now: Instant,
         path: Path,
         request: &Request,
-    ) -> Result<Option<String>, Box<Response>> {
+    ) -> Result<Option<String>, (Box<Response>, Option<&'static str>)> {
         let registers = request.method == Method::Register;
         let may_be_asked = registers || matches!(request.method, Method::Invite | Method::Message | Method::Refer);
         let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
@@ -56,7 +57,7 @@ impl Endpoint {
         if registers && self.gate.is_empty() {
             let mut response = self.dressed(request, 403);
             response.headers.push("Warning", "399 voxgw \"no users are configured here\"");
-            return Err(Box::new(response));
+            return Err((Box::new(response), None));
         }
         let given = |request: &Request| {
             let values = request.headers.all("Authorization").chain(request.headers.all("Proxy-Authorization"));
@@ -75,6 +76,7 @@ impl Endpoint {
             return Ok(None);
         }
         let verdict = self.gate.check(now, request.method.token(), &request.uri, values.iter().map(String::as_str));
+        let mut rule = None;
         let stale = match verdict {
             Verdict::Known(user) => return Ok(Some(user)),
             Verdict::Challenge { .. } | Verdict::Wrong { .. } if !must => return Ok(None),
@@ -84,21 +86,23 @@ impl Endpoint {
                 self.event(Event::WrongPassword(user, path.remote.ip(), banned));
                 if banned {
                     let response = self.dressed(request, 403);
-                    return Err(Box::new(response));
+                    return Err((Box::new(response), Some("sip.limits.ban_after")));
                 }
+                // It may come again, but this call was refused.
+                rule = Some("password");
                 false
             }
             Verdict::Malformed(reason) => {
                 let mut response = self.dressed(request, 400);
                 reason.clone_into(&mut response.reason);
-                return Err(Box::new(response));
+                return Err((Box::new(response), None));
             }
         };
         let mut response = self.dressed(request, 401);
         for challenge in self.gate.challenges(now, stale) {
             response.headers.push("WWW-Authenticate", challenge);
         }
-        Err(Box::new(response))
+        Err((Box::new(response), rule))
     }
 
     pub(super) fn register(&mut self, now: Instant, key: &Key, path: Path, request: &Request, user: &str) {

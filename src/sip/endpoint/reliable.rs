@@ -3,12 +3,15 @@
 //! As a server: 180 or 183 with `RSeq` is repeated until PRACK. As a client: such a response gets its PRACK, within
 //! the early dialog that it belongs to; each branch of a fork has its own.
 
-use super::{Endpoint, Instant, Key, LegId, Method, Path, Refusal, Request, Response, Role, number_of};
+use super::{Endpoint, Instant, Key, LegId, Method, Path, Refusal, Request, Response, Role, leg::Stage, number_of};
 use crate::sip::{
     dialog::Dialog,
     tx::{T1, T1_64},
 };
 use std::time::Duration;
+
+/// A call that rings says so again this often.
+const RING_EVERY: Duration = Duration::from_mins(1);
 
 /// When we send provisional responses reliably.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +87,28 @@ impl Endpoint {
             give_up_at: now + T1_64,
         });
         self.arm_leg(id);
+    }
+
+    /// A provisional response went out: it is repeated each minute, or proxies take the call for dead (RFC 3261 §13.3.1.1).
+    pub(super) fn rang(&mut self, now: Instant, id: LegId, status: u16) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.rings_again = (now + RING_EVERY, status);
+        }
+        self.arm_leg(id);
+    }
+
+    /// The minute is over. What was described once is not described again.
+    pub(super) fn ring_timer(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| now >= leg.rings_again.0) else { return };
+        let status = leg.rings_again.1;
+        leg.rings_again.0 = Instant::FAR_FUTURE;
+        if leg.stage != Stage::Early {
+            return;
+        }
+        let Some((key, mut response)) = self.invite_response(id, status) else { return };
+        self.make_reliable(now, id, &key, &mut response);
+        self.respond(now, &key, &response);
+        self.rang(now, id, status);
     }
 
     /// A PRACK came in.

@@ -18,7 +18,7 @@ use std::cmp::Reverse;
 impl Endpoint {
     pub(super) fn request(&mut self, now: Instant, path: Path, request: Request, bytes: &[u8]) {
         let Some(key) = Key::of_request(&request) else { return };
-        if self.turns_away(now, &key, path, &request) {
+        if self.turns_away(now, &key, path, &request, bytes) {
             return;
         }
         let leg = self.leg_of(&request).or_else(|| self.calls.get(request.headers.call_id()).copied());
@@ -42,6 +42,7 @@ impl Endpoint {
             self.counters.refused += 1;
             let mut response = self.dressed(&request, 503);
             response.headers.push("Retry-After", "5");
+            self.note_turned(now, path, &request, bytes, &response, None);
             self.transmit(leg, reply, response.to_bytes(), false);
             return;
         }
@@ -55,13 +56,14 @@ impl Endpoint {
                 for (name, value) in headers {
                     response.headers.push(name, value);
                 }
-                Err(Box::new(response))
+                Err((Box::new(response), None))
             }
             None => self.authenticated(now, path, &request),
         };
         let user = match judged {
             Ok(user) => user,
-            Err(response) => {
+            Err((response, rule)) => {
+                self.note_turned(now, path, &request, bytes, &response, rule);
                 if new_call {
                     self.trace(None, false, path, bytes.to_vec(), false);
                 }
@@ -99,7 +101,7 @@ impl Endpoint {
 
     /// Requests that begin something are counted and may be turned away; true if this one was. Nothing is remembered
     /// of it.
-    fn turns_away(&mut self, now: Instant, key: &Key, path: Path, request: &Request) -> bool {
+    fn turns_away(&mut self, now: Instant, key: &Key, path: Path, request: &Request, bytes: &[u8]) -> bool {
         // A To tag that anybody can make up, or a CANCEL of nothing, is no way around.
         let within = self.leg_of(request).is_some();
         let cancels = request.method == Method::Cancel
@@ -111,9 +113,10 @@ impl Endpoint {
         match self.guard.request(now, path.remote.ip(), user_agent) {
             Verdict::Heard => false,
             Verdict::Silence => true,
-            Verdict::TooMany => {
+            Verdict::TooMany(limit) => {
                 let mut response = self.dressed(request, 503);
                 response.headers.push("Retry-After", "5");
+                self.note_turned(now, path, request, bytes, &response, Some(limit));
                 self.transmit(None, reply_path(request, path), response.to_bytes(), false);
                 true
             }
@@ -194,6 +197,7 @@ impl Endpoint {
             self.trace(None, false, path, bytes.to_vec(), false);
             let mut response = self.dressed(request, 400);
             response.reason = "no usable Contact".into();
+            self.note_turned(now, path, request, bytes, &response, None);
             self.respond(now, &key, &response);
             return;
         };
@@ -202,6 +206,7 @@ impl Endpoint {
             Err(status) => {
                 self.trace(None, false, path, bytes.to_vec(), false);
                 let response = self.dressed(request, status);
+                self.note_turned(now, path, request, bytes, &response, None);
                 self.respond(now, &key, &response);
                 return;
             }
@@ -304,6 +309,7 @@ impl Endpoint {
         self.quiet_trying(id);
         self.make_reliable(now, id, &key, &mut response);
         self.respond(now, &key, &response);
+        self.rang(now, id, status);
     }
 
     pub(super) fn answer(&mut self, now: Instant, id: LegId, sdp: String) {
@@ -395,7 +401,7 @@ impl Endpoint {
     }
 
     /// A response to a leg's pending INVITE with its To tag, Contact and Record-Route.
-    fn invite_response(&mut self, id: LegId, status: u16) -> Option<(Key, Response)> {
+    pub(super) fn invite_response(&mut self, id: LegId, status: u16) -> Option<(Key, Response)> {
         let leg = self.legs.get(&id)?;
         let key = leg.invite.clone()?;
         let (tag, path) = (leg.local_tag.clone(), leg.path);
@@ -492,6 +498,7 @@ impl Endpoint {
         self.give_up_timer(now, id);
         self.sign_timer(now, id);
         self.provisional_timer(now, id);
+        self.ring_timer(now, id);
         self.session_timer_due(now, id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let mut given_up = false;

@@ -205,8 +205,9 @@ impl Endpoint {
         if headers.first("Allow").is_none() {
             return;
         }
-        let (update, refer) = (names_option(headers, "Allow", "UPDATE"), names_option(headers, "Allow", "REFER"));
+        let [update, refer, info] = ["UPDATE", "REFER", "INFO"].map(|method| names_option(headers, "Allow", method));
         if let Some(leg) = self.legs.get_mut(&id) {
+            leg.takes_info = info;
             leg.takes_update = update;
             leg.takes_refer = refer;
         }

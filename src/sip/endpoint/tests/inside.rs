@@ -369,6 +369,106 @@ fn a_redirection_to_another_number_is_not_followed() {
 }
 
 #[test]
+fn the_contacts_of_a_redirection_are_tried_in_their_order() {
+    let mut pair = Pair::new();
+    pair.call();
+    let theirs = pair.their_leg();
+    let contacts = "<sip:c@192.0.2.2>;q=0.1, <sip:a@192.0.2.2>;q=0.9, <sip:b@192.0.2.2>;q=0.5, <tel:1>";
+    // One field with all, as others write it.
+    let headers = contacts.split(", ").map(|contact| ("Contact".to_owned(), contact.to_owned())).collect();
+    pair.command(1, Command::Refuse(theirs, Refusal { status: 302, headers }));
+    let mut seen = Vec::new();
+    // Busy, nobody there by the DNS, and one who answers.
+    for n in 0..3 {
+        let asked = pair.events[0].iter().rev().find_map(|event| match event {
+            Event::Redirected(leg, to, _) => Some((*leg, to.user.clone())),
+            _ => None,
+        });
+        let (leg, to) = asked.unwrap();
+        seen.push(to);
+        let path = if n == 1 { Err("no such name".to_owned()) } else { Ok(pair.path(0)) };
+        pair.command(0, Command::Next(Attempt::Leg(leg), path));
+        let newest = pair.events[1].iter().rev().find_map(|event| match event {
+            Event::Invite(leg, _) => Some(*leg),
+            _ => None,
+        });
+        match n {
+            0 => pair.command(1, Command::Refuse(newest.unwrap(), Refusal::status(486))),
+            2 => pair.command(1, Command::Answer(newest.unwrap(), "v=0 answer".into())),
+            _ => {}
+        }
+    }
+    assert_eq!(seen, ["a", "b", "c"]);
+    assert_eq!(pair.count(0, "INVITE"), 3);
+    assert!(pair.events[0].iter().any(|event| matches!(event, Event::Answered(..))));
+}
+
+#[test]
+fn a_6xx_of_a_contact_ends_the_search() {
+    let mut pair = Pair::new();
+    pair.call();
+    let theirs = pair.their_leg();
+    let headers = ["a", "b"].map(|user| ("Contact".to_owned(), format!("<sip:{user}@192.0.2.2>"))).to_vec();
+    pair.command(1, Command::Refuse(theirs, Refusal { status: 300, headers }));
+    let leg = pair.events[0].iter().find_map(|event| match event {
+        Event::Redirected(leg, ..) => Some(*leg),
+        _ => None,
+    });
+    let path = pair.path(0);
+    pair.command(0, Command::Next(Attempt::Leg(leg.unwrap()), Ok(path)));
+    let newest = pair.events[1].iter().rev().find_map(|event| match event {
+        Event::Invite(leg, _) => Some(*leg),
+        _ => None,
+    });
+    pair.command(1, Command::Refuse(newest.unwrap(), Refusal::status(603)));
+    assert_eq!(pair.ended(0).unwrap().status, Some(603));
+}
+
+#[test]
+fn who_rings_for_long_says_so_each_minute() {
+    let mut pair = Pair::new();
+    let leg = pair.call();
+    let theirs = pair.their_leg();
+    pair.command(1, Command::Ring(theirs, None));
+    pair.run(Duration::from_secs(185));
+    assert_eq!(pair.count(1, "180 Ringing"), 4);
+    pair.command(1, Command::Answer(theirs, "v=0 answer".into()));
+    pair.run(Duration::from_secs(130));
+    assert_eq!(pair.count(1, "180 Ringing"), 4);
+    pair.assert_clean_after_hang_up(leg);
+}
+
+#[test]
+fn calls_refused_here_are_told_of_and_challenges_are_not() {
+    let mut pair = Pair::with(|_, settings| settings.refusals_per_minute = 3);
+    let turned = |pair: &Pair| -> Vec<(u16, &'static str)> {
+        let of = pair.events[1].iter().filter_map(|event| match event {
+            Event::Turned(turned) => Some((turned.status, turned.rule)),
+            _ => None,
+        });
+        of.collect()
+    };
+    let say = |pair: &mut Pair, method: &str, n: u32, more: &str| {
+        let text = format!(
+            "{method} sip:us@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{n}\r\n\
+             From: <sip:a@x>;tag=1\r\nTo: <sip:us@x>\r\nCall-ID: {n}\r\nCSeq: 1 {method}\r\n{more}\r\n"
+        );
+        let (now, path) = (pair.now, pair.path(1));
+        pair.ends[1].handle(now, path, text.as_bytes());
+        pair.drain(1);
+    };
+    say(&mut pair, "OPTIONS", 1, "Require: x\r\n");
+    assert!(turned(&pair).is_empty(), "that was no call");
+    say(&mut pair, "INVITE", 2, "Require: x\r\n");
+    say(&mut pair, "INVITE", 3, "");
+    pair.ends[1].set_overloaded(true);
+    say(&mut pair, "INVITE", 4, "Contact: <sip:a@192.0.2.1>\r\n");
+    assert_eq!(turned(&pair), [(420, "require"), (400, "syntax"), (503, "overload")]);
+    say(&mut pair, "INVITE", 5, "Contact: <sip:a@192.0.2.1>\r\n");
+    assert_eq!((turned(&pair).len(), pair.ends[1].counters().untold), (3, 1));
+}
+
+#[test]
 fn overload_is_answered_with_503_and_forgotten() {
     let mut pair = Pair::new();
     pair.ends[1].set_overloaded(true);
