@@ -96,7 +96,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--max', '--max', [CompletionResultType]::ParameterName, 'Talk at most this long')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'As whom')
             [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User name for a challenge; the password comes from `VOXGW_PASSWORD` or --password-file')
-            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'File with the password')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'File with the password, or with a WHIP server''s bearer token')
             [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Send the call through this proxy')
             [CompletionResult]::new('-H', '-H ', [CompletionResultType]::ParameterName, 'Extra header; repeatable')
             [CompletionResult]::new('--header', '--header', [CompletionResultType]::ParameterName, 'Extra header; repeatable')

@@ -91,7 +91,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --max 'Talk at most this long'
             cand --from 'As whom'
             cand --user 'User name for a challenge; the password comes from `VOXGW_PASSWORD` or --password-file'
-            cand --password-file 'File with the password'
+            cand --password-file 'File with the password, or with a WHIP server''s bearer token'
             cand --proxy 'Send the call through this proxy'
             cand -H 'Extra header; repeatable'
             cand --header 'Extra header; repeatable'

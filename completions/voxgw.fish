@@ -90,7 +90,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l ring -d 'Ring at mo
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l max -d 'Talk at most this long' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l from -d 'As whom' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l user -d 'User name for a challenge; the password comes from `VOXGW_PASSWORD` or --password-file' -r
-complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l password-file -d 'File with the password' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l password-file -d 'File with the password, or with a WHIP server\'s bearer token' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l proxy -d 'Send the call through this proxy' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s H -l header -d 'Extra header; repeatable' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l codec -d 'Codecs in the order of the offer' -r -f -a "pcmu\t''

@@ -487,6 +487,7 @@ async fn place(State(handle): State<Handle>, body: Arrived) -> Response {
         to,
         from,
         proxy: routes.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri),
+        whip: None,
         headers: wish.headers.into_iter().chain(routes.into_iter().map(|route| ("Route".to_owned(), route))).collect(),
         credentials,
         trunk: wish.trunk,

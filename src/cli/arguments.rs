@@ -349,7 +349,7 @@ pub struct Serve {
 /// `voxgw dial`
 #[derive(Args, Clone, Debug)]
 pub struct Dial {
-    /// Whom to call: sip:NAME@HOST, sip:HOST, or HOST
+    /// Whom to call: sip:NAME@HOST, sip:HOST, HOST, or the http(s) URL of a WHIP server
     #[arg(value_name = "TARGET")]
     pub target: String,
     /// Play this file; repeatable, one after another
@@ -410,7 +410,7 @@ pub struct Dial {
     /// User name for a challenge; the password comes from `VOXGW_PASSWORD` or --password-file
     #[arg(long, value_name = "NAME", hide_env_values = true, env = "VOXGW_USER")]
     pub user: Option<String>,
-    /// File with the password
+    /// File with the password, or with a WHIP server's bearer token
     #[arg(long, value_name = "FILE", hide_env_values = true, env = "VOXGW_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
     /// Send the call through this proxy

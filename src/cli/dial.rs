@@ -20,6 +20,7 @@ use crate::{
     config::{Config, read_secret},
     error::{Error, Kind, Result},
     gateway::{Engine, Handle, Originate},
+    network::url::Url,
     redact::Secret,
     report,
     sip::{auth::Credentials, carried, tx::Transport, uri::Uri},
@@ -48,12 +49,16 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
         return Err(Error::usage("--mic: this build has no sound devices")
             .hint("use --play FILE, --echo, --silence or --agent NAME; devices come with the media release"));
     }
-    let target = target(&arguments.target)?;
+    let whip = whip(&arguments.target)?;
+    let target = match &whip {
+        Some(url) => named(url),
+        None => target(&arguments.target)?,
+    };
     let folder = KeptFolder::new(arguments)?;
     let config = config(global, arguments, &target, &folder)?;
     // Events are printed as lines; the log would say them twice.
     let _log = logging::start(&config, "error", is_log_level_set(global))?;
-    let template = Template::new(arguments, &config, target)?;
+    let template = Template { whip, ..Template::new(arguments, &config, target)? };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -70,12 +75,29 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
     Ok(outcome.exit_code())
 }
 
+/// A WHIP server's URL, if the target is one.
+fn whip(text: &str) -> Result<Option<Url>> {
+    if !text.starts_with("http:") && !text.starts_with("https:") {
+        return Ok(None);
+    }
+    let wrong = |problem| Error::usage(format!("{text}: {problem}")).hint("write https://HOST/whip/NAME");
+    Url::parse(text).map(Some).map_err(wrong)
+}
+
+/// Whom a WHIP URL calls, in the words of the journal: the last part of its path.
+fn named(url: &Url) -> Uri {
+    let path = url.path().split('?').next().unwrap_or_default();
+    let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("whip");
+    Uri::sip(name, url.origin().1.trim_matches(['[', ']']), None)
+}
+
 /// `HOST`, `NAME@HOST` and `tel:` are spelled out.
 fn target(text: &str) -> Result<Uri> {
     let spelled = if text.contains(':') && Uri::parse(text).is_ok_and(|uri| uri.is_sip()) {
         text.to_owned()
-    } else if text.starts_with("tel:") || text.starts_with("http") {
-        return Err(Error::usage(format!("{text}: only sip: targets can be called yet")).hint("write sip:NAME@HOST"));
+    } else if text.starts_with("tel:") {
+        let error = Error::usage(format!("{text}: a number alone says not by whom it is reached"));
+        return Err(error.hint("write sip:NUMBER@HOST"));
     } else {
         format!("sip:{text}")
     };
@@ -206,6 +228,7 @@ struct Template {
     /// `--from` was given.
     named_from: bool,
     proxy: Option<Uri>,
+    whip: Option<Url>,
     headers: Vec<(String, String)>,
     credentials: Option<Credentials>,
     plan: Arc<Plan>,
@@ -260,6 +283,7 @@ impl Template {
             from,
             named_from: arguments.from.is_some(),
             proxy,
+            whip: None,
             headers,
             credentials: credentials(arguments)?,
             plan: Arc::new(plan),
@@ -290,6 +314,7 @@ impl Template {
             to: self.to.clone(),
             from: from.unwrap_or_else(|| self.from.clone()),
             proxy: self.proxy.clone(),
+            whip: self.whip.clone(),
             headers: self.headers.iter().chain(more).cloned().collect(),
             credentials: self.credentials.clone(),
             trunk: None,
@@ -303,7 +328,10 @@ impl Template {
 }
 
 fn credentials(arguments: &Dial) -> Result<Option<Credentials>> {
-    let Some(user) = &arguments.user else { return Ok(None) };
+    // A WHIP server's token is a password without a user.
+    let nobody = String::new();
+    let token = arguments.target.starts_with("http") && arguments.password_file.is_some();
+    let Some(user) = arguments.user.as_ref().or_else(|| token.then_some(&nobody)) else { return Ok(None) };
     let password = match &arguments.password_file {
         Some(path) => read_secret(path)?,
         None => environment("VOXGW_PASSWORD").map(|text| Secret::new(&text)).ok_or_else(|| {
@@ -542,6 +570,9 @@ async fn ended_by(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
 /// One empty line (a SIP keep-alive, RFC 5626 §3.5.1) to a UDP target, a connection to a TCP target: a closed port says
 /// so at once instead of after 32 seconds. Silence says nothing, and is not waited for.
 async fn anybody_there(template: &Template) -> Result<()> {
+    if template.whip.is_some() {
+        return Ok(());
+    }
     let hop = template.proxy.as_ref().unwrap_or(&template.to);
     let port = hop.port.unwrap_or(5060);
     // A name may stand for several: they are the engine's to try. This machine's own is no name.

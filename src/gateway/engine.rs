@@ -19,6 +19,7 @@ mod refused;
 mod replace;
 mod targets;
 mod transfer;
+mod whip;
 
 pub use conference::{Deed, Member as ConferenceMember, View as ConferenceView, role as conference_role};
 pub use handle::{Handle, Originate, Writing};
@@ -679,7 +680,7 @@ impl Engine {
             Direction::Out => settings.header.to.0.clone(),
         };
         let may_refer = self.config.transfers == Transfers::All;
-        let (caller, is_page) = (bridge::Caller::default(), matches!(begin, Begin::Joined(_)));
+        let (caller, is_page) = (bridge::Caller::default(), matches!(begin, Begin::Joined(_) | Begin::Whip(_)));
         self.sessions.insert(leg, Known { call, to, may_refer, far_end, caller, worker, is_page });
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
@@ -707,7 +708,7 @@ impl Engine {
     fn ask_about(&self, begin: &Begin, header: &Header, plan: &Plan) -> Option<Ask> {
         let uri = match begin {
             _ if matches!(plan.what, What::Far) => return None,
-            Begin::Dialled(_) => return None,
+            Begin::Dialled(_) | Begin::Whip(_) => return None,
             Begin::Offered(_, uri) => uri.clone(),
             Begin::Joined(joining) => format!("sip:{}@{}", escaped(&header.to.0), joining.local.ip()),
         };
@@ -797,6 +798,9 @@ impl Engine {
                     self.endpoint.command(SystemClock::now(), Command::Transfer(leg, to));
                 }
                 let _ = reply.send(leg.is_some());
+            }
+            Request::Whip(originate, whip, reply) => {
+                let _ = reply.send(self.call_whip(&originate, *whip));
             }
             Request::Join(join) => self.join(*join),
             Request::Present(presence, reply) => {

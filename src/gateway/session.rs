@@ -3,6 +3,7 @@
 pub mod consult;
 mod tools;
 pub mod web;
+pub mod whip;
 
 use super::{
     engine::ToEngine,
@@ -105,6 +106,8 @@ pub enum Begin {
     Dialled(tokio::sync::oneshot::Sender<String>),
     /// A browser joined with an offer.
     Joined(Box<web::Joining>),
+    /// We call a WHIP server.
+    Whip(Box<whip::Whip>),
 }
 
 /// Everything a call needs.
@@ -174,8 +177,10 @@ pub async fn run(start: Start, lines: Lines) {
         messages: Vec::new(),
         rings: false,
         peer_codecs: (codecs, events),
-        is_web: matches!(begin, Begin::Joined(_)),
+        is_web: matches!(begin, Begin::Joined(_) | Begin::Whip(_)),
         tools: tools::Tools::new(Arc::clone(&http)),
+        http: Arc::clone(&http),
+        goodbye: None,
         web: None,
         lines,
         line: None,
@@ -204,6 +209,10 @@ pub async fn run(start: Start, lines: Lines) {
             session.input(Input::Dialled).await;
         }
         Begin::Joined(joining) => Box::pin(session.join(*joining)).await,
+        Begin::Whip(whip) => {
+            let client = Arc::clone(&session.http);
+            Box::pin(session.call_whip(*whip, &client, &mut from)).await;
+        }
     }
     session.begun = true;
     if let Some(chair) = session.entering.take() {
@@ -242,6 +251,9 @@ struct Session {
     /// A browser, without a leg.
     is_web: bool,
     tools: tools::Tools,
+    http: Arc<http::Client>,
+    /// What a WHIP server hears at the end.
+    goodbye: Option<whip::Goodbye>,
     /// The far end is a browser.
     web: Option<Box<web::Link>>,
     lines: Lines,
@@ -469,6 +481,9 @@ impl Session {
                 }
                 Output::Sip(SipAction::Ring) if std::mem::take(&mut self.rings) => {}
                 Output::Sip(action) => {
+                    if self.goodbye.is_some() && matches!(action, SipAction::HangUp(_)) {
+                        Box::pin(self.say_goodbye()).await;
+                    }
                     let action = match &mut self.web {
                         Some(link) => link.sip(now, action),
                         None => Some(action),

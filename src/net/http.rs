@@ -73,6 +73,17 @@ pub struct Answer {
     pub tries: u32,
 }
 
+/// Whatever came back.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Status.
+    pub status: u16,
+    /// `Location`; empty if there is none.
+    pub location: String,
+    /// The body, as text; of a refusal its beginning.
+    pub body: String,
+}
+
 /// Encrypted or not, host, port.
 type Origin = (bool, String, u16);
 type Sender = SendRequest<Full<Bytes>>;
@@ -133,6 +144,26 @@ impl Client {
             pause *= 2;
             tries += 1;
         }
+    }
+
+    /// Asks once and follows nothing.
+    ///
+    /// # Errors
+    /// Nothing came back whole and in time.
+    pub async fn once(&self, request: &Request, within: Duration, answer_max: usize) -> Result<Reply> {
+        let exchange = async {
+            let response = self.exchange(request, &request.url).await.map_err(|failed| failed.error)?;
+            let status = response.status();
+            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+            let location = location.unwrap_or_default().to_owned();
+            let body = read(response.into_body(), answer_max, status.is_success()).await;
+            let body =
+                body.map_err(|_| passing(request, "the answer broke off or is too long", "see its log").error)?;
+            let body = String::from_utf8_lossy(&body).into_owned();
+            Ok(Reply { status: status.as_u16(), location, body })
+        };
+        let patience = Patience { within, tries: 1, pause: Duration::ZERO, answer_max };
+        tokio::time::timeout(within, exchange).await.unwrap_or_else(|_| Err(late(request, patience)))
     }
 
     /// One try, redirects within the host included.

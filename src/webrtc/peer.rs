@@ -17,11 +17,11 @@ use std::{
 };
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
-    change::SdpOffer,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::ChannelId,
     config::{CryptoProvider, DtlsCert},
     format::{Codec, FormatParams},
-    media::{Frequency, Mid},
+    media::{Direction as MediaDirection, Frequency, MediaKind, Mid},
     net::{Protocol, Receive},
     rtp::RtpWrite,
 };
@@ -139,6 +139,8 @@ pub struct Peer {
     base: StdInstant,
     local: SocketAddr,
     mid: Option<Mid>,
+    /// Our offer that has no answer yet.
+    pending: Option<SdpPendingOffer>,
     /// 16-bit sequence numbers of the pipeline, counted on.
     sequence: Option<u64>,
     /// Clock of what we send, for the browser's jitter.
@@ -182,47 +184,82 @@ impl Peer {
         offer: &str,
     ) -> Result<(Self, Accepted), String> {
         let offer = read_offer(offer)?;
-        let mut config = Rtc::builder()
-            .set_rtp_mode(true)
-            .set_ice_lite(settings.lite)
-            .clear_codecs()
-            .set_stats_interval(Some(Duration::from_secs(1)));
-        config.set_max_stun_retransmits(STUN_RETRANSMITS);
-        if let Some(certificate) = &settings.certificate {
-            config = config.set_dtls_cert(DtlsCert::clone(certificate));
-        }
-        offer_codecs(&mut config, codecs, events);
-        let std_now = base + Duration::from_nanos(now.as_nanos());
-        let mut rtc = config.build(std_now);
-        let host = Candidate::host(local, "udp").map_err(|problem| format!("our address {local}: {problem}"))?;
-        rtc.add_local_candidate(host);
+        let mut rtc = build(now, base, settings, local, (codecs, events))?;
         let answer = rtc.sdp_api().accept_offer(offer).map_err(|problem| format!("the offer: {problem}"))?;
         let answer = answer.to_sdp_string();
         let stand_in = SocketAddr::new(source, 9);
-        let described = plain(&answer, stand_in)?;
-        let clock = first_clock(&described);
-        let mut peer = Self {
+        let described = plain(&answer, stand_in, true)?;
+        let mut peer = Self::new(now, base, local, rtc);
+        peer.clock = first_clock(&described);
+        peer.deadline = now + CONNECT_WITHIN;
+        peer.said.push_back(Said::State(State::Checking));
+        peer.drain(now);
+        Ok((peer, Accepted { answer, described, stand_in }))
+    }
+
+    /// Makes an offer of ours, for a far end that answers (a WHIP server): [`Peer::take_answer`] comes next.
+    ///
+    /// # Errors
+    /// There is nothing to offer.
+    pub fn offer(
+        now: Instant,
+        base: StdInstant,
+        settings: &Settings,
+        local: SocketAddr,
+        codecs: (&[&str], bool),
+    ) -> Result<(Self, String), String> {
+        let mut rtc = build(now, base, settings, local, codecs)?;
+        let mut change = rtc.sdp_api();
+        let mid = change.add_media(MediaKind::Audio, MediaDirection::SendRecv, None, None, None);
+        let (offer, pending) = change.apply().ok_or("there is nothing to offer")?;
+        let mut peer = Self::new(now, base, local, rtc);
+        (peer.mid, peer.pending) = (Some(mid), Some(pending));
+        peer.drain(now);
+        Ok((peer, offer.to_sdp_string()))
+    }
+
+    /// Takes the answer to our offer; gives the far end as if it had offered plain RTP from `stand_in`.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn take_answer(&mut self, now: Instant, answer: &str, stand_in: SocketAddr) -> Result<String, String> {
+        if answer.len() > OFFER_MAX {
+            return Err(format!("an answer of {} bytes; {OFFER_MAX} is the most", answer.len()));
+        }
+        let pending = self.pending.take().ok_or("there is no offer that it answers")?;
+        let read = SdpAnswer::from_sdp_string(answer).map_err(|_| "the answer cannot be read as SDP".to_owned())?;
+        let taken = self.rtc.sdp_api().accept_answer(pending, read);
+        taken.map_err(|problem| format!("the answer: {problem}"))?;
+        let described = plain(answer, stand_in, false)?;
+        self.clock = first_clock(&described);
+        self.deadline = now + CONNECT_WITHIN;
+        self.said.push_back(Said::State(State::Checking));
+        self.drain(now);
+        Ok(described)
+    }
+
+    const fn new(now: Instant, base: StdInstant, local: SocketAddr, rtc: Rtc) -> Self {
+        Self {
             rtc,
             base,
             local,
             mid: None,
+            pending: None,
             sequence: None,
-            clock,
+            clock: 8_000,
             channel: None,
             candidates: 0,
-            state: State::default(),
+            state: State::Checking,
             path: None,
-            deadline: now + CONNECT_WITHIN,
+            deadline: Instant::FAR_FUTURE,
             next_at: now,
-            said: VecDeque::from([Said::State(State::Checking)]),
+            said: VecDeque::new(),
             packets: VecDeque::new(),
             spare: Vec::new(),
             transmits: VecDeque::new(),
-            report: FarReport::default(),
+            report: FarReport { rtt_ms: None, loss_percent: None, jitter_ms: None },
             unsent: 0,
-        };
-        peer.drain(now);
-        Ok((peer, Accepted { answer, described, stand_in }))
+        }
     }
 
     /// A new offer within the session: ICE restart (RFC 8445 §9), or media that the page adds and we refuse.
@@ -497,6 +534,29 @@ impl Peer {
     }
 }
 
+fn build(
+    now: Instant,
+    base: StdInstant,
+    settings: &Settings,
+    local: SocketAddr,
+    (codecs, events): (&[&str], bool),
+) -> Result<Rtc, String> {
+    let mut config = Rtc::builder()
+        .set_rtp_mode(true)
+        .set_ice_lite(settings.lite)
+        .clear_codecs()
+        .set_stats_interval(Some(Duration::from_secs(1)));
+    config.set_max_stun_retransmits(STUN_RETRANSMITS);
+    if let Some(certificate) = &settings.certificate {
+        config = config.set_dtls_cert(DtlsCert::clone(certificate));
+    }
+    offer_codecs(&mut config, codecs, events);
+    let mut rtc = config.build(base + Duration::from_nanos(now.as_nanos()));
+    let host = Candidate::host(local, "udp").map_err(|problem| format!("our address {local}: {problem}"))?;
+    rtc.add_local_candidate(host);
+    Ok(rtc)
+}
+
 fn read_offer(offer: &str) -> Result<SdpOffer, String> {
     if offer.len() > OFFER_MAX {
         return Err(format!("an offer of {} bytes; {OFFER_MAX} is the most", offer.len()));
@@ -546,8 +606,8 @@ fn first_clock(described: &str) -> u32 {
     line.split('/').nth(1).and_then(|clock| clock.parse().ok()).filter(|clock| *clock > 0).unwrap_or(8_000)
 }
 
-/// The audio of our answer, told as if the browser had offered it as plain RTP.
-fn plain(answer: &str, stand_in: SocketAddr) -> Result<String, String> {
+/// The audio of an answer, ours or theirs, told as if the far end had offered it as plain RTP.
+fn plain(answer: &str, stand_in: SocketAddr, ours: bool) -> Result<String, String> {
     let mut formats = None;
     let mut lines = String::new();
     let mut inside = false;
@@ -562,10 +622,12 @@ fn plain(answer: &str, stand_in: SocketAddr) -> Result<String, String> {
             if line.starts_with("a=rtpmap:") || line.starts_with("a=fmtp:") {
                 let _ = write!(lines, "{line}\r\n");
             }
-            // Ours in the answer; theirs is the mirror.
+            // Theirs is the mirror of ours.
             let theirs = match line {
-                "a=sendonly" => "recvonly",
-                "a=recvonly" => "sendonly",
+                "a=sendonly" if ours => "recvonly",
+                "a=recvonly" if ours => "sendonly",
+                "a=sendonly" => "sendonly",
+                "a=recvonly" => "recvonly",
                 "a=sendrecv" => "sendrecv",
                 "a=inactive" => "inactive",
                 _ => continue,

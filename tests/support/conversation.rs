@@ -64,6 +64,7 @@ pub async fn call_ringing(
         waits_to_end: false,
     };
     let originate = Originate {
+        whip: None,
         to: Uri::parse(&format!("sip:support@{address}")).unwrap(),
         from: Uri::parse("sip:+4930123456@test.invalid").unwrap(),
         proxy: None,

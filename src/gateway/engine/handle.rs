@@ -9,10 +9,17 @@ use super::{
 use crate::{
     agent::{event::Outcome, seat::Plan},
     error::{Error, Kind, Result},
-    gateway::{hub::HubHandle, post::Watch, session::web::Refused, worker::Workers, writer::WriterHandle},
+    gateway::{
+        hub::HubHandle,
+        post::Watch,
+        session::{web::Refused, whip::Whip},
+        worker::Workers,
+        writer::WriterHandle,
+    },
     jwt::Key,
     media::dsp::mix::Role,
     net::resolve::{Found, Resolver},
+    network::url::Url,
     route::Target,
     sip::{
         auth::Credentials,
@@ -33,6 +40,8 @@ pub struct Originate {
     pub from: Uri,
     /// First hop instead of the target's own address.
     pub proxy: Option<Uri>,
+    /// A WHIP server, instead of SIP: then `to` is for the journal, and of the credentials the password is a bearer token.
+    pub whip: Option<Url>,
     /// Extra headers.
     pub headers: Vec<(String, String)>,
     /// For a challenge.
@@ -56,6 +65,8 @@ pub struct Originate {
 pub(super) enum Request {
     /// The first hop's servers; none for a user who is registered here.
     Originate(Box<Originate>, Option<Found>, oneshot::Sender<Result<CallId>>),
+    /// A call to a WHIP server.
+    Whip(Box<Originate>, Box<Whip>, oneshot::Sender<Result<CallId>>),
     HangUp(CallId, String, oneshot::Sender<bool>),
     Press(CallId, String, oneshot::Sender<bool>),
     PauseRecording(CallId, bool, oneshot::Sender<bool>),
@@ -130,6 +141,12 @@ impl Handle {
     /// The target cannot be resolved, no port is free, the gateway is draining.
     pub async fn originate(&self, originate: Originate) -> Result<CallId> {
         // Names are looked up here, by the caller: the engine waits for nobody.
+        if let Some(url) = &originate.whip {
+            let whip = self.whip_server(&originate, url).await?;
+            let (reply, answer) = oneshot::channel();
+            let _ = self.to.send(Request::Whip(Box::new(originate), Box::new(whip), reply)).await;
+            return answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Bug, "the engine has stopped")));
+        }
         let found = match originate.proxy.as_ref().unwrap_or(&originate.to) {
             user if user.host.is_empty() => None,
             hop => Some(self.resolver.find(hop).await?),

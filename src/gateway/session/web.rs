@@ -119,6 +119,44 @@ enum Pending {
 }
 
 impl Link {
+    /// A peer whose signalling goes from `local` to `source`.
+    pub(super) const fn new(
+        peer: Peer,
+        who: &'static str,
+        (source, local): (SocketAddr, SocketAddr),
+        transport: &'static str,
+    ) -> Self {
+        Self {
+            peer,
+            who,
+            takes: None,
+            stand_in: SocketAddr::new(source.ip(), 9),
+            from: None,
+            events: None,
+            source,
+            local,
+            transport,
+            described: String::new(),
+            saying: String::new(),
+            pending: VecDeque::new(),
+            answered: false,
+            acknowledged: false,
+            refused: None,
+            path: None,
+            packet: Vec::new(),
+            early: VecDeque::new(),
+            lost_events: 0,
+            traced: 0,
+        }
+    }
+
+    /// The answer to our offer: the call is up when the far end can be heard.
+    pub(super) fn answered_with(&mut self, now: Instant, answer: &str) -> Result<(), String> {
+        self.described = self.peer.take_answer(now, answer, self.stand_in)?;
+        self.takes = Some(self.described.clone());
+        Ok(())
+    }
+
     /// When the peer wants to hear of the time.
     pub(super) fn timeout(&self) -> Instant {
         self.peer.timeout()
@@ -299,7 +337,8 @@ impl Link {
             Said::Text(_) => {}
             Said::Failed(why) => {
                 let by = if why.starts_with("the browser closed") { self.who } else { "network" };
-                self.pending.push_back(Pending::Ended { by, status: None, reason: why.to_owned() });
+                let why = if self.from.is_some() { why.to_owned() } else { why.replace("the browser", "the far end") };
+                self.pending.push_back(Pending::Ended { by, status: None, reason: why });
             }
         }
         false
@@ -312,6 +351,12 @@ impl Link {
     }
 }
 
+/// The standard clock's reading at our clock's origin.
+pub(super) fn origin(now: Instant) -> std::time::Instant {
+    let std_now = std::time::Instant::now();
+    std_now.checked_sub(Duration::from_nanos(now.as_nanos())).unwrap_or(std_now)
+}
+
 /// The next message of the page; waits for ever where there is no page.
 pub(super) async fn page(link: &mut Option<Box<Link>>) -> Option<FromPage> {
     match link.as_mut().and_then(|link| link.from.as_mut()) {
@@ -321,6 +366,14 @@ pub(super) async fn page(link: &mut Option<Box<Link>>) -> Option<FromPage> {
 }
 
 impl Session {
+    /// A message of signalling passed.
+    pub(super) async fn traced(&mut self, direction: Direction, label: &str, text: &str) {
+        if let Some(link) = &mut self.web {
+            link.trace(direction, label, text);
+            self.hear_link().await;
+        }
+    }
+
     /// Answers the page's offer and begins the call.
     pub(super) async fn join(&mut self, joining: Joining) {
         let now = SystemClock::now();
@@ -372,9 +425,7 @@ impl Session {
         who: &'static str,
     ) -> Option<(Accepted, oneshot::Sender<Result<Joined, Refused>>, mpsc::Sender<FromPage>)> {
         let Joining { offer, source, local, transport, settings, reply, events } = joining;
-        let since_origin = Duration::from_nanos(now.as_nanos());
-        let std_now = std::time::Instant::now();
-        let base = std_now.checked_sub(since_origin).unwrap_or(std_now);
+        let base = origin(now);
         let codecs = (&self.peer_codecs.0[..], self.peer_codecs.1);
         let accepted = Peer::accept(now, base, &settings, media, source.ip(), codecs, &offer);
         let (peer, accepted) = match accepted {
@@ -387,28 +438,9 @@ impl Session {
             }
         };
         let (to, from) = mpsc::channel(FROM_PAGE_MAX);
-        let mut link = Link {
-            peer,
-            who,
-            takes: None,
-            stand_in: accepted.stand_in,
-            from: Some(from),
-            events,
-            source,
-            local,
-            transport,
-            described: accepted.described.clone(),
-            saying: String::new(),
-            pending: VecDeque::new(),
-            answered: false,
-            acknowledged: false,
-            refused: None,
-            path: None,
-            packet: Vec::new(),
-            early: VecDeque::new(),
-            lost_events: 0,
-            traced: 0,
-        };
+        let mut link = Link::new(peer, who, (source, local), transport);
+        (link.from, link.events) = (Some(from), events);
+        (link.stand_in, link.described) = (accepted.stand_in, accepted.described.clone());
         link.trace(Direction::In, "offer", &offer);
         self.web = Some(Box::new(link));
         Some((accepted, reply, to))
@@ -434,7 +466,7 @@ impl Session {
     }
 
     /// Everything that the peer has to say.
-    async fn peer_turn(&mut self) {
+    pub(super) async fn peer_turn(&mut self) {
         while let Some(link) = &mut self.web
             && let Some(said) = link.peer.poll()
         {
