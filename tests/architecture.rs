@@ -40,10 +40,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("agent::event",  WORDS, &["media::dsp"]),
     // Sound on a socket may be G.711.
     ("agent::wire",   WORDS, &["agent::event", "media::codec"]),
+    ("agent::stages", WORDS, &["agent::event", "agent::wire", "media::codec", "media::dsp", "media::file::wav"]),
     ("agent::local",  WORDS, &["agent::event", "agent::wire", "media::dsp"]),
     ("call",          WORDS, &["sip", "media", "agent::event", "agent::wire", "agent::local"]),
     // The config names what it configures; nothing pure may use it.
-    ("config",        WORDS, &["sip", "media::codec", "media::dsp", "media::Tuning", "agent::wire", "call", "route"]),
+    ("config",        WORDS, &["sip", "media::codec", "media::dsp", "media::Tuning", "agent::wire", "agent::stages", "call", "route"]),
     // shells
     ("net",           WORDS, &["config", "sip"]),
     ("agent",         WORDS, &["config", "media", "call"]),

@@ -20,7 +20,7 @@ const PATIENCE: Patience =
 
 fn post(url: &str) -> Request {
     let headers = vec![("Authorization".to_owned(), Secret::new("Bearer s3cret-of-the-server"))];
-    let body = Some(("application/json", Bytes::from_static(b"{\"a\":1}")));
+    let body = Some(("application/json".into(), Bytes::from_static(b"{\"a\":1}")));
     Request { method: Method::POST, url: Url::parse(url).unwrap(), headers, body }
 }
 
@@ -138,4 +138,41 @@ async fn the_servers_certificate_is_checked() {
     assert_eq!(client.send(&post(&url), PATIENCE).await.unwrap().body, Bytes::from_static(b"hi"));
     let said = words(&client.send(&post(&url.replace("localhost", "127.0.0.1")), PATIENCE).await.unwrap_err());
     assert!(said.contains("TLS failed"), "another name: {said}");
+}
+
+#[tokio::test]
+async fn an_answer_is_read_as_it_comes_and_one_that_is_let_go_closes_its_connection() {
+    let client = Client::new(None).unwrap();
+    let server =
+        MockHttp::start([Answer::of(200, &"x".repeat(100_000)).header("content-type: Audio/PCM; rate=24000")]).await;
+    let mut stream = client.open(&post(&server.url)).await.unwrap();
+    assert_eq!(stream.content_type, "audio/pcm");
+    let (mut length, mut pieces) = (0, 0);
+    while let Some(bytes) = stream.next().await.unwrap() {
+        (length, pieces) = (length + bytes.len(), pieces + 1);
+    }
+    assert!(length == 100_000 && pieces > 1, "{pieces} pieces of {length}");
+    // More than fits on the way.
+    let server = MockHttp::start([Answer::of(200, &"x".repeat(20 << 20))]).await;
+    drop(client.open(&post(&server.url)).await.unwrap());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.gone(), 1, "nobody reads the rest");
+
+    let server = MockHttp::start([Answer { breaks: true, ..Answer::of(200, "0123456789") }]).await;
+    let mut stream = client.open(&post(&server.url)).await.unwrap();
+    let mut read = Vec::new();
+    let error = loop {
+        match stream.next().await {
+            Ok(Some(bytes)) => read.extend_from_slice(&bytes),
+            Ok(None) => panic!("it broke off"),
+            Err(error) => break error,
+        }
+    };
+    assert!(read == b"01234" && words(&error).contains("broke off"), "{error}");
+
+    for (status, passing) in [(429, true), (503, true), (401, false), (404, false)] {
+        let server = MockHttp::start([Answer::of(status, "no")]).await;
+        let failed = client.open(&post(&server.url)).await.unwrap_err();
+        assert_eq!((failed.passing, failed.status, server.asked().len()), (passing, Some(status), 1));
+    }
 }

@@ -171,6 +171,13 @@ pub enum Event {
     Mark(u32),
     /// It decided that the caller's turn is over.
     EndOfSpeech,
+    /// Up to now the answer waited for this: a part of the gap.
+    Step {
+        /// What it was, in a word.
+        name: &'static str,
+        /// Who can shorten it.
+        owner: String,
+    },
     /// All sound of its turn has been given.
     TurnComplete,
     /// It noticed that the caller interrupts: throw away what was not played.

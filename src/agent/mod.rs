@@ -1,6 +1,6 @@
 //! The speech AIs: what passes between a call and its agent, the agents themselves, and their sockets.
 //!
-//! [`event`], [`wire`] and [`local`] are pure. [`socket`] is the one WebSocket client. The table of kinds is
+//! [`event`], [`wire`], [`stages`] and [`local`] are pure. [`socket`] is the one WebSocket client. The table of kinds is
 //! [`wire::PROVIDERS`].
 
 pub mod callback;
@@ -9,5 +9,6 @@ pub mod local;
 pub mod prompts;
 pub mod seat;
 pub mod socket;
+pub mod stages;
 pub mod token;
 pub mod wire;

@@ -1,5 +1,9 @@
 //! From a profile to an agent that can take calls: scripts are read once, keys are found, addresses are made.
 
+mod staged;
+
+pub use staged::{StagePlan, StagedPlan};
+
 use super::{
     callback,
     event::Sound,
@@ -10,13 +14,15 @@ use super::{
         scenario::{Player, Scenario},
         scripted::{DEFAULT, Script, Scripted},
     },
-    prompts, token,
+    prompts,
+    stages::talk::Talk,
+    token,
     wire::{self, Auth, Facts, Provider, Wire, tool::Tool},
 };
 use crate::{
     call::{BargeIn, Early, turn::Owner},
     clock::WallTime,
-    config::{AgentProfile, HttpTool, read_secret, secret_from_environment},
+    config::{AgentProfile, HttpTool, read_secret, secret_from_environment, stages::PIPELINE},
     error::{Error, Kind, Result},
     media::codec::Codec,
     redact::Secret,
@@ -57,6 +63,8 @@ pub enum What {
     Scripted(Arc<Script>),
     /// A provider's.
     Remote(Arc<RemotePlan>),
+    /// `pipeline`: three services, one after the other.
+    Staged(Arc<StagedPlan>),
     /// `dial --play` and `--silence`.
     Play(PlayPlan),
     /// `dial --scenario`.
@@ -143,6 +151,7 @@ impl Plan {
     pub fn of(profile: &AgentProfile, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let what = match profile.kind.as_str() {
             "echo" => What::Echo { live: profile.live },
+            PIPELINE => What::Staged(Arc::new(StagedPlan::of(profile, env)?)),
             kind => match wire::by_name(kind) {
                 Some(provider) => What::Remote(Arc::new(remote_plan(provider, profile, env)?)),
                 None => What::Scripted(Arc::new(script(profile.script.as_deref())?)),
@@ -150,6 +159,7 @@ impl Plan {
         };
         let (barge_in, owner, prebuffer) = match &what {
             What::Remote(_) => (BargeIn::Provider, Owner::Provider, Duration::ZERO),
+            What::Staged(_) => (BargeIn::Local, Owner::Provider, Duration::ZERO),
             What::Scripted(script) if script.has_menus() => (BargeIn::Off, Owner::Offline, Duration::ZERO),
             What::Echo { live: true } => (BargeIn::Off, Owner::Offline, Duration::from_millis(40)),
             _ => (BargeIn::Local, Owner::Offline, Duration::ZERO),
@@ -170,8 +180,11 @@ impl Plan {
     #[must_use]
     pub fn for_call(&self, answer: callback::Answer, tools: Option<(Vec<Arc<HttpTool>>, Vec<Tool>)>) -> Self {
         let mut plan = self.clone();
-        let What::Remote(remote) = &self.what else { return plan };
-        let mut settings = (*remote.settings).clone();
+        let mut settings = match &self.what {
+            What::Remote(remote) => (*remote.settings).clone(),
+            What::Staged(staged) => (*staged.settings.told).clone(),
+            _ => return plan,
+        };
         settings.instructions = answer.system_instructions.or(settings.instructions);
         settings.voice = answer.voice.or(settings.voice);
         settings.language = answer.language.or(settings.language);
@@ -182,6 +195,14 @@ impl Plan {
             plan.tools = requests.into();
             settings.tools = offered.into();
         }
+        let remote = match &self.what {
+            What::Remote(remote) => remote,
+            What::Staged(staged) => {
+                plan.what = What::Staged(Arc::new(staged.with(settings)));
+                return plan;
+            }
+            _ => return plan,
+        };
         plan.what = What::Remote(Arc::new(RemotePlan {
             provider: remote.provider,
             url: remote.url.clone(),
@@ -236,7 +257,7 @@ impl Plan {
                 Box::new(player.waiting(play.waits_to_begin, play.waits_to_end))
             }
             What::Scenario(scenario) => Box::new(Player::new(Arc::clone(scenario))),
-            What::Remote(_) | What::Far => return None,
+            What::Remote(_) | What::Staged(_) | What::Far => return None,
         })
     }
 
@@ -245,6 +266,7 @@ impl Plan {
     pub fn speaks(&self) -> SampleRate {
         match &self.what {
             What::Remote(remote) => remote.provider.speaks.unwrap_or_else(|| remote.hears()),
+            What::Staged(_) => SampleRate::HZ_24000,
             What::Echo { .. } | What::Scripted(_) | What::Play(_) | What::Scenario(_) | What::Far => {
                 SampleRate::HZ_16000
             }
@@ -256,6 +278,7 @@ impl Plan {
     pub fn offered(&self) -> Arc<[Tool]> {
         match &self.what {
             What::Remote(remote) => Arc::clone(&remote.settings.tools),
+            What::Staged(staged) => Arc::clone(&staged.settings.told.tools),
             _ => Arc::default(),
         }
     }
@@ -265,6 +288,7 @@ impl Plan {
     pub fn rate(&self) -> Option<SampleRate> {
         match &self.what {
             What::Remote(remote) => Some(remote.hears()),
+            What::Staged(staged) => Some(Talk::rate(&staged.settings)),
             _ => None,
         }
     }

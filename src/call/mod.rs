@@ -463,6 +463,7 @@ impl Call {
             | AgentEvent::ToolCall(_)
             | AgentEvent::ToolsCancelled(_) => {}
             AgentEvent::EndOfSpeech => self.turns.decided(now),
+            AgentEvent::Step { name, owner } => self.turns.step(now, name, owner),
             AgentEvent::TurnComplete => {
                 if let Some((turn, has_audio)) = self.turns.complete() {
                     if has_audio {

@@ -19,10 +19,19 @@ struct Open {
     decided_at: Option<Instant>,
     first_audio_at: Option<Instant>,
     first_sent_at: Option<Instant>,
+    steps: Vec<Step>,
     generated: Duration,
     complete: bool,
     has_audio: bool,
 }
+
+/// Something that an answer waited for: until when, what, whose.
+type Step = (Instant, &'static str, String);
+
+/// From the last step to the sound that it was for, at most.
+const STEP_SLACK: Duration = Duration::from_millis(10);
+/// Steps of one answer that are kept.
+const STEPS_MAX: usize = 12;
 
 /// The floor of one call.
 #[derive(Debug, Default)]
@@ -35,6 +44,8 @@ pub struct Turns {
     /// The newest end of the caller's speech that no turn has answered yet.
     caller_silent_since: Option<Instant>,
     decided_at: Option<Instant>,
+    /// What the answer waited for since then, if the agent tells.
+    steps: Vec<Step>,
     caller_words: String,
     gaps_ms: Vec<f64>,
     cuts: u32,
@@ -64,8 +75,16 @@ impl Turns {
     }
 
     /// The agent decided that the caller's turn is over.
-    pub const fn decided(&mut self, now: Instant) {
+    pub fn decided(&mut self, now: Instant) {
         self.decided_at = Some(now);
+        self.steps.clear();
+    }
+
+    /// Up to now the answer waited for this.
+    pub fn step(&mut self, now: Instant, name: &'static str, owner: String) {
+        if self.decided_at.is_some() && self.steps.len() < STEPS_MAX {
+            self.steps.push((now, name, owner));
+        }
     }
 
     /// The turn that sound of the agent belongs to; none if it is late sound of a cut turn.
@@ -110,6 +129,7 @@ impl Turns {
                 decided_at,
                 first_audio_at: None,
                 first_sent_at: None,
+                steps: Vec::new(),
                 generated: Duration::ZERO,
                 complete: false,
                 has_audio: false,
@@ -151,7 +171,10 @@ impl Turns {
     /// The first packet of `turn` went out.
     pub fn first_sent(&mut self, now: Instant, turn: TurnId) {
         if let Some(open) = self.open.as_mut().filter(|open| open.turn.turn == turn) {
-            open.first_sent_at.get_or_insert(now);
+            if open.first_sent_at.is_none() {
+                open.first_sent_at = Some(now);
+                open.steps = std::mem::take(&mut self.steps);
+            }
             self.caller_silent_since = None;
             self.decided_at = None;
         }
@@ -193,7 +216,7 @@ impl Turns {
             if let Some(silent_since) = open.caller_silent_since.filter(|since| *since <= sent_at) {
                 let gap_ms = rounded(sent_at.signed_ms_since(silent_since));
                 turn.gap_ms = Some(gap_ms);
-                turn.parts = parts(silent_since, open.decided_at, open.first_audio_at, sent_at, owner);
+                turn.parts = parts(silent_since, open.decided_at, &open.steps, open.first_audio_at, sent_at, owner);
                 self.gaps_ms.push(gap_ms);
             }
         }
@@ -227,6 +250,7 @@ impl Turns {
 fn parts(
     silent_since: Instant,
     decided_at: Option<Instant>,
+    steps: &[Step],
     first_audio_at: Option<Instant>,
     sent_at: Instant,
     owner: Owner,
@@ -242,7 +266,18 @@ fn parts(
     match decided_at.filter(|at| (silent_since..=audio_at).contains(at)) {
         Some(decided_at) => {
             parts.push(span("endpoint", silent_since, decided_at, "setting"));
-            parts.push(span("model", decided_at, audio_at, model_owner));
+            let mut from = decided_at;
+            for (n, (at, name, owner)) in steps.iter().enumerate() {
+                let to = (*at).clamp(from, audio_at);
+                // The first sound follows the last step at once; what passes between is nobody's.
+                let is_last = n + 1 == steps.len() && audio_at.since(to) < STEP_SLACK;
+                let to = if is_last { audio_at } else { to };
+                parts.push(span(name, from, to, owner));
+                from = to;
+            }
+            if steps.is_empty() || from < audio_at {
+                parts.push(span("model", from, audio_at, model_owner));
+            }
         }
         // A provider that does not say when it decided: both are its.
         None => parts.push(span("endpoint+model", silent_since, audio_at, model_owner)),
@@ -286,6 +321,35 @@ mod tests {
         let sum: f64 = closed.parts.iter().map(|part| part.ms).sum();
         assert!((sum - 755.0).abs() < 1e-6, "{:?}", closed.parts);
         assert_eq!(closed.heard_ms, 500);
+    }
+
+    #[test]
+    fn the_steps_of_an_answer_are_parts_with_owners() {
+        let mut turns = Turns::default();
+        turns.step(at(10), "llm", "greeting".into());
+        turns.caller_started();
+        turns.caller_ended(at(1_000));
+        turns.step(at(1_100), "stt", "of a pause that was none".into());
+        turns.decided(at(1_600));
+        for (ms, name) in [(1_700, "stt"), (2_000, "llm"), (2_150, "tts")] {
+            turns.step(at(ms), name, "local".into());
+        }
+        let turn = turns.audio(at(2_150), Duration::from_millis(500)).unwrap();
+        turns.first_sent(at(2_160), turn);
+        turns.step(at(2_300), "llm", "of the next".into());
+        turns.complete();
+        let closed = turns.close(at(3_000), at(0), Owner::Provider, None).unwrap();
+        let parts: Vec<_> =
+            closed.parts.iter().map(|part| (part.name.as_str(), part.ms, part.owner.as_str())).collect();
+        let expected = [
+            ("endpoint", 600.0, "setting"),
+            ("stt", 100.0, "local"),
+            ("llm", 300.0, "local"),
+            ("tts", 150.0, "local"),
+            ("playout", 10.0, "voxgw"),
+        ];
+        assert_eq!(parts, expected);
+        assert_eq!(closed.gap_ms, Some(1_160.0));
     }
 
     #[test]

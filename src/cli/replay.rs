@@ -308,6 +308,10 @@ fn agent(file: &Path, arguments: &Replay, config: &Config) -> Result<(Plan, Seat
         return Ok((recorded_plan(), Seat::Local(Box::new(recorded))));
     }
     let plan = Plan::of(&config.profile(&arguments.agent)?, &environment)?;
+    if let What::Staged(_) = &plan.what {
+        let problem = format!("agent {}: replay does not know agents of kind pipeline yet", plan.name);
+        return Err(Error::usage(problem).hint("take one with a WebSocket, or an offline agent"));
+    }
     let seat = match (&plan.what, plan.local()) {
         (What::Remote(_), _) | (_, None) => Seat::Remote,
         (_, Some(local)) => Seat::Local(local),

@@ -1,6 +1,10 @@
 //! Agent profiles: `[agents.NAME]`, and the kinds that there are.
 
-use super::{Asks, Config, HttpTool, Reader, tools};
+use super::{
+    Asks, Config, HttpTool, Reader,
+    stages::{self, PIPELINE, Stages},
+    tools,
+};
 use crate::{
     agent::wire::{self, ENCODINGS, Encoding, PROVIDERS},
     call::{BargeIn, Early},
@@ -20,7 +24,8 @@ const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speak
 
 /// The kinds of agents: name and what it is. A profile of the same name is always there.
 pub fn agent_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OFFLINE.iter().copied().chain(PROVIDERS.iter().map(|provider| (provider.name, provider.about)))
+    let providers = PROVIDERS.iter().map(|provider| (provider.name, provider.about));
+    OFFLINE.iter().copied().chain(providers).chain([(PIPELINE, stages::ABOUT)])
 }
 
 /// One agent profile.
@@ -40,6 +45,8 @@ pub struct AgentProfile {
     pub key_file: Option<PathBuf>,
     /// What the provider is told.
     pub remote: wire::Settings,
+    /// `pipeline`: its services.
+    pub stages: Stages,
     /// What it may call.
     pub tools: Vec<Arc<HttpTool>>,
     /// Who is asked about its calls.
@@ -77,6 +84,7 @@ impl AgentProfile {
             endpoint: None,
             key_file: None,
             remote: wire::Settings::default(),
+            stages: Stages::default(),
             tools: Vec::new(),
             asks: Asks::AsAll,
             barge_in: None,
@@ -148,6 +156,9 @@ impl Reader<'_> {
         profile.tools = requests;
         profile.asks = self.asks(&key("callback"))?;
         profile.remote = self.remote(&key)?;
+        if kind == PIPELINE {
+            profile.stages = self.stages(&key, profile.remote.audio)?;
+        }
         // A setting that the kind does not have at all is warned of above.
         if let (Some(audio), Some(provider)) = (profile.remote.audio, wire::by_name(&kind))
             && !provider.encodings.is_empty()
@@ -180,13 +191,14 @@ impl Reader<'_> {
 
     /// Settings that are given and that the provider does not have.
     fn without_effect(&self, name: &str, kind: &str) -> Vec<&'static str> {
-        let Some(provider) = wire::by_name(kind) else {
+        let settings = wire::by_name(kind).map(|provider| provider.settings);
+        let Some(settings) = settings.or((kind == PIPELINE).then_some(stages::SETTINGS)) else {
             let tools = self.layers.value(&format!("agents.{name}.tools")).map(|_| "tools");
             return tools.into_iter().collect();
         };
         let fields = super::KEYS.iter().filter_map(|row| row.path.strip_prefix("agents.*."));
         fields
-            .filter(|field| !COMMON.contains(field) && !provider.settings.contains(field))
+            .filter(|field| !COMMON.contains(field) && !settings.contains(field))
             .filter(|field| self.layers.value(&format!("agents.{name}.{field}")).is_some())
             .collect()
     }

@@ -11,6 +11,7 @@ mod encryption;
 mod keys;
 mod layers;
 mod routes;
+pub mod stages;
 mod tools;
 mod web;
 

@@ -1,6 +1,7 @@
 //! One call's driver: sockets, clock and channels around the [`Pipeline`]. Decides nothing.
 
 pub mod consult;
+mod stages;
 mod tools;
 pub mod web;
 pub mod whip;
@@ -173,6 +174,7 @@ pub async fn run(start: Start, lines: Lines) {
         outgoing,
         origin: now,
         remote: None,
+        stages: None,
         events: None,
         messages: Vec::new(),
         rings: false,
@@ -242,6 +244,7 @@ struct Session {
     outgoing: bool,
     origin: Instant,
     remote: Option<(Rc<Shared>, mpsc::Sender<Outgoing>)>,
+    stages: Option<stages::Stages>,
     events: Option<mpsc::Receiver<AgentEvent>>,
     messages: Vec<String>,
     /// The caller hears ringing already.
@@ -511,8 +514,11 @@ impl Session {
                             let _ = to.try_send((text, since.take()));
                         }
                     }
+                    if let Some(stages) = &self.stages {
+                        stages.say(command);
+                    }
                     if close {
-                        self.remote = None;
+                        (self.remote, self.stages) = (None, None);
                     }
                 }
                 Output::Tool(run) => {
@@ -571,6 +577,12 @@ impl Session {
     }
 
     fn connect_agent(&mut self) {
+        if let What::Staged(plan) = &self.plan.what {
+            let (stages, events) = stages::Stages::open(plan, &self.about, Arc::clone(&self.http));
+            self.pipeline.set_agent(stages.rate, true);
+            (self.stages, self.events) = (Some(stages), Some(events));
+            return;
+        }
         let What::Remote(plan) = &self.plan.what else { return };
         let codec = self.pipeline.codec().to_owned();
         let facts = Facts { call: self.call.to_string(), about: self.about.clone(), codec, ..Facts::default() };

@@ -1,7 +1,8 @@
 //! The one HTTP client: a request to an address of the config, its answer, or why there is none (RFC 9110, RFC 9112).
 //!
 //! Owns connections (kept open for the next request), TLS, times, sizes, tries and what redirects may do. No proxies, no
-//! cookies, no other host than the one that was named. Does not know what the bodies mean. Called by `gateway`.
+//! cookies, no other host than the one that was named. Answers are read whole ([`Client::send`]) or as they come
+//! ([`Client::open`]). Does not know what the bodies mean. Called by `gateway`.
 
 use super::tls;
 use crate::{
@@ -20,6 +21,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use std::{
+    borrow::Cow,
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -46,7 +48,7 @@ pub struct Request {
     /// Names and values.
     pub headers: Vec<(String, Secret)>,
     /// Content type and bytes.
-    pub body: Option<(&'static str, Bytes)>,
+    pub body: Option<(Cow<'static, str>, Bytes)>,
 }
 
 /// How long and how often.
@@ -96,10 +98,45 @@ pub struct Client {
 }
 
 /// Why a try failed.
-struct Failed {
-    error: Error,
-    /// Another try may do better.
-    passing: bool,
+#[derive(Debug)]
+pub struct Failed {
+    /// Names the address, what came back, and what to do.
+    pub error: Error,
+    /// Another try may do better: 429, 5xx, a broken connection.
+    pub passing: bool,
+    /// Status of an answer that is none of 2xx.
+    pub status: Option<u16>,
+}
+
+/// A 2xx answer whose body is read as it comes. Dropped before its end, its connection is closed.
+#[derive(Debug)]
+pub struct Stream {
+    name: String,
+    /// Its type, without parameters, in lower case.
+    pub content_type: String,
+    body: Incoming,
+}
+
+impl Stream {
+    /// The next piece of the body; none at its end.
+    ///
+    /// # Errors
+    /// The answer broke off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            match self.body.frame().await.map(|frame| frame.map(hyper::body::Frame::into_data)) {
+                None => return Ok(None),
+                Some(Ok(Ok(data))) if data.is_empty() => {}
+                Some(Ok(Ok(data))) => return Ok(Some(data)),
+                // Trailers.
+                Some(Ok(Err(_))) => {}
+                Some(Err(_)) => {
+                    let error = Error::new(Kind::Unreachable, format!("{}: the answer broke off", self.name));
+                    return Err(error.hint("see the log of the server"));
+                }
+            }
+        }
+    }
 }
 
 impl Client {
@@ -166,8 +203,30 @@ impl Client {
         tokio::time::timeout(within, exchange).await.unwrap_or_else(|_| Err(late(request, patience)))
     }
 
-    /// One try, redirects within the host included.
+    /// Asks once, for an answer that is read as it comes. Waits as long as the server does not answer: whoever asks has
+    /// the patience.
+    ///
+    /// # Errors
+    /// There is no answer, or none of 2xx.
+    pub async fn open(&self, request: &Request) -> Result<Stream, Failed> {
+        let (_, response) = self.opened(request).await?;
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let content_type = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Ok(Stream { name: name(request), content_type, body: response.into_body() })
+    }
+
+    /// One try, read whole.
     async fn follow(&self, request: &Request, answer_max: usize) -> Result<(u16, Bytes), Failed> {
+        let (status, response) = self.opened(request).await?;
+        let body = read(response.into_body(), answer_max, true).await.map_err(|problem| match problem {
+            Unread::TooLong => final_(request, &format!("answered more than {answer_max} bytes"), "answer less"),
+            Unread::Broken => passing(request, "the answer broke off", "see the log of the server"),
+        })?;
+        Ok((status, body))
+    }
+
+    /// One try, redirects within the host included: a 2xx answer whose body was not read.
+    async fn opened(&self, request: &Request) -> Result<(u16, hyper::Response<Incoming>), Failed> {
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let response = self.exchange(request, &url).await?;
@@ -185,14 +244,10 @@ impl Client {
                     None => return Err(final_(request, &format!("answered {status}, which is not followed"), FOLLOW)),
                 }
             }
-            let body = read(response.into_body(), answer_max, status.is_success()).await;
-            let body = body.map_err(|problem| match problem {
-                Unread::TooLong => final_(request, &format!("answered more than {answer_max} bytes"), "answer less"),
-                Unread::Broken => passing(request, "the answer broke off", "see the log of the server"),
-            })?;
             if status.is_success() {
-                return Ok((status.as_u16(), body));
+                return Ok((status.as_u16(), response));
             }
+            let body = read(response.into_body(), TOLD_MAX * 4, false).await.unwrap_or_default();
             let passing = matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504);
             let hint = match status.as_u16() {
                 401 | 403 => "check the headers that carry its key",
@@ -200,7 +255,7 @@ impl Client {
                 _ => "see the log of the server",
             };
             let error = Error::new(Kind::Refused, format!("{}: answered {status}{}", name(request), told(&body)));
-            return Err(Failed { error: error.hint(hint), passing });
+            return Err(Failed { error: error.hint(hint), passing, status: Some(status.as_u16()) });
         }
         Err(final_(request, &format!("redirected more than {REDIRECTS_MAX} times"), FOLLOW))
     }
@@ -282,7 +337,7 @@ fn message(request: &Request, url: &Url) -> Result<hyper::Request<Full<Bytes>>, 
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("voxgw/", env!("CARGO_PKG_VERSION"))));
     let body = match &request.body {
         Some((content_type, body)) => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).map_err(|_| unfit("the content type"))?);
             body.clone()
         }
         None => Bytes::new(),
@@ -309,7 +364,6 @@ enum Unread {
 
 /// The body. Of a refusal only what is told is read; one that breaks off is told as far as it came.
 async fn read(mut body: Incoming, most: usize, whole: bool) -> Result<Bytes, Unread> {
-    let most = if whole { most } else { TOLD_MAX * 4 };
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
@@ -340,7 +394,11 @@ fn told(body: &[u8]) -> String {
 }
 
 fn passing(request: &Request, what: &str, hint: &str) -> Failed {
-    Failed { error: Error::new(Kind::Unreachable, format!("{}: {what}", name(request))).hint(hint), passing: true }
+    Failed {
+        error: Error::new(Kind::Unreachable, format!("{}: {what}", name(request))).hint(hint),
+        passing: true,
+        status: None,
+    }
 }
 
 fn final_(request: &Request, what: &str, hint: &str) -> Failed {

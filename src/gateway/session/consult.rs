@@ -153,7 +153,7 @@ impl Session {
             Some(names) => Some(self.tools_of(names, all).await),
             None => None,
         };
-        if matches!(plan.what, What::Remote(_)) {
+        if matches!(plan.what, What::Remote(_) | What::Staged(_)) {
             return Arc::new(plan.for_call(answer, tools));
         }
         let vain = [
@@ -230,6 +230,6 @@ fn request(callback: &Callback, body: String) -> http::Request {
         headers.push(("X-Voxgw-Timestamp".to_owned(), Secret::new(&timestamp.to_string())));
         headers.push(("X-Voxgw-Signature".to_owned(), Secret::new(&callback::signature(secret, timestamp, &body))));
     }
-    let body = Some(("application/json", Bytes::from(body)));
+    let body = Some(("application/json".into(), Bytes::from(body)));
     http::Request { method: Method::POST, url: callback.url.clone(), headers, body }
 }

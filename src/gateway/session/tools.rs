@@ -112,7 +112,7 @@ fn request(tool: &HttpTool, call: &str, about: &About, run: &Run) -> Result<http
         None
     } else {
         let rest: serde_json::Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
-        Some(("application/json", Bytes::from(Value::Object(rest).to_string())))
+        Some(("application/json".into(), Bytes::from(Value::Object(rest).to_string())))
     };
     let mut headers =
         vec![("X-Voxgw-Call".to_owned(), Secret::new(call)), ("X-Voxgw-Tool".to_owned(), Secret::new(&tool.tool.name))];

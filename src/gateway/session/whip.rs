@@ -39,7 +39,7 @@ pub struct Whip {
 
 impl Whip {
     fn request(&self, method: Method, url: Url, offer: Option<String>) -> http::Request {
-        let body = offer.map(|offer| ("application/sdp", Bytes::from(offer)));
+        let body = offer.map(|offer| ("application/sdp".into(), Bytes::from(offer)));
         http::Request { method, url, headers: self.headers.clone(), body }
     }
 }

@@ -1,0 +1,121 @@
+//! `agents.NAME` of kind `pipeline`: where its three stages are, and what each is asked for.
+
+use super::Reader;
+use crate::{
+    agent::stages::{Stage, WITHIN, speech::Format},
+    agent::wire::Encoding,
+    error::{Error, Result},
+    network::url::Url,
+    unit::{SampleRate, parse_duration},
+};
+use std::{path::PathBuf, time::Duration};
+
+/// The kind of its profiles.
+pub const PIPELINE: &str = "pipeline";
+/// What it is, for people.
+pub const ABOUT: &str = "speech to text, a language model, text to speech: three services over HTTP, yours or OpenAI's";
+/// Its settings, besides those of all profiles.
+pub(super) const SETTINGS: &[&str] = &[
+    "endpoint",
+    "key_file",
+    "model",
+    "voice",
+    "language",
+    "instructions",
+    "tell_headers",
+    "temperature",
+    "greeting",
+    "tools",
+    "end_of_speech",
+    "vad_prefix",
+    "audio",
+    "speed",
+    "max_tokens",
+    "reasoning",
+    "stt",
+    "stt_key_file",
+    "stt_model",
+    "llm",
+    "llm_key_file",
+    "tts",
+    "tts_key_file",
+    "tts_model",
+    "tts_format",
+    "stage_timeout",
+];
+
+/// What a profile says of its stages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stages {
+    /// Base URL of each that has its own.
+    pub base: [Option<Url>; 3],
+    /// File that holds the key of each that has its own.
+    pub key_file: [Option<PathBuf>; 3],
+    /// Model that writes down.
+    pub stt_model: Option<String>,
+    /// Model that speaks.
+    pub tts_model: Option<String>,
+    /// How it gives its sound.
+    pub format: Format,
+    /// How long one may be silent.
+    pub within: Duration,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        Self {
+            base: [None, None, None],
+            key_file: [None, None, None],
+            stt_model: None,
+            tts_model: None,
+            format: Format::Pcm(SampleRate::HZ_24000),
+            within: WITHIN,
+        }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn stages(&self, key: &dyn Fn(&str) -> String, audio: Option<Encoding>) -> Result<Stages> {
+        if audio.is_some_and(|audio| !matches!(audio, Encoding::Pcm(_))) {
+            return Err(self.wrong(&key("audio"), "must be one of pcm8, pcm16, pcm24 for pipeline"));
+        }
+        let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
+        let mut stages = Stages {
+            stt_model: text("stt_model")?,
+            tts_model: text("tts_model")?,
+            within: self.optional(&key("stage_timeout"), parse_duration)?.unwrap_or(WITHIN),
+            ..Stages::default()
+        };
+        if stages.within < Duration::from_millis(100) {
+            return Err(self.wrong(&key("stage_timeout"), "must be 100ms or more"));
+        }
+        if let Some(format) = self.optional(&key("tts_format"), format)? {
+            stages.format = format;
+        }
+        for stage in Stage::ALL {
+            let name = stage.name();
+            stages.base[stage as usize] = self.optional(&key(name), Url::parse)?;
+            stages.key_file[stage as usize] = text(&format!("{name}_key_file"))?.map(PathBuf::from);
+        }
+        Ok(stages)
+    }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match (text, Encoding::parse(text)) {
+        ("wav", _) => Ok(Format::Wav),
+        (_, Some(Encoding::Pcm(rate))) => Ok(Format::Pcm(rate)),
+        _ => Err("must be one of wav, pcm8, pcm16, pcm24".to_owned()),
+    }
+}
+
+/// A base URL with a path behind it.
+///
+/// # Errors
+/// Names the setting.
+pub fn behind(base: &str, path: &str, setting: &str) -> Result<Url> {
+    let address = format!("{}{path}", base.trim_end_matches('/'));
+    Url::parse(&address).map_err(|problem| {
+        Error::usage(format!("{setting} = {base}: {problem}")).hint("name the service: https://api.openai.com/v1")
+    })
+}

@@ -1,0 +1,181 @@
+//! The driver of a `pipeline` agent: carries the requests of [`Talk`] to its three services and their answers back.
+//!
+//! One task per call on the call's own worker, and one for each request; ending one closes its connection. Decides nothing.
+
+use crate::{
+    agent::{
+        event::{About, Command, Event},
+        seat::StagedPlan,
+        stages::{Ask, Input, Output, Problem, Stage, talk::Talk},
+    },
+    clock::SystemClock,
+    net::http,
+    redact::Secret,
+    unit::SampleRate,
+};
+use bytes::Bytes;
+use hyper::Method;
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::AbortHandle,
+};
+
+/// Pieces of answers that may wait; beyond, services are held back by TCP.
+const PIECES_MAX: usize = 64;
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The agent of one call.
+#[derive(Debug)]
+pub(super) struct Stages {
+    talk: Rc<RefCell<Talk>>,
+    wake: Rc<Notify>,
+    /// The rate at which the caller is to be heard.
+    pub(super) rate: SampleRate,
+    _task: Task,
+}
+
+/// A piece of an answer.
+enum Part {
+    Piece(Bytes),
+    End,
+    Failed(Problem),
+}
+
+impl Stages {
+    /// Seats `plan` at a call; what it says comes from the receiver.
+    pub(super) fn open(
+        plan: &Arc<StagedPlan>,
+        about: &About,
+        client: Arc<http::Client>,
+    ) -> (Self, mpsc::Receiver<Event>) {
+        let settings = Arc::new(plan.for_call(about));
+        let rate = Talk::rate(&settings);
+        let talk = Rc::new(RefCell::new(Talk::new(SystemClock::now(), settings)));
+        let wake = Rc::new(Notify::new());
+        let (to, events) = mpsc::channel(64);
+        let running = run(Arc::clone(plan), Rc::clone(&talk), Rc::clone(&wake), client, to);
+        let task = Task(tokio::task::spawn_local(running).abort_handle());
+        (Self { talk, wake, rate, _task: task }, events)
+    }
+
+    /// The call says something.
+    pub(super) fn say(&self, command: Command<'_>) {
+        let mut talk = self.talk.borrow_mut();
+        let before = talk.timeout();
+        talk.handle(SystemClock::now(), Input::Call(command));
+        // Most of what it hears means nothing yet.
+        if talk.wants() || talk.timeout() != before {
+            self.wake.notify_one();
+        }
+    }
+}
+
+async fn run(
+    plan: Arc<StagedPlan>,
+    talk: Rc<RefCell<Talk>>,
+    wake: Rc<Notify>,
+    client: Arc<http::Client>,
+    events: mpsc::Sender<Event>,
+) {
+    let (to, mut parts) = mpsc::channel(PIECES_MAX);
+    let mut running: HashMap<u32, Task> = HashMap::new();
+    loop {
+        let at = loop {
+            let output = talk.borrow_mut().poll();
+            match output {
+                Output::Event(event) => {
+                    if events.send(event).await.is_err() {
+                        return;
+                    }
+                }
+                Output::Ask(ask) => {
+                    let id = ask.id;
+                    let asking = carry(Arc::clone(&plan), Arc::clone(&client), ask, to.clone());
+                    running.insert(id, Task(tokio::task::spawn_local(asking).abort_handle()));
+                }
+                Output::Drop(id) => drop(running.remove(&id)),
+                Output::Timeout(at) => break at,
+            }
+        };
+        tokio::select! {
+            () = wake.notified() => {}
+            Some((id, part)) = parts.recv() => {
+                // What was on its way when nobody waited for it any more.
+                if !running.contains_key(&id) {
+                    continue;
+                }
+                let input = match &part {
+                    Part::Piece(bytes) => Input::Piece(id, bytes),
+                    Part::End => Input::End(id),
+                    Part::Failed(problem) => Input::Failed(id, problem.clone()),
+                };
+                talk.borrow_mut().handle(SystemClock::now(), input);
+                if !matches!(part, Part::Piece(_)) {
+                    running.remove(&id);
+                }
+            }
+            () = tokio::time::sleep_until(SystemClock::deadline(at)) => {
+                talk.borrow_mut().handle(SystemClock::now(), Input::Timeout);
+            }
+            () = events.closed() => return,
+        }
+    }
+}
+
+/// One request, and its answer piece by piece.
+async fn carry(plan: Arc<StagedPlan>, client: Arc<http::Client>, ask: Ask, to: mpsc::Sender<(u32, Part)>) {
+    let stage = &plan.stages[ask.stage as usize];
+    let key = stage.key.as_ref().map(|key| Secret::new(&format!("Bearer {}", key.reveal())));
+    let request = http::Request {
+        method: Method::POST,
+        url: stage.url.clone(),
+        headers: key.map(|key| ("authorization".to_owned(), key)).into_iter().collect(),
+        body: Some((ask.content_type.into(), Bytes::from_owner(ask.body))),
+    };
+    let mut stream = match client.open(&request).await {
+        Ok(stream) => stream,
+        Err(failed) => {
+            let hint = match failed.status {
+                Some(401 | 403) => format!("; check {}", stage.key_name),
+                Some(404) => "; check the base URL and the model".to_owned(),
+                _ => String::new(),
+            };
+            let text = format!("{}{hint}", plain(&failed.error.to_string()));
+            let _ = to.send((ask.id, Part::Failed(Problem { text, passing: failed.passing }))).await;
+            return;
+        }
+    };
+    let kind = stream.content_type.as_str();
+    if ask.stage == Stage::Tts && (kind.starts_with("text/") || kind == "application/json") {
+        let text = format!("POST {}{}: answered {kind}, not sound", stage.url.authority(), stage.url.path());
+        let _ = to.send((ask.id, Part::Failed(Problem { text, passing: true }))).await;
+        return;
+    }
+    loop {
+        let part = match stream.next().await {
+            Ok(Some(bytes)) => Part::Piece(bytes),
+            Ok(None) => Part::End,
+            Err(error) => Part::Failed(Problem { text: plain(&error.to_string()), passing: true }),
+        };
+        let last = !matches!(part, Part::Piece(_));
+        if to.send((ask.id, part)).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Services quote parts of the key in what they refuse with; what looks like one is left out.
+fn plain(text: &str) -> String {
+    let words = text.split(' ').filter(|word| !word.contains("sk-") && !word.contains("**"));
+    words.collect::<Vec<_>>().join(" ")
+}
