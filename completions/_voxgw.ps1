@@ -41,6 +41,8 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Run a recording or capture through the same path again, offline')
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Watch sessions, live or from a file')
             [CompletionResult]::new('calls', 'calls', [CompletionResultType]::ParameterValue, 'Act on a running gateway: hang up, press keys, hold, transfer, place a call')
+            [CompletionResult]::new('devices', 'devices', [CompletionResultType]::ParameterValue, 'List microphones and loudspeakers, for dial --mic')
+            [CompletionResult]::new('recordings', 'recordings', [CompletionResultType]::ParameterValue, 'Work with the recordings of calls')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Look at the configuration')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a manual page')
@@ -84,6 +86,8 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--play', '--play', [CompletionResultType]::ParameterName, 'Play this file; repeatable, one after another')
             [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'An AI caller: scripted, gemini, or a profile of the config')
             [CompletionResult]::new('--scenario', '--scenario', [CompletionResultType]::ParameterName, 'Do the steps of this file, and check what it expects; repeatable, a call each; a folder stands for its .toml files')
+            [CompletionResult]::new('--mic', '--mic', [CompletionResultType]::ParameterName, 'Talk through a microphone, and hear the call; a device of `voxgw devices`, or the system''s')
+            [CompletionResult]::new('--speaker', '--speaker', [CompletionResultType]::ParameterName, 'With --mic: hear the call from this device')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write both sides into this WAV: left what we sent, right what came back')
             [CompletionResult]::new('--journal', '--journal', [CompletionResultType]::ParameterName, 'Keep call folders here')
             [CompletionResult]::new('--pcap', '--pcap', [CompletionResultType]::ParameterName, 'Write a capture of the call')
@@ -117,7 +121,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
             [CompletionResult]::new('--silence', '--silence', [CompletionResultType]::ParameterName, 'Send silence')
             [CompletionResult]::new('--echo', '--echo', [CompletionResultType]::ParameterName, 'Send back what is heard')
-            [CompletionResult]::new('--mic', '--mic', [CompletionResultType]::ParameterName, 'Talk through the microphone')
+            [CompletionResult]::new('--headset', '--headset', [CompletionResultType]::ParameterName, 'With --mic: a headset, which the microphone does not hear; both may speak at once')
             [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
@@ -501,6 +505,77 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
         'voxgw;calls;help;help' {
             break
         }
+        'voxgw;devices' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print them: text or json')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print them: text or json')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;recordings' {
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'voxgw;recordings;export' {
+            [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write this file, or into this folder [default: call.opus in the call folder]')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace files that are there')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;recordings;help' {
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'voxgw;recordings;help;export' {
+            break
+        }
+        'voxgw;recordings;help;help' {
+            break
+        }
         'voxgw;config' {
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
@@ -675,6 +750,8 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Run a recording or capture through the same path again, offline')
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Watch sessions, live or from a file')
             [CompletionResult]::new('calls', 'calls', [CompletionResultType]::ParameterValue, 'Act on a running gateway: hang up, press keys, hold, transfer, place a call')
+            [CompletionResult]::new('devices', 'devices', [CompletionResultType]::ParameterValue, 'List microphones and loudspeakers, for dial --mic')
+            [CompletionResult]::new('recordings', 'recordings', [CompletionResultType]::ParameterValue, 'Work with the recordings of calls')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Look at the configuration')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a manual page')
@@ -738,6 +815,16 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;help;calls;text' {
+            break
+        }
+        'voxgw;help;devices' {
+            break
+        }
+        'voxgw;help;recordings' {
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail')
+            break
+        }
+        'voxgw;help;recordings;export' {
             break
         }
         'voxgw;help;config' {

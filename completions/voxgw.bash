@@ -25,6 +25,9 @@ _voxgw() {
             voxgw,config)
                 cmd="voxgw__subcmd__config"
                 ;;
+            voxgw,devices)
+                cmd="voxgw__subcmd__devices"
+                ;;
             voxgw,dial)
                 cmd="voxgw__subcmd__dial"
                 ;;
@@ -36,6 +39,9 @@ _voxgw() {
                 ;;
             voxgw,monitor)
                 cmd="voxgw__subcmd__monitor"
+                ;;
+            voxgw,recordings)
+                cmd="voxgw__subcmd__recordings"
                 ;;
             voxgw,replay)
                 cmd="voxgw__subcmd__replay"
@@ -154,6 +160,9 @@ _voxgw() {
             voxgw__subcmd__help,config)
                 cmd="voxgw__subcmd__help__subcmd__config"
                 ;;
+            voxgw__subcmd__help,devices)
+                cmd="voxgw__subcmd__help__subcmd__devices"
+                ;;
             voxgw__subcmd__help,dial)
                 cmd="voxgw__subcmd__help__subcmd__dial"
                 ;;
@@ -165,6 +174,9 @@ _voxgw() {
                 ;;
             voxgw__subcmd__help,monitor)
                 cmd="voxgw__subcmd__help__subcmd__monitor"
+                ;;
+            voxgw__subcmd__help,recordings)
+                cmd="voxgw__subcmd__help__subcmd__recordings"
                 ;;
             voxgw__subcmd__help,replay)
                 cmd="voxgw__subcmd__help__subcmd__replay"
@@ -217,6 +229,21 @@ _voxgw() {
             voxgw__subcmd__help__subcmd__config,show)
                 cmd="voxgw__subcmd__help__subcmd__config__subcmd__show"
                 ;;
+            voxgw__subcmd__help__subcmd__recordings,export)
+                cmd="voxgw__subcmd__help__subcmd__recordings__subcmd__export"
+                ;;
+            voxgw__subcmd__recordings,export)
+                cmd="voxgw__subcmd__recordings__subcmd__export"
+                ;;
+            voxgw__subcmd__recordings,help)
+                cmd="voxgw__subcmd__recordings__subcmd__help"
+                ;;
+            voxgw__subcmd__recordings__subcmd__help,export)
+                cmd="voxgw__subcmd__recordings__subcmd__help__subcmd__export"
+                ;;
+            voxgw__subcmd__recordings__subcmd__help,help)
+                cmd="voxgw__subcmd__recordings__subcmd__help__subcmd__help"
+                ;;
             *)
                 ;;
         esac
@@ -224,7 +251,7 @@ _voxgw() {
 
     case "${cmd}" in
         voxgw)
-            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version serve dial replay monitor calls config completions man help"
+            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version serve dial replay monitor calls devices recordings config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1311,8 +1338,50 @@ _voxgw() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        voxgw__subcmd__devices)
+            opts="-o -c -q -v -h -V --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         voxgw__subcmd__dial)
-            opts="-H -o -c -q -v -h -V --play --silence --echo --agent --scenario --mic --record --journal --pcap --dtmf --hangup-after --fail-if --junit --delay --ring --max --from --user --password-file --proxy --header --codec --ptime --srtp --sip --rtp-ports --repeat --concurrency --rate --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            opts="-H -o -c -q -v -h -V --play --silence --echo --agent --scenario --mic --speaker --headset --record --journal --pcap --dtmf --hangup-after --fail-if --junit --delay --ring --max --from --user --password-file --proxy --header --codec --ptime --srtp --sip --rtp-ports --repeat --concurrency --rate --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1327,6 +1396,14 @@ _voxgw() {
                     return 0
                     ;;
                 --scenario)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --speaker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1462,7 +1539,7 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__help)
-            opts="serve dial replay monitor calls config completions man help"
+            opts="serve dial replay monitor calls devices recordings config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1727,6 +1804,20 @@ _voxgw() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        voxgw__subcmd__help__subcmd__devices)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         voxgw__subcmd__help__subcmd__dial)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1772,6 +1863,34 @@ _voxgw() {
         voxgw__subcmd__help__subcmd__monitor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__help__subcmd__recordings)
+            opts="export"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__help__subcmd__recordings__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1904,6 +2023,120 @@ _voxgw() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__recordings)
+            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version export help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__recordings__subcmd__export)
+            opts="-c -q -v -h -V --out --force --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__recordings__subcmd__help)
+            opts="export help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__recordings__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__recordings__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

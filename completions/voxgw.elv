@@ -38,6 +38,8 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand replay 'Run a recording or capture through the same path again, offline'
             cand monitor 'Watch sessions, live or from a file'
             cand calls 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
+            cand devices 'List microphones and loudspeakers, for dial --mic'
+            cand recordings 'Work with the recordings of calls'
             cand config 'Look at the configuration'
             cand completions 'Print a completion script'
             cand man 'Print a manual page'
@@ -79,6 +81,8 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --play 'Play this file; repeatable, one after another'
             cand --agent 'An AI caller: scripted, gemini, or a profile of the config'
             cand --scenario 'Do the steps of this file, and check what it expects; repeatable, a call each; a folder stands for its .toml files'
+            cand --mic 'Talk through a microphone, and hear the call; a device of `voxgw devices`, or the system''s'
+            cand --speaker 'With --mic: hear the call from this device'
             cand --record 'Write both sides into this WAV: left what we sent, right what came back'
             cand --journal 'Keep call folders here'
             cand --pcap 'Write a capture of the call'
@@ -112,7 +116,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --log-file 'Log into this file'
             cand --silence 'Send silence'
             cand --echo 'Send back what is heard'
-            cand --mic 'Talk through the microphone'
+            cand --headset 'With --mic: a headset, which the microphone does not hear; both may speak at once'
             cand --no-config 'Read no config file'
             cand -q 'Only results and errors; twice: only errors'
             cand --quiet 'Only results and errors; twice: only errors'
@@ -468,6 +472,71 @@ set edit:completion:arg-completer[voxgw] = {|@words|
         }
         &'voxgw;calls;help;help'= {
         }
+        &'voxgw;devices'= {
+            cand -o 'How to print them: text or json'
+            cand --output 'How to print them: text or json'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;recordings'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand export 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;recordings;export'= {
+            cand --out 'Write this file, or into this folder [default: call.opus in the call folder]'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --force 'Replace files that are there'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;recordings;help'= {
+            cand export 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;recordings;help;export'= {
+        }
+        &'voxgw;recordings;help;help'= {
+        }
         &'voxgw;config'= {
             cand -c 'Use this config file, and no other'
             cand --config 'Use this config file, and no other'
@@ -629,6 +698,8 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand replay 'Run a recording or capture through the same path again, offline'
             cand monitor 'Watch sessions, live or from a file'
             cand calls 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
+            cand devices 'List microphones and loudspeakers, for dial --mic'
+            cand recordings 'Work with the recordings of calls'
             cand config 'Look at the configuration'
             cand completions 'Print a completion script'
             cand man 'Print a manual page'
@@ -676,6 +747,13 @@ set edit:completion:arg-completer[voxgw] = {|@words|
         &'voxgw;help;calls;place'= {
         }
         &'voxgw;help;calls;text'= {
+        }
+        &'voxgw;help;devices'= {
+        }
+        &'voxgw;help;recordings'= {
+            cand export 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
+        }
+        &'voxgw;help;recordings;export'= {
         }
         &'voxgw;help;config'= {
             cand show 'Print every value with its origin, or one key with its meaning'

@@ -40,6 +40,8 @@ complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "dial" -d 'Call someone:
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "monitor" -d 'Watch sessions, live or from a file'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "devices" -d 'List microphones and loudspeakers, for dial --mic'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "recordings" -d 'Work with the recordings of calls'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "config" -d 'Look at the configuration'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "man" -d 'Print a manual page'
@@ -78,6 +80,8 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand serve" -s V -l version -d 'P
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l play -d 'Play this file; repeatable, one after another' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l agent -d 'An AI caller: scripted, gemini, or a profile of the config' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l scenario -d 'Do the steps of this file, and check what it expects; repeatable, a call each; a folder stands for its .toml files' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l mic -d 'Talk through a microphone, and hear the call; a device of `voxgw devices`, or the system\'s' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l speaker -d 'With --mic: hear the call from this device' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l record -d 'Write both sides into this WAV: left what we sent, right what came back' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l journal -d 'Keep call folders here' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l pcap -d 'Write a capture of the call' -r -F
@@ -120,7 +124,7 @@ json\t''"
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l log-file -d 'Log into this file' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l silence -d 'Send silence'
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l echo -d 'Send back what is heard'
-complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l mic -d 'Talk through the microphone'
+complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l headset -d 'With --mic: a headset, which the microphone does not hear; both may speak at once'
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -l no-config -d 'Read no config file'
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s q -l quiet -d 'Only results and errors; twice: only errors'
 complete -c voxgw -n "__fish_voxgw_using_subcommand dial" -s v -l verbose -d 'Log more: debug; twice: trace'
@@ -375,6 +379,49 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subco
 complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "place" -d 'Place a call with an agent of the gateway; prints its name'
 complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "text" -d 'Send a text (SIP MESSAGE), and say whether it was taken'
 complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -s o -l output -d 'How to print them: text or json' -r -f -a "text\t'For people'
+json\t'One document at the end'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
+csv\t'A table for spreadsheets'"
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand devices" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -f -a "export" -d 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and not __fish_seen_subcommand_from export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -l out -d 'Write this file, or into this folder [default: call.opus in the call folder]' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -l force -d 'Replace files that are there'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
+complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
@@ -475,15 +522,17 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s v -l verbose -d 'Log
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l no-progress -d 'Show no progress bars'
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s h -l help -d 'Print help'
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s V -l version -d 'Print version'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "monitor" -d 'Watch sessions, live or from a file'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "config" -d 'Look at the configuration'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "completions" -d 'Print a completion script'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "man" -d 'Print a manual page'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "monitor" -d 'Watch sessions, live or from a file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "devices" -d 'List microphones and loudspeakers, for dial --mic'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "recordings" -d 'Work with the recordings of calls'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "man" -d 'Print a manual page'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "ls" -d 'List them, as monitor --once does'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "hangup" -d 'End a call'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "dtmf" -d 'Press keys towards the far end'
@@ -495,6 +544,7 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcom
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "recording" -d 'Pause a recording, or let it go on'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "place" -d 'Place a call with an agent of the gateway; prints its name'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "text" -d 'Send a text (SIP MESSAGE), and say whether it was taken'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from recordings" -f -a "export" -d 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check a config file'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "route" -d 'Say which routing rule takes a call, and why the others do not'

@@ -10,6 +10,7 @@ use super::{
     local::{
         LocalAgent,
         echo::Echo,
+        handset::{Ends, Handset, Meters},
         play::Play,
         scenario::{Player, Scenario},
         scripted::{DEFAULT, Script, Scripted},
@@ -28,7 +29,11 @@ use crate::{
     redact::Secret,
     unit::SampleRate,
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// An agent that is ready to be seated at any number of calls.
 #[derive(Clone, Debug)]
@@ -69,6 +74,8 @@ pub enum What {
     Play(PlayPlan),
     /// `dial --scenario`.
     Scenario(Arc<Scenario>),
+    /// `dial --mic`.
+    Handset(HandsetPlan),
     /// Nobody: the other leg of a bridge is heard.
     Far,
 }
@@ -124,6 +131,17 @@ impl RemotePlan {
             Auth::Jwt => bearer(&token::sign(key, call, now)),
         })
     }
+}
+
+/// A person at this machine's devices.
+#[derive(Clone, Debug)]
+pub struct HandsetPlan {
+    /// The devices, until the one call of this plan takes them.
+    pub ends: Arc<Mutex<Option<Box<dyn Ends>>>>,
+    /// How loud both are.
+    pub meters: Arc<Meters>,
+    /// Both may speak at once.
+    pub headset: bool,
 }
 
 /// What `dial` plays.
@@ -220,6 +238,12 @@ impl Plan {
         Self::ours(name, What::Play(play))
     }
 
+    /// The plan of `dial --mic`.
+    #[must_use]
+    pub fn handset(handset: HandsetPlan) -> Self {
+        Self { prebuffer: Duration::from_millis(40), ..Self::ours("handset", What::Handset(handset)) }
+    }
+
     /// The plan of `dial --scenario`.
     #[must_use]
     pub fn scenario(scenario: Scenario) -> Self {
@@ -256,6 +280,14 @@ impl Plan {
                 let player = Play::new(play.files.clone(), play.digits.clone(), play.start_after, play.hang_up_after);
                 Box::new(player.waiting(play.waits_to_begin, play.waits_to_end))
             }
+            What::Handset(handset) => {
+                let ends = handset.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
+                match ends {
+                    Some(ends) => Box::new(Handset::new(ends, Arc::clone(&handset.meters), handset.headset)),
+                    // Another call has them.
+                    None => Box::new(Play::new(Vec::new(), Vec::new(), Duration::ZERO, None)),
+                }
+            }
             What::Scenario(scenario) => Box::new(Player::new(Arc::clone(scenario))),
             What::Remote(_) | What::Staged(_) | What::Far => return None,
         })
@@ -267,9 +299,12 @@ impl Plan {
         match &self.what {
             What::Remote(remote) => remote.provider.speaks.unwrap_or_else(|| remote.hears()),
             What::Staged(_) => SampleRate::HZ_24000,
-            What::Echo { .. } | What::Scripted(_) | What::Play(_) | What::Scenario(_) | What::Far => {
-                SampleRate::HZ_16000
-            }
+            What::Echo { .. }
+            | What::Scripted(_)
+            | What::Play(_)
+            | What::Scenario(_)
+            | What::Handset(_)
+            | What::Far => SampleRate::HZ_16000,
         }
     }
 

@@ -604,6 +604,9 @@ pub struct InboundStats {
     /// RTP and RTCP that SRTP had seen before, or that came too late to tell.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub srtp_replayed: u64,
+    /// Milliseconds of sound that came too late for the recording.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unrecorded_ms: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]

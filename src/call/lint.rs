@@ -60,6 +60,7 @@ pub static LINTS: &[(&str, Level, Check, &str)] = &[
     ("echo", Level::Warn, echo, "the agent's voice comes back: look for a loudspeaker or a hybrid without echo canceller"),
     ("talk-over", Level::Info, talk_over, "both spoke at once: look at barge_in, and at echo"),
     ("late-packets", Level::Warn, late_packets, "packets come too late to be heard: the network delays unevenly"),
+    ("recording-late", Level::Warn, recording_late, "packets came too late for the recording, which has silence there; look at jitter and stalls"),
     ("wrong-payload", Level::Warn, wrong_payload, "the far end sends a codec that was not agreed on; look at its answer"),
     ("comfort-noise", Level::Info, comfort_noise, "the far end suppresses silence; pauses are filled here"),
     ("ptime-mismatch", Level::Info, ptime_mismatch, "the far end sends packets of another length than agreed; that works"),
@@ -156,6 +157,11 @@ fn late_packets(facts: &Facts<'_>) -> Option<String> {
     (expected > 100 && late * 100 > expected).then(|| format!("{late} of {expected} packets"))
 }
 
+fn recording_late(facts: &Facts<'_>) -> Option<String> {
+    let missed_ms = facts.inbound.unrecorded_ms;
+    (missed_ms >= 100).then(|| format!("{missed_ms} ms of the caller's sound are not in it"))
+}
+
 fn wrong_payload(facts: &Facts<'_>) -> Option<String> {
     (facts.inbound.unexpected > 5).then(|| format!("{} packets of another payload type", facts.inbound.unexpected))
 }
@@ -231,6 +237,7 @@ mod tests {
             echo_delay_ms: Some(200.0),
             double_talk_percent: 3.0,
             late: 2,
+            unrecorded_ms: 60,
             clipped: 4,
             unexpected: 1,
             srtp_failed: 5,
@@ -253,6 +260,7 @@ mod tests {
             InboundStats { peak_dbfs: 0.0, level_dbfs: -5.0, clipped: 400, ..good_in.clone() },
             InboundStats { peak_dbfs: -70.0, level_dbfs: -80.0, speech_dbfs: Some(-48.0), ..good_in.clone() },
             InboundStats { echo_loss_db: Some(9.0), double_talk_percent: 40.0, ..good_in.clone() },
+            InboundStats { unrecorded_ms: 400, ..good_in.clone() },
             InboundStats { unexpected: 300, comfort_noise: 30, srtp_failed: 500, ..good_in.clone() },
         ];
         let good_out = OutboundStats { packets: 500, ..Default::default() };

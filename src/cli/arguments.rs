@@ -90,6 +90,15 @@ pub enum Command {
         after_help = "Examples:\n  voxgw calls ls --filter 'state:up agent:gemini'\n  voxgw calls hangup c-7f3a\n  voxgw calls transfer 7f3a sip:carol@example.org\n  voxgw calls place +4930123456 --trunk carrier --agent support"
     )]
     Calls(Calls),
+    /// List microphones and loudspeakers, for dial --mic
+    Devices {
+        /// How to print them: text or json
+        #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+        output: Format,
+    },
+    /// Work with the recordings of calls
+    #[command(subcommand)]
+    Recordings(RecordingsCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -217,6 +226,32 @@ pub enum CallsCommand {
         #[arg(long, value_name = "URI", default_value = "sip:voxgw@voxgw.invalid")]
         from: String,
     },
+}
+
+/// `voxgw recordings …`
+#[derive(Debug, Subcommand)]
+pub enum RecordingsCommand {
+    /// Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail
+    ///
+    /// Both sides stay on their channels: left the caller, right the agent. Prints the names of the files.
+    #[command(
+        after_help = "Examples:\n  voxgw recordings export CALL_FOLDER\n  voxgw recordings export out.wav --out out.opus"
+    )]
+    Export(Export),
+}
+
+/// `voxgw recordings export`
+#[derive(Args, Clone, Debug)]
+pub struct Export {
+    /// Call folders, or WAV files
+    #[arg(value_name = "CALL", required = true)]
+    pub calls: Vec<PathBuf>,
+    /// Write this file, or into this folder [default: call.opus in the call folder]
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `voxgw config …`
@@ -367,9 +402,24 @@ pub struct Dial {
     /// Do the steps of this file, and check what it expects; repeatable, a call each; a folder stands for its .toml files
     #[arg(long, value_name = "FILE", group = "source", conflicts_with_all = ["dtmf", "hangup_after", "delay"])]
     pub scenario: Vec<PathBuf>,
-    /// Talk through the microphone
-    #[arg(long, group = "source")]
-    pub mic: bool,
+    /// Talk through a microphone, and hear the call; a device of `voxgw devices`, or the system's
+    ///
+    /// While the far end speaks the microphone is silent, or it would hear itself out of the loudspeaker.
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        group = "source"
+    )]
+    pub mic: Option<String>,
+    /// With --mic: hear the call from this device
+    #[arg(long, value_name = "DEVICE", requires = "mic")]
+    pub speaker: Option<String>,
+    /// With --mic: a headset, which the microphone does not hear; both may speak at once
+    #[arg(long, requires = "mic")]
+    pub headset: bool,
     /// Write both sides into this WAV: left what we sent, right what came back
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

@@ -5,7 +5,7 @@ mod checks;
 use super::{
     Global, Printer,
     arguments::{Dial, Format},
-    conditions, environment, expand_home, is_log_level_set, layers, logging,
+    conditions, devices, environment, expand_home, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
@@ -45,10 +45,7 @@ use tokio::{
 };
 
 pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Result<u8> {
-    if arguments.mic {
-        return Err(Error::usage("--mic: this build has no sound devices")
-            .hint("use --play FILE, --echo, --silence or --agent NAME; devices come with the media release"));
-    }
+    let devices = devices::open(arguments)?;
     let whip = whip(&arguments.target)?;
     let target = match &whip {
         Some(url) => named(url),
@@ -58,7 +55,7 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
     let config = config(global, arguments, &target, &folder)?;
     // Events are printed as lines; the log would say them twice.
     let _log = logging::start(&config, "error", is_log_level_set(global))?;
-    let template = Template { whip, ..Template::new(arguments, &config, target)? };
+    let template = Template { whip, ..Template::new(arguments, &config, target, devices)? };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -237,6 +234,8 @@ struct Template {
     fail_if: Vec<Condition>,
     /// What is done to each call at its time, counted from the answer.
     deeds: Vec<(Duration, Deed)>,
+    /// Microphone and loudspeaker of who speaks here.
+    devices: Option<devices::Open>,
     ring: Duration,
     max: Duration,
     silence: Option<Duration>,
@@ -244,7 +243,7 @@ struct Template {
 }
 
 impl Template {
-    fn new(arguments: &Dial, config: &Config, to: Uri) -> Result<Self> {
+    fn new(arguments: &Dial, config: &Config, to: Uri, devices: Option<devices::Open>) -> Result<Self> {
         let uri = |name: &str, text: &str| {
             Uri::parse(text)
                 .map_err(|problem| Error::usage(format!("{name} {text}: {problem}")).hint("write sip:NAME@HOST"))
@@ -277,7 +276,7 @@ impl Template {
             return Err(Error::usage("--hangup-after silence: with --play at least 1s")
                 .hint("a shorter one would end the call before the sound begins; or say when with --delay TIME"));
         }
-        let (plan, deeds) = plan(arguments, config, after)?;
+        let (plan, deeds) = plan(arguments, config, devices.as_ref(), after)?;
         Ok(Self {
             to,
             from,
@@ -290,6 +289,7 @@ impl Template {
             scripts: checks::scripts(arguments)?,
             fail_if: conditions::read(&arguments.fail_if)?,
             deeds,
+            devices,
             ring: arguments.ring,
             max: arguments.max,
             silence,
@@ -373,17 +373,28 @@ fn digits(text: &str) -> Result<(Duration, String)> {
 }
 
 /// Who talks, and what it leaves to us. The player keeps its own times, because they follow its sound.
-fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> Result<(Plan, Vec<(Duration, Deed)>)> {
+fn plan(
+    arguments: &Dial,
+    config: &Config,
+    devices: Option<&devices::Open>,
+    hang_up_after: Option<Duration>,
+) -> Result<(Plan, Vec<(Duration, Deed)>)> {
     let mut presses = arguments.dtmf.iter().map(|text| digits(text)).collect::<Result<Vec<_>>>()?;
     presses.sort_by_key(|(at, _)| *at);
     if arguments.delay.is_some() && arguments.play.is_empty() {
         return Err(Error::usage("--delay says when --play begins: there is nothing to play").hint("add --play FILE"));
     }
-    if let Some(name) = arguments.agent.as_deref().or(arguments.echo.then_some("echo:live")) {
+    let named = arguments.agent.as_deref().or(arguments.echo.then_some("echo:live"));
+    let someone = match (named, devices) {
+        (Some(name), _) => Some(Plan::of(&config.profile(name)?, &environment)?),
+        (None, Some(devices)) => Some(devices.plan.clone()),
+        (None, None) => None,
+    };
+    if let Some(plan) = someone {
         let last = presses.last().map_or(Duration::ZERO, |(at, _)| *at);
         let end = hang_up_after.map(|after| (last + after, Deed::HangUp));
         let deeds = presses.into_iter().map(|(at, keys)| (at, Deed::Press(keys))).chain(end).collect();
-        return Ok((Plan::of(&config.profile(name)?, &environment)?, deeds));
+        return Ok((plan, deeds));
     }
     let files = arguments.play.iter().map(|path| prompts::load(path)).collect::<Result<Vec<_>>>()?;
     // With something to play and no rule the call ends a moment after it: time for an echo or an answer.
@@ -466,6 +477,9 @@ fn exit_code_of(summary: &Summary) -> u8 {
     }
 }
 
+/// How often microphone and loudspeaker are shown.
+const METERS_EVERY: Duration = Duration::from_millis(150);
+
 struct Watch<'a> {
     arguments: &'a Dial,
     printer: &'a Printer,
@@ -544,6 +558,7 @@ async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, print
                     }
                 }
             }
+            () = tokio::time::sleep(METERS_EVERY), if template.devices.is_some() => watch.show_meters(),
             code = ended_by(&mut interrupt, &mut terminate) => {
                 if asked_to_stop {
                     break;
@@ -634,6 +649,13 @@ async fn finish(handle: &Handle, watch: &Watch<'_>) {
 }
 
 impl Watch<'_> {
+    fn show_meters(&self) {
+        if let Some(devices) = &self.template.devices {
+            self.progress.set_message(devices::meters(&devices.meters));
+            self.progress.tick();
+        }
+    }
+
     /// True if items were lost.
     fn item(&mut self, item: Result<Arc<StreamItem>, broadcast::error::RecvError>) -> bool {
         match item {
@@ -692,7 +714,7 @@ impl Watch<'_> {
             }
             Body::Turn(turn) => self.running.entry(call).or_default().turns.push(turn.clone()),
             Body::Check(check) => self.running.entry(call).or_default().checks.push(check.clone()),
-            Body::Stats(stats) if self.single => {
+            Body::Stats(stats) if self.single && self.template.devices.is_none() => {
                 let (inbound, outbound) = (&stats.inbound, &stats.outbound);
                 self.progress.set_message(format!(
                     "{:.0} s  in {:.0} dBFS  out {:.0} dBFS  jitter {:.1} ms  loss {:.1}%",

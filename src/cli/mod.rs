@@ -6,11 +6,13 @@ mod arguments;
 mod calls;
 mod conditions;
 mod config;
+mod devices;
 mod dial;
 mod generate;
 mod logging;
 mod monitor;
 mod printer;
+mod recordings;
 mod replay;
 mod route;
 mod serve;
@@ -65,6 +67,8 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<u8> {
         Some(Command::Replay(replay)) => replay::run(&global, &replay, printer),
         Some(Command::Monitor(monitor)) => monitor::run(&global, &monitor, printer),
         Some(Command::Calls(calls)) => calls::run(&calls, printer),
+        Some(Command::Devices { output }) => devices::list(output, printer),
+        Some(Command::Recordings(command)) => recordings::run(&command, printer),
         Some(Command::Config(command)) => config::run(&global, &command, printer),
         Some(Command::Completions { shell }) => {
             printer.result(&completions(shell));

@@ -499,6 +499,8 @@ impl Inbound {
             // Counted before packets come here.
             srtp_failed: 0,
             srtp_replayed: 0,
+            // The recorder knows.
+            unrecorded_ms: 0,
         }
     }
 

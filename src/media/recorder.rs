@@ -1,11 +1,13 @@
 //! Two voices on one clock: left the caller, right the agent, aligned by sample.
 //!
 //! Takes frames with their positions, gives interleaved stereo in pieces. It holds back a little, so that frames
-//! that come late still find their place. It has one rate from start to end, 8 kHz or 16 kHz; sound at another is
+//! that come late still find their place, a little more each time that one comes later still. A frame that must be a
+//! sample longer or shorter, because its sender's clock runs wrong, is bent to it as a whole: nothing clicks. It has one rate from start to end, 8 kHz or 16 kHz; sound at another is
 //! converted, and put where it belongs in spite of the converter's delay. Writing files is the shell's business.
 
 use super::dsp::resample::Resampler;
 use crate::unit::SampleRate;
+use std::time::Duration;
 
 /// Left or right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +18,12 @@ pub enum Side {
     Agent,
 }
 
-/// Part of a second that is held back for late frames: 80 ms, twice the reorder window.
+/// Part of a second that is held back for late frames: 80 ms, twice the reorder window…
 const HELD_MS: u32 = 80;
+/// …and as much more as frames came too late, up to this: what a crash loses stays below a second.
+const HELD_MAX_MS: u32 = 500;
 /// Pieces are given when this much is ready: an eighth of a second. With what is held back and a frame it stays below
-/// 2,048 samples at 8 kHz, so that a channel's buffer is 4 KiB.
+/// 2,048 samples at 8 kHz, so that a channel's buffer is 4 KiB on a line without stalls.
 const PIECE_MS: u32 = 125;
 /// A position further ahead than this is wrong, not late: one minute.
 const AHEAD_MAX_S: u64 = 60;
@@ -31,17 +35,24 @@ pub struct Recorder {
     /// Of each side whose sound comes at another rate: that rate, and the way from it.
     converters: [Option<(SampleRate, Resampler)>; 2],
     converted: Vec<i16>,
+    bent: Vec<i16>,
     /// Position of the first sample of both channels.
     start: u64,
     caller: Vec<i16>,
     agent: Vec<i16>,
+    /// Samples held back, and those that came too late all the same.
+    held: usize,
+    late: u64,
 }
 
 impl Recorder {
     /// An empty recording at `rate`.
     #[must_use]
     pub fn new(rate: SampleRate) -> Self {
-        Self { rate, converters: [None, None], converted: Vec::new(), start: 0, caller: Vec::new(), agent: Vec::new() }
+        let held = (rate.0 * HELD_MS / 1_000) as usize;
+        let converters = [None, None];
+        let (converted, bent, caller, agent) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { rate, converters, converted, bent, start: 0, caller, agent, held, late: 0 }
     }
 
     /// Samples a second of what comes out.
@@ -50,10 +61,24 @@ impl Recorder {
         self.rate
     }
 
-    /// Puts `samples` at `rate` where `position` is, in samples of the recording.
-    pub fn add(&mut self, side: Side, position: u64, rate: SampleRate, samples: &[i16]) {
-        if rate == self.rate {
+    /// How much sound came too late to be kept.
+    #[must_use]
+    pub fn missed(&self) -> Duration {
+        Duration::from_secs_f64(self.late as f64 / f64::from(self.rate.0.max(1)))
+    }
+
+    /// Puts `samples` at `rate` where `position` is, in samples of the recording, and makes them so much longer: −1, 0
+    /// or 1 sample of the recording.
+    pub fn add(&mut self, side: Side, position: u64, rate: SampleRate, samples: &[i16], slip: i8) {
+        if rate == self.rate && slip == 0 {
             self.put(side, position, samples);
+            return;
+        }
+        if rate == self.rate {
+            let mut bent = std::mem::take(&mut self.bent);
+            bend(samples, slip, &mut bent);
+            self.put(side, position, &bent);
+            self.bent = bent;
             return;
         }
         let slot = &mut self.converters[usize::from(side == Side::Agent)];
@@ -64,6 +89,10 @@ impl Recorder {
         let mut converted = std::mem::take(&mut self.converted);
         converted.clear();
         resampler.process(samples, &mut converted);
+        if slip != 0 {
+            bend(&converted, slip, &mut self.bent);
+            std::mem::swap(&mut converted, &mut self.bent);
+        }
         let late = self.rate.samples_in(resampler.delay()) as u64;
         if position >= late {
             self.put(side, position - late, &converted);
@@ -77,6 +106,10 @@ impl Recorder {
     /// Puts `samples` at `position`; what is before the pieces already given is cut off.
     fn put(&mut self, side: Side, position: u64, samples: &[i16]) {
         let skip = usize::try_from(self.start.saturating_sub(position)).unwrap_or(usize::MAX);
+        if skip > 0 {
+            self.late += skip.min(samples.len()) as u64;
+            self.held = self.held.saturating_add(skip).min((self.rate.0 * HELD_MAX_MS / 1_000) as usize);
+        }
         let Some(samples) = samples.get(skip..).filter(|rest| !rest.is_empty()) else {
             return;
         };
@@ -90,9 +123,7 @@ impl Recorder {
             Side::Agent => &mut self.agent,
         };
         if channel.len() < offset {
-            // A sample or two are a clock that runs wrong: a hole in the voice would click.
-            let filler = if offset - channel.len() <= 2 { channel.last().copied().unwrap_or(0) } else { 0 };
-            channel.resize(offset, filler);
+            channel.resize(offset, 0);
         }
         let over = (channel.len() - offset).min(samples.len());
         channel[offset..offset + over].copy_from_slice(&samples[..over]);
@@ -101,9 +132,8 @@ impl Recorder {
 
     /// The next piece, once an eighth of a second is ready.
     pub fn take_piece(&mut self) -> Option<Vec<i16>> {
-        let samples = |ms: u32| (self.rate.0 * ms / 1_000) as usize;
-        let ready = self.caller.len().max(self.agent.len()).saturating_sub(samples(HELD_MS));
-        (ready >= samples(PIECE_MS)).then(|| self.interleave(ready))
+        let ready = self.caller.len().max(self.agent.len()).saturating_sub(self.held);
+        (ready >= (self.rate.0 * PIECE_MS / 1_000) as usize).then(|| self.interleave(ready))
     }
 
     /// All that is left.
@@ -125,6 +155,41 @@ impl Recorder {
         self.start += count as u64;
         piece
     }
+}
+
+/// `samples` with one more (`slip` 1) or one fewer (−1), first and last where they were: read between the samples by eight
+/// neighbours each, so that the pitch is off by less than a per cent for one frame, and no seam is heard.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions and samples within bounds")]
+fn bend(samples: &[i16], slip: i8, bent: &mut Vec<i16>) {
+    use std::f32::consts::PI;
+    bent.clear();
+    if samples.len() < 16 {
+        bent.extend_from_slice(samples);
+        return;
+    }
+    let count = samples.len().saturating_add_signed(slip.into());
+    let last = samples.len() - 1;
+    let step = last as f32 / (count - 1) as f32;
+    bent.extend((0..count).map(|n| {
+        let at = n as f32 * step;
+        let from = (at as usize).min(last - 1);
+        let part = at - from as f32;
+        if !(0.001..0.999).contains(&part) {
+            return samples[from + usize::from(part > 0.5)];
+        }
+        // A windowed sinc: its sines differ in sign alone.
+        let sine = (PI * part).sin();
+        let (mut sum, mut whole, mut sign) = (0.0, 0.0, -1.0);
+        for tap in 0..8_u8 {
+            let distance = part + 3.0 - f32::from(tap);
+            let weight = sign * sine / distance * (PI * distance / 8.0).cos().powi(2);
+            let neighbour = (from + usize::from(tap)).saturating_sub(3).min(last);
+            sum += weight * f32::from(samples[neighbour]);
+            whole += weight;
+            sign = -sign;
+        }
+        (sum / whole).round() as i16
+    }));
 }
 
 #[cfg(test)]
@@ -170,7 +235,7 @@ mod tests {
             let mut sound = vec![0; rate.0 as usize / 10];
             tone::sine(400.0, 10_000.0, rate, 0, rate.0 as usize / 5, &mut sound);
             for (n, frame) in (0..).zip(sound.chunks(rate.0 as usize / 50)) {
-                recorder.add(side, n * 320, rate, frame);
+                recorder.add(side, n * 320, rate, frame, 0);
             }
         }
         let sound = recorder.finish();
@@ -180,5 +245,57 @@ mod tests {
             // 3,000 of 10,000 is reached after 0.12 ms.
             assert!((1_598..=1_604).contains(&onset), "side {side}: {onset}");
         }
+    }
+
+    #[test]
+    fn a_frame_that_becomes_a_sample_longer_or_shorter_keeps_its_sound() {
+        let rate = SampleRate::HZ_8000;
+        for hz in [200.0, 1_000.0, 3_000.0] {
+            let mut sound = Vec::new();
+            crate::media::dsp::tone::sine(hz, 10_000.0, rate, 0, 160, &mut sound);
+            for slip in [-1, 1] {
+                let mut bent = Vec::new();
+                bend(&sound, slip, &mut bent);
+                assert_eq!(bent.len(), 160_usize.saturating_add_signed(slip.into()));
+                assert_eq!((bent[0], bent[bent.len() - 1]), (sound[0], sound[159]));
+                // The same tone at a pitch that is off by a 159th.
+                let step = hz * 159.0 / (bent.len() - 1) as f64 / 8_000.0;
+                let (mut error, mut whole) = (0.0, 0.0);
+                for (n, sample) in (0_u32..).zip(&bent) {
+                    let wanted = 10_000.0 * (f64::from(n) * step * std::f64::consts::TAU).sin();
+                    error += (f64::from(*sample) - wanted).powi(2);
+                    whole += wanted.powi(2);
+                }
+                let below_db = 10.0 * (error / whole).log10();
+                let at_most = if hz > 2_000.0 { -15.0 } else { -30.0 };
+                assert!(below_db < at_most, "{hz} Hz, {slip}: {below_db:.1} dB");
+            }
+        }
+        for samples in [&[][..], &[1; 7], &[i16::MIN; 8], &[i16::MAX; 160]] {
+            bend(samples, -1, &mut Vec::new());
+            bend(samples, 1, &mut Vec::new());
+        }
+    }
+
+    #[test]
+    fn what_comes_too_late_is_counted_and_waited_for_the_next_time() {
+        let mut recorder = Recorder::new(SampleRate::HZ_8000);
+        let mut missed = Vec::new();
+        // The caller's sound stalls for 300 ms in each of three seconds, then comes at once.
+        for frame in 0..150_u64 {
+            recorder.put(Side::Agent, frame * 160, &[1; 160]);
+            let from = frame % 50;
+            if from == 15 {
+                for late in 0..=15 {
+                    recorder.put(Side::Caller, (frame - 15 + late) * 160, &[2; 160]);
+                }
+                missed.push(recorder.missed().as_millis());
+            } else if from > 15 {
+                recorder.put(Side::Caller, frame * 160, &[2; 160]);
+            }
+            recorder.take_piece();
+        }
+        assert!((100..300).contains(&missed[0]), "{missed:?}");
+        assert_eq!((missed[1], missed[2]), (missed[0], missed[0]));
     }
 }

@@ -25,6 +25,7 @@ mod browser;
 mod capture;
 #[path = "../support/dns.rs"]
 mod dns;
+mod ffmpeg;
 mod gateway;
 mod ivr;
 mod kamailio;

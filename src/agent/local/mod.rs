@@ -2,6 +2,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod echo;
+pub mod handset;
 pub mod play;
 pub mod recorded;
 pub mod scenario;

@@ -9,6 +9,7 @@ use crate::{
     call::summary::{Outcome, judge},
     clock::Instant,
     media::codec,
+    media::recorder::Recorder,
     media::rtp::mos,
     media::rtp::report::RemoteReport,
     media::rtp::xr::VoipMetrics,
@@ -93,6 +94,8 @@ impl Pipeline {
         stats.inbound.echo_loss_db = echo.map(|echo| rounded(f64::from(echo.loss_db)));
         stats.inbound.double_talk_percent =
             rounded(media.double_talk.as_secs_f64() * 100.0 / elapsed.as_secs_f64().max(0.001));
+        let missed = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::missed);
+        stats.inbound.unrecorded_ms = u64::try_from(missed.as_millis()).unwrap_or(u64::MAX);
         media.newest.clone_from(&stats.inbound);
         stats
     }

@@ -1,6 +1,8 @@
 //! Sound and digits on their ways: caller → recording and agent, agent → recording and caller.
 
-use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, SipAction, Told, background::NOBODY};
+use super::{
+    Media, Out, Pipeline, SILENT_CHUNK, Seat, SipAction, Told, background::NOBODY, placement::Place,
+};
 use crate::{
     agent::event::Command,
     agent::event::Event as AgentEvent,
@@ -23,12 +25,20 @@ use std::time::Duration;
 impl Media {
     /// Where a frame that arrived at `at` lies on the recording's clock, in samples at `to`: where it passed us, as what
     /// we send does. So nothing comes back before it was sent.
-    fn place(&mut self, at: Instant, position: u64, rate: SampleRate, to: SampleRate, made_up: bool) -> u64 {
+    fn place(
+        &mut self,
+        at: Instant,
+        position: u64,
+        rate: SampleRate,
+        to: SampleRate,
+        made_up: bool,
+        samples: &[i16],
+    ) -> Place {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
         let converted = |samples: u64| samples.saturating_mul(u64::from(to.0)) / u64::from(rate.0.max(1));
         let arrival = signed(to.samples_in(at.since(self.started_at)) as u64);
         // 50 ms.
-        self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20), made_up)
+        self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20), made_up, || !is_voice(samples))
     }
 }
 
@@ -168,8 +178,8 @@ impl Pipeline {
         media.echo.heard(at, rate.duration_of(samples.len()), samples);
         if let Some(recorder) = &mut self.recorder {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
-            let place = media.place(at, position, rate, recorder.rate(), concealed);
-            recorder.add(side, place, rate, self.recording.kept(samples));
+            let place = media.place(at, position, rate, recorder.rate(), concealed, samples);
+            recorder.add(side, place.position, rate, self.recording.kept(samples), place.slip);
         }
         if self.is_unanswered_call_of_ours() || self.hold.on {
             return;
@@ -266,7 +276,13 @@ impl Pipeline {
                 if let Some(recorder) = &mut self.recorder {
                     let side = if self.settings.we_are_caller { Side::Caller } else { Side::Agent };
                     let position = recorder.rate().samples_in(ticked.position) as u64;
-                    recorder.add(side, position, media.outbound.rate(), self.recording.kept(media.outbound.played()));
+                    recorder.add(
+                        side,
+                        position,
+                        media.outbound.rate(),
+                        self.recording.kept(media.outbound.played()),
+                        0,
+                    );
                 }
                 let remote = media.remote;
                 self.out.push_back(Out::Rtp(remote, datagram));
