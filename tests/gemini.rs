@@ -256,3 +256,66 @@ async fn a_tool_that_is_taken_back_is_let_go() {
     let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
     assert!(journal.contains(r#""state":"cancelled""#), "{journal}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vertex_takes_a_token_from_a_file_that_is_read_anew_and_tokens_are_counted() {
+    let script = Script::new()
+        .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+        .reply(Reply::tone(900.0, 400).saying(["Yes."]))
+        .go_away_after(Duration::from_millis(1_800), Duration::from_secs(9))
+        .faults_on_first(1);
+    let mock = MockGemini::start(script).await;
+    let token = std::env::temp_dir().join(format!("voxgw-vertex-{}", std::process::id()));
+    std::fs::write(&token, "ya29.first\n").unwrap();
+    let settings = format!(
+        "project = 'shop'\nlocation = 'europe-west4'\nkey_file = '{}'\nbarge_in = 'off'\nstart_sensitivity = 'low'\n\
+         compress_at = 25600\ncompress_to = 12800",
+        token.display()
+    );
+    // Whoever renews tokens does so while the gateway runs.
+    let renewed = token.clone();
+    let renewal = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        std::fs::write(renewed, "ya29.second").unwrap();
+    });
+    let conversation =
+        call(&mock, 24_340, &settings, voice(&[(800, 2_700), (800, 2_000)]), Duration::from_millis(500)).await;
+    renewal.await.unwrap();
+    std::fs::remove_file(&token).unwrap();
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let sessions = mock.sessions();
+    let keys: Vec<&str> = sessions.iter().map(|log| log.key.as_ref().map_or("", KeySeen::value)).collect();
+    assert_eq!(keys, ["Bearer ya29.first", "Bearer ya29.second"]);
+    let log = &sessions[0];
+    assert!(log.path.contains("aiplatform"), "{}", log.path);
+    let setup = log.setup.as_ref().unwrap();
+    assert_eq!(setup["model"], "projects/shop/locations/europe-west4/publishers/google/models/gemini-3.8-live");
+    assert_eq!(setup["realtimeInputConfig"]["activityHandling"], "NO_INTERRUPTION");
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    let usage = summary.usage.as_ref().unwrap();
+    assert_eq!((usage.input_tokens, usage.input_audio_tokens, usage.output_audio_tokens), (240, 200, 160), "{usage:?}");
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    assert_eq!(journal.matches(r#""kind":"usage""#).count(), 2);
+    assert!(!journal.contains("ya29"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ephemeral_token_and_our_own_detector() {
+    let script = Script::new()
+        .require_key("Token auth_tokens/once")
+        .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+        .reply(Reply::tone(900.0, 600).saying(["Yes."]));
+    let mock = MockGemini::start(script).await;
+    let agent = format!("kind = 'gemini'\nendpoint = '{}'\nvad = 'local'\nvad_prefix = '200ms'", mock.url);
+    let sound = voice(&[(1_200, 2_000)]);
+    let key = ("GEMINI_API_KEY", "auth_tokens/once");
+    let conversation = conversation::call(&agent, key, 24_380, sound, Duration::from_millis(500)).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let log = &mock.sessions()[0];
+    assert!(log.path.ends_with("v1alpha.GenerativeService.BidiGenerateContentConstrained"), "{}", log.path);
+    assert_eq!((log.count(Event::ActivityStart), log.count(Event::ActivityEnd)), (1, 1));
+    let heard_ms = log.audio_samples / 16;
+    assert!((1_200..2_200).contains(&heard_ms), "speech, and a little before and after: {heard_ms} ms");
+    let talk = &conversation.gateway.talk;
+    assert!(talk.iter().any(|said| said.who == Who::Agent && said.text.contains("Yes")), "{talk:?}");
+}

@@ -194,6 +194,8 @@ pub enum Event {
         /// What.
         action: Action,
     },
+    /// What the provider counts of an answer, or of the account.
+    Usage(crate::call::journal::Usage),
     /// It will close its connection.
     GoingAway(String),
     /// A step of a scenario held, or did not.

@@ -22,7 +22,11 @@ use crate::{
     redact::Secret,
     unit::SampleRate,
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// An agent that is ready to be seated at any number of calls.
 #[derive(Clone, Debug)]
@@ -76,6 +80,8 @@ pub struct RemotePlan {
     pub auth: Auth,
     /// The key, if it needs one.
     pub key: Option<Secret>,
+    /// The file that it was read from: read anew for each connection, for tokens are renewed.
+    pub key_file: Option<PathBuf>,
     /// What the profile says.
     pub settings: Arc<wire::Settings>,
     /// Whether the caller may interrupt.
@@ -107,12 +113,13 @@ impl RemotePlan {
 
     /// The header that carries the key, for one connection of `call`.
     #[must_use]
-    pub fn credentials(&self, call: &str, now: WallTime) -> Option<(String, Secret)> {
-        let key = self.key.as_ref()?;
+    pub fn credentials(&self, key: Option<&Secret>, call: &str, now: WallTime) -> Option<(String, Secret)> {
+        let key = key?;
         let bearer = |token: &str| ("authorization".to_owned(), Secret::new(&format!("Bearer {token}")));
         Some(match &self.auth {
             Auth::Header(name) => (name.to_string(), key.clone()),
             Auth::Bearer => bearer(key.reveal()),
+            Auth::Token => ("authorization".to_owned(), Secret::new(&format!("Token {}", key.reveal()))),
             Auth::Jwt => bearer(&token::sign(key, call, now)),
         })
     }
@@ -187,6 +194,7 @@ impl Plan {
             url: remote.url.clone(),
             auth: remote.auth.clone(),
             key: remote.key.clone(),
+            key_file: remote.key_file.clone(),
             settings: Arc::new(settings),
             interruptible: remote.interruptible,
         }));
@@ -315,7 +323,7 @@ pub fn key(
     if let Some(path) = &profile.key_file {
         return read_secret(path).map(Some);
     }
-    for name in provider.keys {
+    for name in (provider.keys_of)(&profile.remote) {
         if let Some(key) = secret_from_environment(name, env)? {
             return Ok(Some(key));
         }
@@ -346,17 +354,20 @@ fn remote_plan(
         )));
     }
     let key = key(provider, profile, env)?;
+    let word = key.as_ref().map(Secret::reveal).unwrap_or_default();
+    let (url, auth) = ((provider.url)(&profile.remote, base, word), (provider.auth)(&profile.remote, base, word));
     if key.is_none() && !(provider.key_optional && profile.endpoint.is_some()) {
-        let name = provider.keys.first().copied().unwrap_or_default();
+        let name = (provider.keys_of)(&profile.remote).first().copied().unwrap_or_default();
         let problem = format!("agent {}: there is no key for {}", profile.name, provider.name);
         return Err(Error::new(Kind::Agent, problem)
             .hint(format!("set {name}, or agents.NAME.key_file; without a key use --agent scripted")));
     }
     Ok(RemotePlan {
         provider,
-        url: (provider.url)(&profile.remote, base),
-        auth: (provider.auth)(&profile.remote, base),
+        url,
+        auth,
         key,
+        key_file: profile.key_file.clone(),
         settings: Arc::new(profile.remote.clone()),
         interruptible: profile.barge_in != Some(BargeIn::Off),
     })

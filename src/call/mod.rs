@@ -219,6 +219,7 @@ pub struct Call {
     over: bool,
     checks: Verdict,
     acting: acting::Acting,
+    usage: Option<journal::Usage>,
     effects: VecDeque<Effect>,
 }
 
@@ -256,6 +257,7 @@ impl Call {
             over: false,
             checks: Verdict::None,
             acting: acting::Acting::default(),
+            usage: None,
             effects: VecDeque::new(),
         }
     }
@@ -387,6 +389,12 @@ impl Call {
         self.checks
     }
 
+    /// What its providers counted, if they did.
+    #[must_use]
+    pub const fn usage(&self) -> Option<&journal::Usage> {
+        self.usage.as_ref()
+    }
+
     /// Whether the agent was ever ready.
     #[must_use]
     pub const fn agent_was_ready(&self) -> bool {
@@ -499,6 +507,10 @@ impl Call {
                     self.checks = if check.passed { Verdict::Pass } else { Verdict::Fail };
                 }
                 self.record(Body::Check(check));
+            }
+            AgentEvent::Usage(usage) => {
+                self.usage.get_or_insert_default().add(&usage);
+                self.record(Body::Usage(usage));
             }
             AgentEvent::Note(text) => self.record(Body::Note(Note { level: Level::Warn, text })),
             AgentEvent::Failed(reason) => self.agent_has_failed(now, reason),

@@ -683,6 +683,9 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Ice(change) => tracing::info!(
             target: "rtp", event = "webrtc.state", %call, state = change.state, remote = %change.remote
         ),
+        Body::Usage(usage) => {
+            tracing::debug!(target: "agent", event = "agent.usage", %call, tokens = usage.total_tokens);
+        }
         Body::Speech(_) | Body::Transcript(_) | Body::Stats(_) | Body::Check(_) | Body::Unknown => {}
     }
 }

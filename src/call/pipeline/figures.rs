@@ -209,6 +209,7 @@ impl Pipeline {
             dtmf: self.digits.clone(),
             uplink: self.uplink_latency,
             downlink: if matches!(self.seat, Seat::Remote) { self.downlink.percentiles() } else { None },
+            usage: self.call.usage().cloned(),
             lints: self.fired.iter().map(|name| (*name).to_owned()).collect(),
             ..Summary::default()
         };
