@@ -16,7 +16,7 @@ use super::{
 use crate::{
     call::{BargeIn, Early, turn::Owner},
     clock::WallTime,
-    config::{AgentProfile, HttpTool, read_secret, secret_from_environment},
+    config::{AgentProfile, Config, HttpTool, read_secret, secret_from_environment},
     error::{Error, Kind, Result},
     media::codec::Codec,
     redact::Secret,
@@ -45,6 +45,8 @@ pub struct Plan {
     pub codecs: Option<Vec<&'static Codec>>,
     /// What it may call.
     pub tools: Arc<[Arc<HttpTool>]>,
+    /// Who takes its calls when it fails, in order; their own fallbacks do not count.
+    pub fallback: Arc<[Arc<Plan>]>,
     /// What it is.
     pub what: What,
 }
@@ -143,7 +145,27 @@ pub struct PlayPlan {
 }
 
 impl Plan {
-    /// The plan of a profile.
+    /// The plan of the profile called `name`, with the plans of its fallback.
+    ///
+    /// # Errors
+    /// There is no such profile; it, or one of its fallback, cannot be used: a script that cannot be read, a key that
+    /// is not there.
+    pub fn named(config: &Config, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let profile = config.profile(name)?;
+        let mut plan = Self::of(&profile, env)?;
+        let others = profile.fallback.iter().map(|other| Self::of(&config.profile(other)?, env).map(Arc::new));
+        plan.fallback = others.collect::<Result<Vec<_>>>()?.into();
+        Ok(plan)
+    }
+
+    /// Who takes over when it fails; none if nobody does.
+    #[must_use]
+    pub fn next(&self) -> Option<Self> {
+        let (next, rest) = self.fallback.split_first()?;
+        Some(Self { fallback: rest.into(), ..(**next).clone() })
+    }
+
+    /// The plan of a profile, without its fallback.
     ///
     /// # Errors
     /// A script that cannot be read, a key that is not there.
@@ -169,6 +191,7 @@ impl Plan {
             early: profile.early,
             codecs: profile.codecs.clone(),
             tools: profile.tools.clone().into(),
+            fallback: Arc::default(),
             what,
         })
     }
@@ -229,6 +252,7 @@ impl Plan {
             early: Early::Off,
             codecs: None,
             tools: Arc::default(),
+            fallback: Arc::default(),
             what,
         }
     }

@@ -355,7 +355,7 @@ fn plan(arguments: &Dial, config: &Config, hang_up_after: Option<Duration>) -> R
         let last = presses.last().map_or(Duration::ZERO, |(at, _)| *at);
         let end = hang_up_after.map(|after| (last + after, Deed::HangUp));
         let deeds = presses.into_iter().map(|(at, keys)| (at, Deed::Press(keys))).chain(end).collect();
-        return Ok((Plan::of(&config.profile(name)?, &environment)?, deeds));
+        return Ok((Plan::named(config, name, &environment)?, deeds));
     }
     let files = arguments.play.iter().map(|path| prompts::load(path)).collect::<Result<Vec<_>>>()?;
     // With something to play and no rule the call ends a moment after it: time for an echo or an answer.

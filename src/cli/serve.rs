@@ -23,10 +23,10 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         printer.note(&format!("warning: {warning}"));
     }
     let plan = |name: &str| {
-        let plan = Arc::new(Plan::of(&config.profile(name)?, &environment)?);
+        let plan = Arc::new(Plan::named(&config, name, &environment)?);
         Ok(plan)
     };
-    let other = |name: &str| Plan::of(&config.profile(name)?, &environment).map(Arc::new);
+    let other = |name: &str| Plan::named(&config, name, &environment).map(Arc::new);
     let (router, agent) = if config.routes.is_empty() {
         let agent = default_agent(&config)?;
         (Router::from(Some(plan(&agent)?)), agent)

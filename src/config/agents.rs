@@ -16,7 +16,8 @@ static OFFLINE: &[(&str, &str)] = &[
     ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
 ];
 /// Settings of every profile, whatever its kind.
-const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs", "callback"];
+const COMMON: &[&str] =
+    &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs", "callback", "fallback"];
 
 /// The kinds of agents: name and what it is. A profile of the same name is always there.
 pub fn agent_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -52,6 +53,8 @@ pub struct AgentProfile {
     pub early: Early,
     /// Codecs of its calls in their order; none leaves that to trunk and gateway.
     pub codecs: Option<Vec<&'static Codec>>,
+    /// Profiles that take its calls when it fails, in order.
+    pub fallback: Vec<String>,
     /// Settings that are given and that its kind does not have.
     pub without_effect: Vec<&'static str>,
     /// What its provider or model may not do as asked.
@@ -86,6 +89,7 @@ impl AgentProfile {
             prebuffer: None,
             early: Early::Off,
             codecs: None,
+            fallback: Vec::new(),
             without_effect: Vec::new(),
             doubts: Vec::new(),
         }
@@ -93,6 +97,25 @@ impl AgentProfile {
 }
 
 impl Config {
+    /// Every `fallback` names agents that there are.
+    ///
+    /// # Errors
+    /// Names the profile, and the nearest agent.
+    pub(super) fn check_fallbacks(&self) -> Result<()> {
+        for profile in &self.agents {
+            for name in &profile.fallback {
+                self.profile(name).map_err(|problem| {
+                    let said = Error::usage(format!("agents.{}.fallback: {problem}", profile.name));
+                    match problem.hint_text() {
+                        Some(hint) => said.hint(hint.to_owned()),
+                        None => said,
+                    }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// The profile called `name`: from the config, or one of the built-in ones.
     ///
     /// # Errors
@@ -188,6 +211,10 @@ impl Reader<'_> {
         };
         profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
         profile.codecs = self.codecs_of(&key("codecs"))?;
+        profile.fallback = self.layers.value(&key("fallback")).map(|(names, _)| names.items()).unwrap_or_default();
+        if profile.fallback.iter().any(|next| next == name) {
+            return Err(self.wrong(&key("fallback"), "an agent cannot stand in for itself"));
+        }
         Ok(profile)
     }
 

@@ -290,6 +290,7 @@ impl Config {
             time_zone: reader.parsed("call.time_zone", routes::zone)?,
         };
         routes::check_agents(&config, &reader)?;
+        config.check_fallbacks()?;
         if let Fallback::Agent(agent) = &config.callback.0.fallback {
             config.profile(agent)?;
         }
