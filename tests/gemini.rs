@@ -392,7 +392,7 @@ fn agents_are_listed_and_tried_without_a_telephone() {
     assert_eq!(row("bridge")["ready"], false);
     assert!(row("openai")["problem"].as_str().unwrap().contains("no key"), "{listed:#}");
     let prints = |done: program::Done, words: &[&str]| {
-        words.iter().for_each(|word| assert!(done.stdout.contains(word), "{word}: {}", done.stdout));
+        assert!(words.iter().all(|word| done.stdout.contains(word)), "{words:?}: {}", done.stdout);
     };
     prints(home.run_with(&keyed, &[&["agents", "ls"][..], &config].concat()).exits(0), &["ready", "then echo"]);
 

@@ -106,8 +106,8 @@ fn table(rows: &[Row]) -> String {
         };
         let more = [row.model.clone(), row.place.clone()].into_iter().flatten();
         let more = more.chain((!row.fallback.is_empty()).then(|| format!("then {}", row.fallback.join(", "))));
-        let more: String = more.map(|word| format!("  {word}")).collect();
-        let _ = writeln!(text, "{:<name$}  {:<kind$}  {state}{more}", row.name, row.kind);
+        let words: Vec<String> = std::iter::once(state).chain(more).collect();
+        let _ = writeln!(text, "{:<name$}  {:<kind$}  {}", row.name, row.kind, words.join("  "));
     }
     text
 }

@@ -246,6 +246,9 @@ fn every_family_hears_in_the_field_of_today_and_the_table_finds_it() {
     }
 }
 
+/// Model, what the profile says besides, what is found wrong.
+type Case<'a> = (&'a str, &'a dyn Fn(&mut Settings), &'a [(&'a str, bool)]);
+
 #[test]
 fn what_a_model_has_not_is_said_before_it_closes_the_session() {
     let of = |model: &str, change: &dyn Fn(&mut Settings)| {
@@ -255,7 +258,7 @@ fn what_a_model_has_not_is_said_before_it_closes_the_session() {
         found.iter().map(|found| (found.field, found.is_error)).collect::<Vec<_>>()
     };
     let (old, now) = ("gemini-2.5-flash-native-audio-preview-12-2025", "models/gemini-3.8-live");
-    let cases: [(&str, &dyn Fn(&mut Settings), &[(&str, bool)]); 14] = [
+    let cases: [Case; 14] = [
         (now, &|_| {}, &[]),
         (now, &|all| all.reasoning = Some("low".into()), &[("reasoning", true)]),
         (now, &|all| all.proactive_audio = Some(false), &[("proactive_audio", true)]),

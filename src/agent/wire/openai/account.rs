@@ -33,6 +33,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
 }
 
 /// `usage` of an answer.
+#[expect(clippy::struct_field_names, reason = "the protocol's names")]
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Tokens {
@@ -43,6 +44,7 @@ pub(super) struct Tokens {
     output_token_details: Details,
 }
 
+#[expect(clippy::struct_field_names, reason = "the protocol's names")]
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Details {
@@ -73,6 +75,7 @@ pub(super) struct Limits<'a> {
     rate_limits: Vec<Limit<'a>>,
 }
 
+#[expect(clippy::struct_field_names, reason = "the protocol's names")]
 #[derive(Deserialize)]
 struct Limit<'a> {
     #[serde(borrow)]
