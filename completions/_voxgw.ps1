@@ -40,6 +40,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('dial', 'dial', [CompletionResultType]::ParameterValue, 'Call someone: a file, silence, an echo, or an AI caller')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Run a recording or capture through the same path again, offline')
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Watch sessions, live or from a file')
+            [CompletionResult]::new('calls', 'calls', [CompletionResultType]::ParameterValue, 'Act on a running gateway: hang up, press keys, hold, transfer, place a call')
             [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'List agents, and try one without a telephone')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Look at the configuration')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
@@ -186,6 +187,319 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls' {
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List them, as monitor --once does')
+            [CompletionResult]::new('hangup', 'hangup', [CompletionResultType]::ParameterValue, 'End a call')
+            [CompletionResult]::new('dtmf', 'dtmf', [CompletionResultType]::ParameterValue, 'Press keys towards the far end')
+            [CompletionResult]::new('hold', 'hold', [CompletionResultType]::ParameterValue, 'Hold the far end')
+            [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Take the far end back')
+            [CompletionResult]::new('transfer', 'transfer', [CompletionResultType]::ParameterValue, 'Ask the far end to call somebody else, or to take our place in another call')
+            [CompletionResult]::new('bridge', 'bridge', [CompletionResultType]::ParameterValue, 'Put an agent''s caller through to a user of ours, or with --trunk to a number; prints the new leg')
+            [CompletionResult]::new('conference', 'conference', [CompletionResultType]::ParameterValue, 'Put a call into a conference')
+            [CompletionResult]::new('recording', 'recording', [CompletionResultType]::ParameterValue, 'Pause a recording, or let it go on')
+            [CompletionResult]::new('place', 'place', [CompletionResultType]::ParameterValue, 'Place a call with an agent of the gateway; prints its name')
+            [CompletionResult]::new('text', 'text', [CompletionResultType]::ParameterValue, 'Send a text (SIP MESSAGE), and say whether it was taken')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'voxgw;calls;ls' {
+            [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only these: state:up agent:gemini mos<3.8 p95>1200')
+            [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'Sort by a column: p95:desc')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print them')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print them')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;hangup' {
+            [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'For its journal')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;dtmf' {
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;hold' {
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;resume' {
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;transfer' {
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;bridge' {
+            [CompletionResult]::new('--trunk', '--trunk', [CompletionResultType]::ParameterName, 'Through this trunk')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;conference' {
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;recording' {
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;place' {
+            [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'Who talks; else the gateway''s default')
+            [CompletionResult]::new('--trunk', '--trunk', [CompletionResultType]::ParameterName, 'Through this trunk')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'As whom')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;text' {
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'As whom')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway: unix:PATH or http://HOST:PORT; without it the local one')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'File with the API''s token')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;calls;help' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List them, as monitor --once does')
+            [CompletionResult]::new('hangup', 'hangup', [CompletionResultType]::ParameterValue, 'End a call')
+            [CompletionResult]::new('dtmf', 'dtmf', [CompletionResultType]::ParameterValue, 'Press keys towards the far end')
+            [CompletionResult]::new('hold', 'hold', [CompletionResultType]::ParameterValue, 'Hold the far end')
+            [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Take the far end back')
+            [CompletionResult]::new('transfer', 'transfer', [CompletionResultType]::ParameterValue, 'Ask the far end to call somebody else, or to take our place in another call')
+            [CompletionResult]::new('bridge', 'bridge', [CompletionResultType]::ParameterValue, 'Put an agent''s caller through to a user of ours, or with --trunk to a number; prints the new leg')
+            [CompletionResult]::new('conference', 'conference', [CompletionResultType]::ParameterValue, 'Put a call into a conference')
+            [CompletionResult]::new('recording', 'recording', [CompletionResultType]::ParameterValue, 'Pause a recording, or let it go on')
+            [CompletionResult]::new('place', 'place', [CompletionResultType]::ParameterValue, 'Place a call with an agent of the gateway; prints its name')
+            [CompletionResult]::new('text', 'text', [CompletionResultType]::ParameterValue, 'Send a text (SIP MESSAGE), and say whether it was taken')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'voxgw;calls;help;ls' {
+            break
+        }
+        'voxgw;calls;help;hangup' {
+            break
+        }
+        'voxgw;calls;help;dtmf' {
+            break
+        }
+        'voxgw;calls;help;hold' {
+            break
+        }
+        'voxgw;calls;help;resume' {
+            break
+        }
+        'voxgw;calls;help;transfer' {
+            break
+        }
+        'voxgw;calls;help;bridge' {
+            break
+        }
+        'voxgw;calls;help;conference' {
+            break
+        }
+        'voxgw;calls;help;recording' {
+            break
+        }
+        'voxgw;calls;help;place' {
+            break
+        }
+        'voxgw;calls;help;text' {
+            break
+        }
+        'voxgw;calls;help;help' {
             break
         }
         'voxgw;agents' {
@@ -440,6 +754,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('dial', 'dial', [CompletionResultType]::ParameterValue, 'Call someone: a file, silence, an echo, or an AI caller')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Run a recording or capture through the same path again, offline')
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Watch sessions, live or from a file')
+            [CompletionResult]::new('calls', 'calls', [CompletionResultType]::ParameterValue, 'Act on a running gateway: hang up, press keys, hold, transfer, place a call')
             [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'List agents, and try one without a telephone')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Look at the configuration')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
@@ -457,6 +772,53 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;help;monitor' {
+            break
+        }
+        'voxgw;help;calls' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List them, as monitor --once does')
+            [CompletionResult]::new('hangup', 'hangup', [CompletionResultType]::ParameterValue, 'End a call')
+            [CompletionResult]::new('dtmf', 'dtmf', [CompletionResultType]::ParameterValue, 'Press keys towards the far end')
+            [CompletionResult]::new('hold', 'hold', [CompletionResultType]::ParameterValue, 'Hold the far end')
+            [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Take the far end back')
+            [CompletionResult]::new('transfer', 'transfer', [CompletionResultType]::ParameterValue, 'Ask the far end to call somebody else, or to take our place in another call')
+            [CompletionResult]::new('bridge', 'bridge', [CompletionResultType]::ParameterValue, 'Put an agent''s caller through to a user of ours, or with --trunk to a number; prints the new leg')
+            [CompletionResult]::new('conference', 'conference', [CompletionResultType]::ParameterValue, 'Put a call into a conference')
+            [CompletionResult]::new('recording', 'recording', [CompletionResultType]::ParameterValue, 'Pause a recording, or let it go on')
+            [CompletionResult]::new('place', 'place', [CompletionResultType]::ParameterValue, 'Place a call with an agent of the gateway; prints its name')
+            [CompletionResult]::new('text', 'text', [CompletionResultType]::ParameterValue, 'Send a text (SIP MESSAGE), and say whether it was taken')
+            break
+        }
+        'voxgw;help;calls;ls' {
+            break
+        }
+        'voxgw;help;calls;hangup' {
+            break
+        }
+        'voxgw;help;calls;dtmf' {
+            break
+        }
+        'voxgw;help;calls;hold' {
+            break
+        }
+        'voxgw;help;calls;resume' {
+            break
+        }
+        'voxgw;help;calls;transfer' {
+            break
+        }
+        'voxgw;help;calls;bridge' {
+            break
+        }
+        'voxgw;help;calls;conference' {
+            break
+        }
+        'voxgw;help;calls;recording' {
+            break
+        }
+        'voxgw;help;calls;place' {
+            break
+        }
+        'voxgw;help;calls;text' {
             break
         }
         'voxgw;help;agents' {

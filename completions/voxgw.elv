@@ -37,6 +37,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand dial 'Call someone: a file, silence, an echo, or an AI caller'
             cand replay 'Run a recording or capture through the same path again, offline'
             cand monitor 'Watch sessions, live or from a file'
+            cand calls 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
             cand agents 'List agents, and try one without a telephone'
             cand config 'Look at the configuration'
             cand completions 'Print a completion script'
@@ -179,6 +180,294 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'
             cand --version 'Print version'
+        }
+        &'voxgw;calls'= {
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand ls 'List them, as monitor --once does'
+            cand hangup 'End a call'
+            cand dtmf 'Press keys towards the far end'
+            cand hold 'Hold the far end'
+            cand resume 'Take the far end back'
+            cand transfer 'Ask the far end to call somebody else, or to take our place in another call'
+            cand bridge 'Put an agent''s caller through to a user of ours, or with --trunk to a number; prints the new leg'
+            cand conference 'Put a call into a conference'
+            cand recording 'Pause a recording, or let it go on'
+            cand place 'Place a call with an agent of the gateway; prints its name'
+            cand text 'Send a text (SIP MESSAGE), and say whether it was taken'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;calls;ls'= {
+            cand --filter 'Only these: state:up agent:gemini mos<3.8 p95>1200'
+            cand --sort 'Sort by a column: p95:desc'
+            cand -o 'How to print them'
+            cand --output 'How to print them'
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;hangup'= {
+            cand --reason 'For its journal'
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;dtmf'= {
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;hold'= {
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;resume'= {
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;transfer'= {
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;bridge'= {
+            cand --trunk 'Through this trunk'
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;conference'= {
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;recording'= {
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;place'= {
+            cand --agent 'Who talks; else the gateway''s default'
+            cand --trunk 'Through this trunk'
+            cand --from 'As whom'
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;text'= {
+            cand --from 'As whom'
+            cand --gateway 'The gateway: unix:PATH or http://HOST:PORT; without it the local one'
+            cand --token-file 'File with the API''s token'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;calls;help'= {
+            cand ls 'List them, as monitor --once does'
+            cand hangup 'End a call'
+            cand dtmf 'Press keys towards the far end'
+            cand hold 'Hold the far end'
+            cand resume 'Take the far end back'
+            cand transfer 'Ask the far end to call somebody else, or to take our place in another call'
+            cand bridge 'Put an agent''s caller through to a user of ours, or with --trunk to a number; prints the new leg'
+            cand conference 'Put a call into a conference'
+            cand recording 'Pause a recording, or let it go on'
+            cand place 'Place a call with an agent of the gateway; prints its name'
+            cand text 'Send a text (SIP MESSAGE), and say whether it was taken'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;calls;help;ls'= {
+        }
+        &'voxgw;calls;help;hangup'= {
+        }
+        &'voxgw;calls;help;dtmf'= {
+        }
+        &'voxgw;calls;help;hold'= {
+        }
+        &'voxgw;calls;help;resume'= {
+        }
+        &'voxgw;calls;help;transfer'= {
+        }
+        &'voxgw;calls;help;bridge'= {
+        }
+        &'voxgw;calls;help;conference'= {
+        }
+        &'voxgw;calls;help;recording'= {
+        }
+        &'voxgw;calls;help;place'= {
+        }
+        &'voxgw;calls;help;text'= {
+        }
+        &'voxgw;calls;help;help'= {
         }
         &'voxgw;agents'= {
             cand -c 'Use this config file, and no other'
@@ -412,6 +701,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand dial 'Call someone: a file, silence, an echo, or an AI caller'
             cand replay 'Run a recording or capture through the same path again, offline'
             cand monitor 'Watch sessions, live or from a file'
+            cand calls 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
             cand agents 'List agents, and try one without a telephone'
             cand config 'Look at the configuration'
             cand completions 'Print a completion script'
@@ -425,6 +715,41 @@ set edit:completion:arg-completer[voxgw] = {|@words|
         &'voxgw;help;replay'= {
         }
         &'voxgw;help;monitor'= {
+        }
+        &'voxgw;help;calls'= {
+            cand ls 'List them, as monitor --once does'
+            cand hangup 'End a call'
+            cand dtmf 'Press keys towards the far end'
+            cand hold 'Hold the far end'
+            cand resume 'Take the far end back'
+            cand transfer 'Ask the far end to call somebody else, or to take our place in another call'
+            cand bridge 'Put an agent''s caller through to a user of ours, or with --trunk to a number; prints the new leg'
+            cand conference 'Put a call into a conference'
+            cand recording 'Pause a recording, or let it go on'
+            cand place 'Place a call with an agent of the gateway; prints its name'
+            cand text 'Send a text (SIP MESSAGE), and say whether it was taken'
+        }
+        &'voxgw;help;calls;ls'= {
+        }
+        &'voxgw;help;calls;hangup'= {
+        }
+        &'voxgw;help;calls;dtmf'= {
+        }
+        &'voxgw;help;calls;hold'= {
+        }
+        &'voxgw;help;calls;resume'= {
+        }
+        &'voxgw;help;calls;transfer'= {
+        }
+        &'voxgw;help;calls;bridge'= {
+        }
+        &'voxgw;help;calls;conference'= {
+        }
+        &'voxgw;help;calls;recording'= {
+        }
+        &'voxgw;help;calls;place'= {
+        }
+        &'voxgw;help;calls;text'= {
         }
         &'voxgw;help;agents'= {
             cand ls 'List all agents, and whether they could take a call'

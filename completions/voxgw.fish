@@ -39,6 +39,7 @@ complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "serve" -d 'Run the gate
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "monitor" -d 'Watch sessions, live or from a file'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "agents" -d 'List agents, and try one without a telephone'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "config" -d 'Look at the configuration'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "completions" -d 'Print a completion script'
@@ -183,6 +184,198 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s v -l verbose -d 
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -l no-progress -d 'Show no progress bars'
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c voxgw -n "__fish_voxgw_using_subcommand monitor" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "ls" -d 'List them, as monitor --once does'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "hangup" -d 'End a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "dtmf" -d 'Press keys towards the far end'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "hold" -d 'Hold the far end'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "resume" -d 'Take the far end back'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "transfer" -d 'Ask the far end to call somebody else, or to take our place in another call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "bridge" -d 'Put an agent\'s caller through to a user of ours, or with --trunk to a number; prints the new leg'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "conference" -d 'Put a call into a conference'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "recording" -d 'Pause a recording, or let it go on'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "place" -d 'Place a call with an agent of the gateway; prints its name'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "text" -d 'Send a text (SIP MESSAGE), and say whether it was taken'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and not __fish_seen_subcommand_from ls hangup dtmf hold resume transfer bridge conference recording place text help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l filter -d 'Only these: state:up agent:gemini mos<3.8 p95>1200' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l sort -d 'Sort by a column: p95:desc' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -s o -l output -d 'How to print them' -r -f -a "text\t'For people'
+json\t'One document at the end'
+jsonl\t'One JSON object a line: records as they happen, or one line for each call or file'
+csv\t'A table for spreadsheets'"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l reason -d 'For its journal' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hangup" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from dtmf" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from hold" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from resume" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from transfer" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l trunk -d 'Through this trunk' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from bridge" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from conference" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from recording" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l agent -d 'Who talks; else the gateway\'s default' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l trunk -d 'Through this trunk' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l from -d 'As whom' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from place" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l from -d 'As whom' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l gateway -d 'The gateway: unix:PATH or http://HOST:PORT; without it the local one' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l token-file -d 'File with the API\'s token' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from text" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List them, as monitor --once does'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "hangup" -d 'End a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "dtmf" -d 'Press keys towards the far end'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "hold" -d 'Hold the far end'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Take the far end back'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "transfer" -d 'Ask the far end to call somebody else, or to take our place in another call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "bridge" -d 'Put an agent\'s caller through to a user of ours, or with --trunk to a number; prints the new leg'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "conference" -d 'Put a call into a conference'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "recording" -d 'Pause a recording, or let it go on'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "place" -d 'Place a call with an agent of the gateway; prints its name'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "text" -d 'Send a text (SIP MESSAGE), and say whether it was taken'
+complete -c voxgw -n "__fish_voxgw_using_subcommand calls; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
@@ -329,15 +522,27 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s v -l verbose -d 'Log
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l no-progress -d 'Show no progress bars'
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s h -l help -d 'Print help'
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s V -l version -d 'Print version'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "monitor" -d 'Watch sessions, live or from a file'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "agents" -d 'List agents, and try one without a telephone'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "config" -d 'Look at the configuration'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "completions" -d 'Print a completion script'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "man" -d 'Print a manual page'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor agents config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "monitor" -d 'Watch sessions, live or from a file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "agents" -d 'List agents, and try one without a telephone'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "man" -d 'Print a manual page'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls agents config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "ls" -d 'List them, as monitor --once does'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "hangup" -d 'End a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "dtmf" -d 'Press keys towards the far end'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "hold" -d 'Hold the far end'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "resume" -d 'Take the far end back'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "transfer" -d 'Ask the far end to call somebody else, or to take our place in another call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "bridge" -d 'Put an agent\'s caller through to a user of ours, or with --trunk to a number; prints the new leg'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "conference" -d 'Put a call into a conference'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "recording" -d 'Pause a recording, or let it go on'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "place" -d 'Place a call with an agent of the gateway; prints its name'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "text" -d 'Send a text (SIP MESSAGE), and say whether it was taken'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "ls" -d 'List all agents, and whether they could take a call'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "test" -d 'Talk to an agent: how fast it is ready, how fast it answers'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'

@@ -4,9 +4,10 @@
 
 mod action;
 
+pub use crate::media::dsp::vad::SpeechEdge;
 pub use action::{Action, Outcome};
 
-use crate::{call::journal::Check, clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
+use crate::{call::journal::Check, clock::Instant, unit::SampleRate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;

@@ -8,9 +8,8 @@ pub mod models;
 
 use super::{AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64, tool::Tool};
 use crate::{
-    agent::event::{Command, Event, ToolCall},
+    agent::event::{Command, Event, SpeechEdge, ToolCall},
     call::journal::Usage,
-    media::dsp::vad::SpeechEdge,
     unit::SampleRate,
 };
 use models::{Proactive, family_of, plain};
