@@ -43,6 +43,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('calls', 'calls', [CompletionResultType]::ParameterValue, 'Act on a running gateway: hang up, press keys, hold, transfer, place a call')
             [CompletionResult]::new('devices', 'devices', [CompletionResultType]::ParameterValue, 'List microphones and loudspeakers, for dial --mic')
             [CompletionResult]::new('recordings', 'recordings', [CompletionResultType]::ParameterValue, 'Work with the recordings of calls')
+            [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'List agents, and try one without a telephone')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Look at the configuration')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a manual page')
@@ -576,6 +577,85 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
         'voxgw;recordings;help;help' {
             break
         }
+        'voxgw;agents' {
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List all agents, and whether they could take a call')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Talk to an agent: how fast it is ready, how fast it answers')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'voxgw;agents;ls' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;agents;test' {
+            [CompletionResult]::new('--wav', '--wav', [CompletionResultType]::ParameterName, 'What the caller says, after the greeting; else two words that are inside the program')
+            [CompletionResult]::new('--runs', '--runs', [CompletionResultType]::ParameterName, 'So many conversations, one after another')
+            [CompletionResult]::new('--delay', '--delay', [CompletionResultType]::ParameterName, 'Silence before the sound, for the greeting [default: 4s; 500ms if the agent waits for the caller]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print the result')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Log as text or json')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Log into this file')
+            [CompletionResult]::new('--no-config', '--no-config', [CompletionResultType]::ParameterName, 'Read no config file')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only results and errors; twice: only errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log more: debug; twice: trace')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bars')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'voxgw;agents;help' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List all agents, and whether they could take a call')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Talk to an agent: how fast it is ready, how fast it answers')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'voxgw;agents;help;ls' {
+            break
+        }
+        'voxgw;agents;help;test' {
+            break
+        }
+        'voxgw;agents;help;help' {
+            break
+        }
         'voxgw;config' {
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Use this config file, and no other')
@@ -752,6 +832,7 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             [CompletionResult]::new('calls', 'calls', [CompletionResultType]::ParameterValue, 'Act on a running gateway: hang up, press keys, hold, transfer, place a call')
             [CompletionResult]::new('devices', 'devices', [CompletionResultType]::ParameterValue, 'List microphones and loudspeakers, for dial --mic')
             [CompletionResult]::new('recordings', 'recordings', [CompletionResultType]::ParameterValue, 'Work with the recordings of calls')
+            [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'List agents, and try one without a telephone')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Look at the configuration')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a manual page')
@@ -825,6 +906,17 @@ Register-ArgumentCompleter -Native -CommandName 'voxgw' -ScriptBlock {
             break
         }
         'voxgw;help;recordings;export' {
+            break
+        }
+        'voxgw;help;agents' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List all agents, and whether they could take a call')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Talk to an agent: how fast it is ready, how fast it answers')
+            break
+        }
+        'voxgw;help;agents;ls' {
+            break
+        }
+        'voxgw;help;agents;test' {
             break
         }
         'voxgw;help;config' {

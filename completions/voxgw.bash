@@ -16,6 +16,9 @@ _voxgw() {
             ",$1")
                 cmd="voxgw"
                 ;;
+            voxgw,agents)
+                cmd="voxgw__subcmd__agents"
+                ;;
             voxgw,calls)
                 cmd="voxgw__subcmd__calls"
                 ;;
@@ -48,6 +51,24 @@ _voxgw() {
                 ;;
             voxgw,serve)
                 cmd="voxgw__subcmd__serve"
+                ;;
+            voxgw__subcmd__agents,help)
+                cmd="voxgw__subcmd__agents__subcmd__help"
+                ;;
+            voxgw__subcmd__agents,ls)
+                cmd="voxgw__subcmd__agents__subcmd__ls"
+                ;;
+            voxgw__subcmd__agents,test)
+                cmd="voxgw__subcmd__agents__subcmd__test"
+                ;;
+            voxgw__subcmd__agents__subcmd__help,help)
+                cmd="voxgw__subcmd__agents__subcmd__help__subcmd__help"
+                ;;
+            voxgw__subcmd__agents__subcmd__help,ls)
+                cmd="voxgw__subcmd__agents__subcmd__help__subcmd__ls"
+                ;;
+            voxgw__subcmd__agents__subcmd__help,test)
+                cmd="voxgw__subcmd__agents__subcmd__help__subcmd__test"
                 ;;
             voxgw__subcmd__calls,bridge)
                 cmd="voxgw__subcmd__calls__subcmd__bridge"
@@ -151,6 +172,9 @@ _voxgw() {
             voxgw__subcmd__config__subcmd__help,show)
                 cmd="voxgw__subcmd__config__subcmd__help__subcmd__show"
                 ;;
+            voxgw__subcmd__help,agents)
+                cmd="voxgw__subcmd__help__subcmd__agents"
+                ;;
             voxgw__subcmd__help,calls)
                 cmd="voxgw__subcmd__help__subcmd__calls"
                 ;;
@@ -183,6 +207,12 @@ _voxgw() {
                 ;;
             voxgw__subcmd__help,serve)
                 cmd="voxgw__subcmd__help__subcmd__serve"
+                ;;
+            voxgw__subcmd__help__subcmd__agents,ls)
+                cmd="voxgw__subcmd__help__subcmd__agents__subcmd__ls"
+                ;;
+            voxgw__subcmd__help__subcmd__agents,test)
+                cmd="voxgw__subcmd__help__subcmd__agents__subcmd__test"
                 ;;
             voxgw__subcmd__help__subcmd__calls,bridge)
                 cmd="voxgw__subcmd__help__subcmd__calls__subcmd__bridge"
@@ -251,12 +281,198 @@ _voxgw() {
 
     case "${cmd}" in
         voxgw)
-            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version serve dial replay monitor calls devices recordings config completions man help"
+            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version serve dial replay monitor calls devices recordings agents config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__agents)
+            opts="-c -q -v -h -V --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version ls test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__agents__subcmd__help)
+            opts="ls test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__agents__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__agents__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__agents__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__agents__subcmd__ls)
+            opts="-o -c -q -v -h -V --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__agents__subcmd__test)
+            opts="-o -c -q -v -h -V --wav --runs --delay --output --config --no-config --quiet --verbose --log --log-format --log-file --no-progress --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wav)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1539,8 +1755,50 @@ _voxgw() {
             return 0
             ;;
         voxgw__subcmd__help)
-            opts="serve dial replay monitor calls devices recordings config completions man help"
+            opts="serve dial replay monitor calls devices recordings agents config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__help__subcmd__agents)
+            opts="ls test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__help__subcmd__agents__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        voxgw__subcmd__help__subcmd__agents__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -40,6 +40,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand calls 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
             cand devices 'List microphones and loudspeakers, for dial --mic'
             cand recordings 'Work with the recordings of calls'
+            cand agents 'List agents, and try one without a telephone'
             cand config 'Look at the configuration'
             cand completions 'Print a completion script'
             cand man 'Print a manual page'
@@ -537,6 +538,78 @@ set edit:completion:arg-completer[voxgw] = {|@words|
         }
         &'voxgw;recordings;help;help'= {
         }
+        &'voxgw;agents'= {
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand ls 'List all agents, and whether they could take a call'
+            cand test 'Talk to an agent: how fast it is ready, how fast it answers'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;agents;ls'= {
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;agents;test'= {
+            cand --wav 'What the caller says, after the greeting; else two words that are inside the program'
+            cand --runs 'So many conversations, one after another'
+            cand --delay 'Silence before the sound, for the greeting [default: 4s; 500ms if the agent waits for the caller]'
+            cand -o 'How to print the result'
+            cand --output 'How to print the result'
+            cand -c 'Use this config file, and no other'
+            cand --config 'Use this config file, and no other'
+            cand --log 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug'
+            cand --log-format 'Log as text or json'
+            cand --log-file 'Log into this file'
+            cand --no-config 'Read no config file'
+            cand -q 'Only results and errors; twice: only errors'
+            cand --quiet 'Only results and errors; twice: only errors'
+            cand -v 'Log more: debug; twice: trace'
+            cand --verbose 'Log more: debug; twice: trace'
+            cand --no-progress 'Show no progress bars'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'voxgw;agents;help'= {
+            cand ls 'List all agents, and whether they could take a call'
+            cand test 'Talk to an agent: how fast it is ready, how fast it answers'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'voxgw;agents;help;ls'= {
+        }
+        &'voxgw;agents;help;test'= {
+        }
+        &'voxgw;agents;help;help'= {
+        }
         &'voxgw;config'= {
             cand -c 'Use this config file, and no other'
             cand --config 'Use this config file, and no other'
@@ -700,6 +773,7 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand calls 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
             cand devices 'List microphones and loudspeakers, for dial --mic'
             cand recordings 'Work with the recordings of calls'
+            cand agents 'List agents, and try one without a telephone'
             cand config 'Look at the configuration'
             cand completions 'Print a completion script'
             cand man 'Print a manual page'
@@ -754,6 +828,14 @@ set edit:completion:arg-completer[voxgw] = {|@words|
             cand export 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
         }
         &'voxgw;help;recordings;export'= {
+        }
+        &'voxgw;help;agents'= {
+            cand ls 'List all agents, and whether they could take a call'
+            cand test 'Talk to an agent: how fast it is ready, how fast it answers'
+        }
+        &'voxgw;help;agents;ls'= {
+        }
+        &'voxgw;help;agents;test'= {
         }
         &'voxgw;help;config'= {
             cand show 'Print every value with its origin, or one key with its meaning'

@@ -42,6 +42,7 @@ complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "monitor" -d 'Watch sess
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "devices" -d 'List microphones and loudspeakers, for dial --mic'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "recordings" -d 'Work with the recordings of calls'
+complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "agents" -d 'List agents, and try one without a telephone'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "config" -d 'Look at the configuration'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "completions" -d 'Print a completion script'
 complete -c voxgw -n "__fish_voxgw_needs_command" -f -a "man" -d 'Print a manual page'
@@ -422,6 +423,52 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_
 complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
 complete -c voxgw -n "__fish_voxgw_using_subcommand recordings; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -f -a "ls" -d 'List all agents, and whether they could take a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -f -a "test" -d 'Talk to an agent: how fast it is ready, how fast it answers'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and not __fish_seen_subcommand_from ls test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -s o -l output -d 'How to print the result' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l wav -d 'What the caller says, after the greeting; else two words that are inside the program' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l runs -d 'So many conversations, one after another' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l delay -d 'Silence before the sound, for the greeting [default: 4s; 500ms if the agent waits for the caller]' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -s o -l output -d 'How to print the result' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -s c -l config -d 'Use this config file, and no other' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l log-format -d 'Log as text or json' -r -f -a "text\t''
+json\t''"
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l log-file -d 'Log into this file' -r -F
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l no-config -d 'Read no config file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -s q -l quiet -d 'Only results and errors; twice: only errors'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -s v -l verbose -d 'Log more: debug; twice: trace'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -l no-progress -d 'Show no progress bars'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List all agents, and whether they could take a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "test" -d 'Talk to an agent: how fast it is ready, how fast it answers'
+complete -c voxgw -n "__fish_voxgw_using_subcommand agents; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -s c -l config -d 'Use this config file, and no other' -r -F
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l log -d 'Log filter: error, warn, info, debug, trace, or per module: warn,sip=debug' -r
 complete -c voxgw -n "__fish_voxgw_using_subcommand config; and not __fish_seen_subcommand_from show check route init help" -l log-format -d 'Log as text or json' -r -f -a "text\t''
@@ -522,17 +569,18 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s v -l verbose -d 'Log
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -l no-progress -d 'Show no progress bars'
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s h -l help -d 'Print help'
 complete -c voxgw -n "__fish_voxgw_using_subcommand man" -s V -l version -d 'Print version'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "monitor" -d 'Watch sessions, live or from a file'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "devices" -d 'List microphones and loudspeakers, for dial --mic'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "recordings" -d 'Work with the recordings of calls'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "config" -d 'Look at the configuration'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "completions" -d 'Print a completion script'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "man" -d 'Print a manual page'
-complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "serve" -d 'Run the gateway: answer calls with an agent'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "dial" -d 'Call someone: a file, silence, an echo, or an AI caller'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "replay" -d 'Run a recording or capture through the same path again, offline'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "monitor" -d 'Watch sessions, live or from a file'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "calls" -d 'Act on a running gateway: hang up, press keys, hold, transfer, place a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "devices" -d 'List microphones and loudspeakers, for dial --mic'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "recordings" -d 'Work with the recordings of calls'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "agents" -d 'List agents, and try one without a telephone'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "completions" -d 'Print a completion script'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "man" -d 'Print a manual page'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and not __fish_seen_subcommand_from serve dial replay monitor calls devices recordings agents config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "ls" -d 'List them, as monitor --once does'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "hangup" -d 'End a call'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "dtmf" -d 'Press keys towards the far end'
@@ -545,6 +593,8 @@ complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcom
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "place" -d 'Place a call with an agent of the gateway; prints its name'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from calls" -f -a "text" -d 'Send a text (SIP MESSAGE), and say whether it was taken'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from recordings" -f -a "export" -d 'Write recordings as Opus in Ogg, an eighth of the size, for browsers and mail'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "ls" -d 'List all agents, and whether they could take a call'
+complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from agents" -f -a "test" -d 'Talk to an agent: how fast it is ready, how fast it answers'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every value with its origin, or one key with its meaning'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check a config file'
 complete -c voxgw -n "__fish_voxgw_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "route" -d 'Say which routing rule takes a call, and why the others do not'

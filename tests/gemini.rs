@@ -256,3 +256,167 @@ async fn a_tool_that_is_taken_back_is_let_go() {
     let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
     assert!(journal.contains(r#""state":"cancelled""#), "{journal}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vertex_takes_a_token_from_a_file_that_is_read_anew_and_tokens_are_counted() {
+    let script = Script::new()
+        .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+        .reply(Reply::tone(900.0, 400).saying(["Yes."]))
+        .go_away_after(Duration::from_millis(1_800), Duration::from_secs(9))
+        .faults_on_first(1);
+    let mock = MockGemini::start(script).await;
+    let token = std::env::temp_dir().join(format!("voxgw-vertex-{}", std::process::id()));
+    std::fs::write(&token, "ya29.first\n").unwrap();
+    let settings = format!(
+        "project = 'shop'\nlocation = 'europe-west4'\nkey_file = '{}'\nbarge_in = 'off'\nstart_sensitivity = 'low'\n\
+         compress_at = 25600\ncompress_to = 12800",
+        token.display()
+    );
+    // Whoever renews tokens does so while the gateway runs.
+    let renewed = token.clone();
+    let renewal = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        std::fs::write(renewed, "ya29.second").unwrap();
+    });
+    let conversation =
+        call(&mock, 24_340, &settings, voice(&[(800, 2_700), (800, 2_000)]), Duration::from_millis(500)).await;
+    renewal.await.unwrap();
+    std::fs::remove_file(&token).unwrap();
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let sessions = mock.sessions();
+    let keys: Vec<&str> = sessions.iter().map(|log| log.key.as_ref().map_or("", KeySeen::value)).collect();
+    assert_eq!(keys, ["Bearer ya29.first", "Bearer ya29.second"]);
+    let log = &sessions[0];
+    assert!(log.path.contains("aiplatform"), "{}", log.path);
+    let setup = log.setup.as_ref().unwrap();
+    assert_eq!(setup["model"], "projects/shop/locations/europe-west4/publishers/google/models/gemini-3.8-live");
+    assert_eq!(setup["realtimeInputConfig"]["activityHandling"], "NO_INTERRUPTION");
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    let usage = summary.usage.as_ref().unwrap();
+    assert_eq!((usage.input_tokens, usage.input_audio_tokens, usage.output_audio_tokens), (240, 200, 160), "{usage:?}");
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    assert_eq!(journal.matches(r#""kind":"usage""#).count(), 2);
+    assert!(!journal.contains("ya29"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ephemeral_token_and_our_own_detector() {
+    let script = Script::new()
+        .require_key("Token auth_tokens/once")
+        .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+        .reply(Reply::tone(900.0, 600).saying(["Yes."]));
+    let mock = MockGemini::start(script).await;
+    let agent = format!("kind = 'gemini'\nendpoint = '{}'\nvad = 'local'\nvad_prefix = '200ms'", mock.url);
+    let sound = voice(&[(1_200, 2_000)]);
+    let key = ("GEMINI_API_KEY", "auth_tokens/once");
+    let conversation = conversation::call(&agent, key, 24_380, sound, Duration::from_millis(500)).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let log = &mock.sessions()[0];
+    assert!(log.path.ends_with("v1alpha.GenerativeService.BidiGenerateContentConstrained"), "{}", log.path);
+    assert_eq!((log.count(Event::ActivityStart), log.count(Event::ActivityEnd)), (1, 1));
+    let heard_ms = log.audio_samples / 16;
+    assert!((1_200..2_200).contains(&heard_ms), "speech, and a little before and after: {heard_ms} ms");
+    let talk = &conversation.gateway.talk;
+    assert!(talk.iter().any(|said| said.who == Who::Agent && said.text.contains("Yes")), "{talk:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_refuses_us_is_replaced_before_the_caller_hears_of_it() {
+    let refusing = MockGemini::start(Script::new().require_key("another key")).await;
+    let script = Script::new().greeting(Reply::tone(1_100.0, 500).saying(["Hello from the second."]));
+    let second = MockGemini::start(script).await;
+    // Nobody listens on the first address of the chain.
+    let settings = format!(
+        "fallback = ['nowhere', 'second', 'scripted']\n[agents.nowhere]\nkind = 'gemini'\nendpoint = 'ws://127.0.0.1:9'\n\
+         [agents.second]\nkind = 'gemini'\nendpoint = '{}'\nlanguage = 'de-DE'",
+        second.url
+    );
+    let conversation = call(&refusing, 24_420, &settings, voice(&[(10, 2_500)]), Duration::from_millis(500)).await;
+    assert_eq!(second.violations(), Vec::<String>::new());
+    assert_eq!(
+        second.sessions()[0].setup.as_ref().unwrap()["generationConfig"]["speechConfig"]["languageCode"],
+        "de-DE"
+    );
+    let view = &conversation.gateway;
+    let summary = view.summary.as_ref().unwrap();
+    assert_eq!((summary.sip, summary.agent), (Verdict::Pass, Verdict::Pass), "{summary:?}");
+    assert!(summary.lints.iter().any(|lint| lint == "ai-fallback"), "{:?}", summary.lints);
+    assert!(conversation.heard_tone(1_100.0), "the second agent greets");
+    assert!(conversation.loud_ms() < 900, "and nothing else is heard, no apology: {} ms", conversation.loud_ms());
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    for said in [
+        "API key not valid",
+        "nowhere takes the call",
+        "could not connect to ws://127.0.0.1:9",
+        "second takes the call",
+    ] {
+        assert!(journal.contains(said), "{said}: {journal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_breaks_off_for_good_is_replaced_by_an_offline_agent() {
+    let script = Script::new()
+        .greeting(Reply::tone(700.0, 1_500).saying(["A long hello."]))
+        .close_mid_reply(1_008, "Operation is not implemented, or supported, or enabled");
+    let mock = MockGemini::start(script).await;
+    let sound = voice(&[(10, 4_500), (900, 2_500)]);
+    let conversation = call(&mock, 24_460, "fallback = ['echo']", sound, Duration::from_millis(500)).await;
+    let view = &conversation.gateway;
+    let summary = view.summary.as_ref().unwrap();
+    assert_eq!(summary.agent, Verdict::Pass, "{summary:?}");
+    assert!(!summary.reason.contains("the agent failed"), "{}", summary.reason);
+    assert!(conversation.heard_tone(700.0), "what the first had said is heard");
+    assert!(conversation.heard_tone(320.0), "the echo says back what the caller said");
+    assert!(view.events.iter().any(|event| matches!(&event.body, voxgw::call::journal::Body::Note(note)
+        if note.text.contains("1008") && note.text.contains("echo takes the call"))));
+}
+
+/// `voxgw agents ls` and `agents test`: the program itself.
+#[test]
+fn agents_are_listed_and_tried_without_a_telephone() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let greeting = Reply::tone(700.0, 700).saying(["Hello."]);
+    let script = Script::new().require_key(KEY).greeting(greeting).reply(Reply::tone(900.0, 700).saying(["Yes."]));
+    let mock = runtime.block_on(MockGemini::start(script));
+    let home = program::Home::new();
+    let profile = format!("[agents.ai]\nkind = 'gemini'\nendpoint = '{}'\nfallback = ['echo']\n", mock.url);
+    home.file("voxgw.toml", profile);
+    let keyed = [("GEMINI_API_KEY", KEY)];
+    let config = ["--config", "voxgw.toml"];
+
+    let listed = home.run_with(&keyed, &[&["agents", "ls", "-o", "json"][..], &config].concat()).exits(0).json();
+    let rows = listed["agents"].as_array().unwrap();
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    assert_eq!((&row("ai")["ready"], &row("ai")["fallback"][0]), (&true.into(), &"echo".into()), "{listed:#}");
+    assert_eq!(row("bridge")["ready"], false);
+    assert!(row("openai")["problem"].as_str().unwrap().contains("no key"), "{listed:#}");
+    let prints = |done: program::Done, words: &[&str]| {
+        assert!(words.iter().all(|word| done.stdout.contains(word)), "{words:?}: {}", done.stdout);
+    };
+    prints(home.run_with(&keyed, &[&["agents", "ls"][..], &config].concat()).exits(0), &["ready", "then echo"]);
+
+    let test = ["agents", "test", "ai", "--runs", "2", "--delay", "2s", "-o", "json"];
+    let report = home.run_with(&keyed, &[&test[..], &config].concat()).exits(0).json();
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let runs = report["test"]["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 2, "{report:#}");
+    for run in runs {
+        let said: Vec<&str> =
+            run["transcript"].as_array().unwrap().iter().filter_map(|said| said["text"].as_str()).collect();
+        assert_eq!(said.concat(), "Hello.Yes.", "{report:#}");
+        let ms = |name: &str| run[name].as_f64().unwrap();
+        assert!(ms("setup_ms") >= 20.0 && ms("first_sound_ms") < 1_000.0, "the mock takes 20 ms: {report:#}");
+    }
+    let figures = report["test"]["figures"].as_array().unwrap();
+    let figure = |name: &str| figures.iter().find(|figure| figure["name"] == name).unwrap();
+    assert_eq!((&figure("setup")["count"], &figure("gap")["count"]), (&2.into(), &2.into()));
+    assert!(figure("gap")["p95_ms"].as_f64().unwrap() >= 450.0, "500 ms of silence end a turn: {report:#}");
+    assert_eq!(figure("playout")["owner"], "voxgw");
+
+    // A key that the provider refuses, and an agent that needs none.
+    let refused = home.run_with(&[("GEMINI_API_KEY", "wrong")], &[&["agents", "test", "ai"][..], &config].concat());
+    prints(refused.exits(5), &["fail", "API key not valid"]);
+    prints(home.run(&["agents", "test", "echo", "--delay", "0s"]).exits(0), &["first sound", "gap", "pass"]);
+    home.run(&["agents", "test", "nobody"]).exits(2).says(&["no agent called 'nobody'"]);
+}

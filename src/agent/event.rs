@@ -4,9 +4,10 @@
 
 mod action;
 
+pub use crate::media::dsp::vad::SpeechEdge;
 pub use action::{Action, Outcome};
 
-use crate::{call::journal::Check, clock::Instant, media::dsp::vad::SpeechEdge, unit::SampleRate};
+use crate::{call::journal::Check, clock::Instant, unit::SampleRate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -201,6 +202,8 @@ pub enum Event {
         /// What.
         action: Action,
     },
+    /// What the provider counts of an answer, or of the account.
+    Usage(crate::call::journal::Usage),
     /// It will close its connection.
     GoingAway(String),
     /// A step of a scenario held, or did not.

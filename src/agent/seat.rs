@@ -23,14 +23,14 @@ use super::{
 use crate::{
     call::{BargeIn, Early, turn::Owner},
     clock::WallTime,
-    config::{AgentProfile, HttpTool, read_secret, secret_from_environment, stages::PIPELINE},
+    config::{AgentProfile, Config, HttpTool, read_secret, secret_from_environment, stages::PIPELINE},
     error::{Error, Kind, Result},
     media::codec::Codec,
     redact::Secret,
     unit::SampleRate,
 };
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -52,6 +52,8 @@ pub struct Plan {
     pub codecs: Option<Vec<&'static Codec>>,
     /// What it may call.
     pub tools: Arc<[Arc<HttpTool>]>,
+    /// Who takes its calls when it fails, in order; their own fallbacks do not count.
+    pub fallback: Arc<[Arc<Plan>]>,
     /// What it is.
     pub what: What,
 }
@@ -91,6 +93,8 @@ pub struct RemotePlan {
     pub auth: Auth,
     /// The key, if it needs one.
     pub key: Option<Secret>,
+    /// The file that it was read from: read anew for each connection, for tokens are renewed.
+    pub key_file: Option<PathBuf>,
     /// What the profile says.
     pub settings: Arc<wire::Settings>,
     /// Whether the caller may interrupt.
@@ -122,12 +126,13 @@ impl RemotePlan {
 
     /// The header that carries the key, for one connection of `call`.
     #[must_use]
-    pub fn credentials(&self, call: &str, now: WallTime) -> Option<(String, Secret)> {
-        let key = self.key.as_ref()?;
+    pub fn credentials(&self, key: Option<&Secret>, call: &str, now: WallTime) -> Option<(String, Secret)> {
+        let key = key?;
         let bearer = |token: &str| ("authorization".to_owned(), Secret::new(&format!("Bearer {token}")));
         Some(match &self.auth {
             Auth::Header(name) => (name.to_string(), key.clone()),
             Auth::Bearer => bearer(key.reveal()),
+            Auth::Token => ("authorization".to_owned(), Secret::new(&format!("Token {}", key.reveal()))),
             Auth::Jwt => bearer(&token::sign(key, call, now)),
         })
     }
@@ -162,7 +167,27 @@ pub struct PlayPlan {
 }
 
 impl Plan {
-    /// The plan of a profile.
+    /// The plan of the profile called `name`, with the plans of its fallback.
+    ///
+    /// # Errors
+    /// There is no such profile; it, or one of its fallback, cannot be used: a script that cannot be read, a key that
+    /// is not there.
+    pub fn named(config: &Config, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let profile = config.profile(name)?;
+        let mut plan = Self::of(&profile, env)?;
+        let others = profile.fallback.iter().map(|other| Self::of(&config.profile(other)?, env).map(Arc::new));
+        plan.fallback = others.collect::<Result<Vec<_>>>()?.into();
+        Ok(plan)
+    }
+
+    /// Who takes over when it fails; none if nobody does.
+    #[must_use]
+    pub fn next(&self) -> Option<Self> {
+        let (next, rest) = self.fallback.split_first()?;
+        Some(Self { fallback: rest.into(), ..(**next).clone() })
+    }
+
+    /// The plan of a profile, without its fallback.
     ///
     /// # Errors
     /// A script that cannot be read, a key that is not there.
@@ -190,6 +215,7 @@ impl Plan {
             early: profile.early,
             codecs: profile.codecs.clone(),
             tools: profile.tools.clone().into(),
+            fallback: Arc::default(),
             what,
         })
     }
@@ -226,6 +252,7 @@ impl Plan {
             url: remote.url.clone(),
             auth: remote.auth.clone(),
             key: remote.key.clone(),
+            key_file: remote.key_file.clone(),
             settings: Arc::new(settings),
             interruptible: remote.interruptible,
         }));
@@ -266,6 +293,7 @@ impl Plan {
             early: Early::Off,
             codecs: None,
             tools: Arc::default(),
+            fallback: Arc::default(),
             what,
         }
     }
@@ -374,7 +402,7 @@ pub fn key(
     if let Some(path) = &profile.key_file {
         return read_secret(path).map(Some);
     }
-    for name in provider.keys {
+    for name in (provider.keys_of)(&profile.remote) {
         if let Some(key) = secret_from_environment(name, env)? {
             return Ok(Some(key));
         }
@@ -405,17 +433,20 @@ fn remote_plan(
         )));
     }
     let key = key(provider, profile, env)?;
+    let word = key.as_ref().map(Secret::reveal).unwrap_or_default();
+    let (url, auth) = ((provider.url)(&profile.remote, base, word), (provider.auth)(&profile.remote, base, word));
     if key.is_none() && !(provider.key_optional && profile.endpoint.is_some()) {
-        let name = provider.keys.first().copied().unwrap_or_default();
+        let name = (provider.keys_of)(&profile.remote).first().copied().unwrap_or_default();
         let problem = format!("agent {}: there is no key for {}", profile.name, provider.name);
         return Err(Error::new(Kind::Agent, problem)
             .hint(format!("set {name}, or agents.NAME.key_file; without a key use --agent scripted")));
     }
     Ok(RemotePlan {
         provider,
-        url: (provider.url)(&profile.remote, base),
-        auth: (provider.auth)(&profile.remote, base),
+        url,
+        auth,
         key,
+        key_file: profile.key_file.clone(),
         settings: Arc::new(profile.remote.clone()),
         interruptible: profile.barge_in != Some(BargeIn::Off),
     })

@@ -11,6 +11,8 @@ use super::{
 use crate::{
     call::{journal::Direction, latency::Histogram},
     clock::{Instant, SystemClock},
+    config::read_secret,
+    redact::Secret,
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
@@ -288,7 +290,8 @@ async fn connect(plan: &RemotePlan, call: &str) -> Result<Stream, Unreachable> {
         |problem: String, is_final| Unreachable { text: format!("could not connect to {place}: {problem}"), is_final };
     let failed = |problem: String| because(problem, true);
     let mut request = plan.url.as_str().into_client_request().map_err(|problem| failed(problem.to_string()))?;
-    if let Some((name, value)) = plan.credentials(call, SystemClock::wall()) {
+    let key = newest_key(plan).await;
+    if let Some((name, value)) = plan.credentials(key.as_ref(), call, SystemClock::wall()) {
         let mut value = HeaderValue::from_str(value.reveal())
             .map_err(|_| failed("the key has characters that no key has".into()))?;
         // Not shown by anybody's debug output.
@@ -308,8 +311,11 @@ async fn connect(plan: &RemotePlan, call: &str) -> Result<Stream, Unreachable> {
         Ok(Err(tungstenite::Error::Http(response))) => {
             let status = response.status();
             let said = response.body().as_deref().map(refusal).unwrap_or_default();
-            let hint = match (status.as_u16(), plan.provider.keys.first()) {
-                (401 | 403, Some(key)) => format!("; check {key}"),
+            let hint = match (status.as_u16(), (plan.provider.keys_of)(&plan.settings).first()) {
+                (401 | 403, Some(key)) => plan
+                    .key_file
+                    .as_ref()
+                    .map_or_else(|| format!("; check {key}"), |file| format!("; check the key in {}", file.display())),
                 (404, _) => "; check agents.NAME.endpoint and model".to_owned(),
                 _ => String::new(),
             };
@@ -318,6 +324,14 @@ async fn connect(plan: &RemotePlan, call: &str) -> Result<Stream, Unreachable> {
         Ok(Err(problem)) => Err(because(problem.to_string(), false)),
         Err(_) => Err(because(format!("no answer within {} s", CONNECT_WITHIN.as_secs()), false)),
     }
+}
+
+/// The key as its file has it now: tokens end within the hour, and whoever renews them writes the file anew. While
+/// that cannot be read, the last key that was there.
+async fn newest_key(plan: &RemotePlan) -> Option<Secret> {
+    let Some(path) = plan.key_file.clone() else { return plan.key.clone() };
+    let read = tokio::task::spawn_blocking(move || read_secret(&path)).await;
+    read.ok().and_then(Result::ok).or_else(|| plan.key.clone())
 }
 
 /// What a refusal's body says, if it is the usual JSON: `: message`. Services quote parts of the key in it; what looks

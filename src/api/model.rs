@@ -310,7 +310,13 @@ impl SessionView {
                 self.bridged_to = change.peer.filter(|_| change.state != BridgeState::Failed);
                 true
             }
-            Body::Sip(_) | Body::Agent(_) | Body::Action(_) | Body::Tool(_) | Body::Check(_) | Body::Note(_) => true,
+            Body::Sip(_)
+            | Body::Agent(_)
+            | Body::Action(_)
+            | Body::Tool(_)
+            | Body::Check(_)
+            | Body::Usage(_)
+            | Body::Note(_) => true,
             Body::Unknown => false,
         };
         if keep_event {

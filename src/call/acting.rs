@@ -5,7 +5,7 @@
 
 use super::{
     BargeIn, Call, Effect,
-    journal::{ActionChange, ActionState, AgentChange, AgentState, Body},
+    journal::{ActionChange, ActionState, AgentChange, AgentState, Body, Level, Note},
     turn::Owner,
 };
 use crate::{
@@ -118,6 +118,14 @@ impl Call {
         self.connect_started = Some(now);
         self.record(Body::Agent(AgentChange { state: AgentState::Connecting, text: name }));
         self.effects.push_back(Effect::ConnectAgent);
+    }
+
+    /// The agent has failed, and another is about to take its place: the caller hears no apology.
+    pub(super) fn fell_back(&mut self, reason: String, to: &str) {
+        let text = format!("the agent failed: {reason}; {to} takes the call");
+        self.record(Body::Agent(AgentChange { state: AgentState::Failed, text: reason }));
+        self.record(Body::Note(Note { level: Level::Error, text: text.clone() }));
+        self.fell_back = Some(text);
     }
 
     /// The agent has gone: nobody waits for an outcome any more.

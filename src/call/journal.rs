@@ -5,6 +5,10 @@
 //! names the record. Readers skip kinds they do not know; fields are only added within a version.
 //! Numbers carry their unit in the name.
 
+mod usage;
+
+pub use usage::{RateLimit, Usage};
+
 use crate::{
     redact::Pii,
     unit::{CallId, TurnId},
@@ -64,6 +68,8 @@ pub enum Body {
     Tool(ToolChange),
     /// A step of a scenario held, or did not.
     Check(Check),
+    /// What the provider counts of an answer, or of the account.
+    Usage(Usage),
     /// Something the operator must know.
     Note(Note),
     /// Last line of a journal.
@@ -888,6 +894,9 @@ pub struct Summary {
     /// Provider socket to RTP out, first packet of a talk spurt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downlink: Option<Percentiles>,
+    /// What the provider counted, all answers together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Names of the lints that fired.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lints: Vec<String>,

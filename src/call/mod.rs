@@ -134,6 +134,13 @@ pub enum Input {
     HandedOver(String),
     /// What became of an action of the agent's.
     Acted(u32, Outcome),
+    /// The agent has failed, and another, of this name, will take its place.
+    FellBack {
+        /// Why it failed.
+        reason: String,
+        /// Profile of the other.
+        to: String,
+    },
     /// Another agent sits on the chair.
     Switched {
         /// Its profile.
@@ -219,6 +226,9 @@ pub struct Call {
     over: bool,
     checks: Verdict,
     acting: acting::Acting,
+    /// The newest agent that failed and was replaced, in words.
+    fell_back: Option<String>,
+    usage: Option<journal::Usage>,
     effects: VecDeque<Effect>,
 }
 
@@ -256,6 +266,8 @@ impl Call {
             over: false,
             checks: Verdict::None,
             acting: acting::Acting::default(),
+            fell_back: None,
+            usage: None,
             effects: VecDeque::new(),
         }
     }
@@ -328,6 +340,7 @@ impl Call {
                 self.record(Body::Agent(AgentChange { state: AgentState::Closed, text }));
             }
             Input::Switched { name, owner, barge_in } => self.switched(now, name, owner, barge_in),
+            Input::FellBack { reason, to } => self.fell_back(reason, &to),
             Input::Acted(id, outcome) => self.acted(id, outcome),
             Input::Timeout => self.timed_out(now),
         }
@@ -385,6 +398,18 @@ impl Call {
     #[must_use]
     pub const fn checks(&self) -> Verdict {
         self.checks
+    }
+
+    /// Which agent failed and who took its place, in words.
+    #[must_use]
+    pub fn fell_back_to(&self) -> Option<&str> {
+        self.fell_back.as_deref()
+    }
+
+    /// What its providers counted, if they did.
+    #[must_use]
+    pub const fn usage(&self) -> Option<&journal::Usage> {
+        self.usage.as_ref()
     }
 
     /// Whether the agent was ever ready.
@@ -500,6 +525,10 @@ impl Call {
                     self.checks = if check.passed { Verdict::Pass } else { Verdict::Fail };
                 }
                 self.record(Body::Check(check));
+            }
+            AgentEvent::Usage(usage) => {
+                self.usage.get_or_insert_default().add(&usage);
+                self.record(Body::Usage(usage));
             }
             AgentEvent::Note(text) => self.record(Body::Note(Note { level: Level::Warn, text })),
             AgentEvent::Failed(reason) => self.agent_has_failed(now, reason),

@@ -176,6 +176,8 @@ pub enum Input<'a> {
     Far(Far<'a>),
     /// Another agent takes over.
     Switch(Box<Newcomer>),
+    /// The agent has failed, and why; another takes the call.
+    FallBack(String, Box<Newcomer>),
     /// What became of [`Output::Act`].
     Acted(u32, Outcome),
     /// Time passed.
@@ -578,6 +580,7 @@ impl Pipeline {
             Input::Bridged(bridged) => self.bridged(now, bridged),
             Input::Far(far) => self.far(now, far),
             Input::Switch(newcomer) => self.switch(now, *newcomer),
+            Input::FallBack(reason, newcomer) => self.fall_back(now, reason, *newcomer),
             Input::Acted(id, outcome) => self.call.handle(now, CallInput::Acted(id, outcome)),
             Input::SipTrace(message) => self.record(now, Body::Sip(message)),
             Input::HangUp(reason) => self.call.handle(now, CallInput::HangUp { by: "us", reason }),

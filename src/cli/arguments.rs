@@ -99,6 +99,9 @@ pub enum Command {
     /// Work with the recordings of calls
     #[command(subcommand)]
     Recordings(RecordingsCommand),
+    /// List agents, and try one without a telephone
+    #[command(subcommand)]
+    Agents(AgentsCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -576,4 +579,43 @@ pub struct Monitor {
     /// How to print with --once
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Format,
+}
+
+/// `voxgw agents`
+#[derive(Subcommand, Clone, Debug)]
+pub enum AgentsCommand {
+    /// List all agents, and whether they could take a call
+    Ls {
+        /// How to print the result
+        #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+        output: String,
+    },
+    /// Talk to an agent: how fast it is ready, how fast it answers
+    ///
+    /// The sound takes the same way as in a call; no telephone and no gateway is needed. A provider's session costs what it
+    /// costs. Exit code 5 if the agent fails or says nothing in any run.
+    #[command(
+        after_help = "Examples:\n  voxgw agents test gemini\n  voxgw agents test support --wav question.wav --runs 5 -o json"
+    )]
+    Test(AgentTest),
+}
+
+/// `voxgw agents test`
+#[derive(Args, Clone, Debug)]
+pub struct AgentTest {
+    /// A profile, or a kind
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What the caller says, after the greeting; else two words that are inside the program
+    #[arg(long, value_name = "FILE")]
+    pub wav: Option<PathBuf>,
+    /// So many conversations, one after another
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub runs: u32,
+    /// Silence before the sound, for the greeting [default: 4s; 500ms if the agent waits for the caller]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub delay: Option<Duration>,
+    /// How to print the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub output: String,
 }

@@ -386,7 +386,7 @@ fn plan(
     }
     let named = arguments.agent.as_deref().or(arguments.echo.then_some("echo:live"));
     let someone = match (named, devices) {
-        (Some(name), _) => Some(Plan::of(&config.profile(name)?, &environment)?),
+        (Some(name), _) => Some(Plan::named(config, name, &environment)?),
         (None, Some(devices)) => Some(devices.plan.clone()),
         (None, None) => None,
     };

@@ -2,6 +2,7 @@
 //!
 //! stdout is the result, stderr the talk. Errors say what was tried and what came back, the hint on its own line.
 
+mod agents;
 mod arguments;
 mod calls;
 mod conditions;
@@ -69,6 +70,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<u8> {
         Some(Command::Calls(calls)) => calls::run(&calls, printer),
         Some(Command::Devices { output }) => devices::list(output, printer),
         Some(Command::Recordings(command)) => recordings::run(&command, printer),
+        Some(Command::Agents(command)) => agents::run(&global, &command, printer),
         Some(Command::Config(command)) => config::run(&global, &command, printer),
         Some(Command::Completions { shell }) => {
             printer.result(&completions(shell));

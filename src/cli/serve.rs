@@ -2,10 +2,7 @@
 
 use super::{Global, Printer, arguments::Serve, default_agent, environment, expand_home, layers, logging};
 use crate::{
-    agent::{
-        seat::{Plan, What},
-        wire::gemini::successor_of,
-    },
+    agent::seat::Plan,
     api,
     config::{Config, read_secret},
     error::{Error, Kind, Result},
@@ -26,11 +23,10 @@ pub(super) fn run(global: &Global, arguments: &Serve, printer: &Printer) -> Resu
         printer.note(&format!("warning: {warning}"));
     }
     let plan = |name: &str| {
-        let plan = Arc::new(Plan::of(&config.profile(name)?, &environment)?);
-        warn_about_model(&plan, printer);
+        let plan = Arc::new(Plan::named(&config, name, &environment)?);
         Ok(plan)
     };
-    let other = |name: &str| Plan::of(&config.profile(name)?, &environment).map(Arc::new);
+    let other = |name: &str| Plan::named(&config, name, &environment).map(Arc::new);
     let (router, agent) = if config.routes.is_empty() {
         let agent = default_agent(&config)?;
         (Router::from(Some(plan(&agent)?)), agent)
@@ -78,17 +74,6 @@ fn config(global: &Global, arguments: &Serve) -> Result<Config> {
     let mut config = Config::from_layers(&layers)?;
     expand_home(&mut config);
     Ok(config)
-}
-
-fn warn_about_model(plan: &Plan, printer: &Printer) {
-    if let What::Remote(remote) = &plan.what
-        && let Some(model) = remote.settings.model.as_deref().filter(|_| remote.provider.name == "gemini")
-        && let Some(successor) = successor_of(model)
-    {
-        printer.note(&format!(
-            "warning: the model {model} was shut down; calls will fail\nhint: use model = \"{successor}\""
-        ));
-    }
 }
 
 /// `--check`: binds everything, says what it got, and changes nothing on disk: no folder is made, nothing is pruned.

@@ -20,7 +20,8 @@ static OFFLINE: &[(&str, &str)] = &[
     ("scripted", "an offline agent from a TOML file, or the one inside the binary"),
 ];
 /// Settings of every profile, whatever its kind.
-const COMMON: &[&str] = &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs", "callback"];
+const COMMON: &[&str] =
+    &["kind", "barge_in", "prebuffer", "early_media", "speaks_early", "codecs", "callback", "fallback"];
 
 /// The kinds of agents: name and what it is. A profile of the same name is always there.
 pub fn agent_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -59,8 +60,12 @@ pub struct AgentProfile {
     pub early: Early,
     /// Codecs of its calls in their order; none leaves that to trunk and gateway.
     pub codecs: Option<Vec<&'static Codec>>,
+    /// Profiles that take its calls when it fails, in order.
+    pub fallback: Vec<String>,
     /// Settings that are given and that its kind does not have.
     pub without_effect: Vec<&'static str>,
+    /// What its provider or model may not do as asked.
+    pub doubts: Vec<wire::Finding>,
 }
 
 /// What profiles say in vain.
@@ -68,7 +73,8 @@ pub(super) fn warnings(profiles: &[AgentProfile]) -> impl Iterator<Item = String
     profiles.iter().flat_map(|profile| {
         let AgentProfile { name, kind, .. } = profile;
         let said = move |field: &&str| format!("agents.{name}.{field} is without effect: {kind} has no such setting");
-        profile.without_effect.iter().map(said)
+        let doubted = move |found: &wire::Finding| format!("agents.{name}.{}: {}", found.field, found.problem);
+        profile.without_effect.iter().map(said).chain(profile.doubts.iter().map(doubted))
     })
 }
 
@@ -91,12 +97,33 @@ impl AgentProfile {
             prebuffer: None,
             early: Early::Off,
             codecs: None,
+            fallback: Vec::new(),
             without_effect: Vec::new(),
+            doubts: Vec::new(),
         }
     }
 }
 
 impl Config {
+    /// Every `fallback` names agents that there are.
+    ///
+    /// # Errors
+    /// Names the profile, and the nearest agent.
+    pub(super) fn check_fallbacks(&self) -> Result<()> {
+        for profile in &self.agents {
+            for name in &profile.fallback {
+                self.profile(name).map_err(|problem| {
+                    let said = Error::usage(format!("agents.{}.fallback: {problem}", profile.name));
+                    match problem.hint_text() {
+                        Some(hint) => said.hint(hint.to_owned()),
+                        None => said,
+                    }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// The profile called `name`: from the config, or one of the built-in ones.
     ///
     /// # Errors
@@ -168,6 +195,15 @@ impl Reader<'_> {
                 self.wrong(&key("audio"), &format!("must be one of {} for {kind}", provider.encodings.join(", ")))
             );
         }
+        if let Some(provider) = wire::by_name(&kind) {
+            let said = |found: &wire::Finding| !profile.without_effect.contains(&found.field);
+            for found in (provider.check)(&profile.remote).into_iter().filter(said) {
+                if found.is_error {
+                    return Err(self.wrong(&key(found.field), &found.problem));
+                }
+                profile.doubts.push(found);
+            }
+        }
         profile.remote.tools = offered.into();
         profile.barge_in = self.optional(&key("barge_in"), |text| match text {
             "provider" => Ok(BargeIn::Provider),
@@ -186,6 +222,10 @@ impl Reader<'_> {
         };
         profile.prebuffer = self.optional(&key("prebuffer"), parse_duration)?;
         profile.codecs = self.codecs_of(&key("codecs"))?;
+        profile.fallback = self.layers.value(&key("fallback")).map(|(names, _)| names.items()).unwrap_or_default();
+        if profile.fallback.iter().any(|next| next == name) {
+            return Err(self.wrong(&key("fallback"), "an agent cannot stand in for itself"));
+        }
         Ok(profile)
     }
 
@@ -220,6 +260,22 @@ impl Reader<'_> {
                 words.contains(&text).then(|| text.to_owned()).ok_or(format!("must be one of {}", words.join(", ")))
             })
         };
+        let flag = |field: &str| {
+            self.optional(&key(field), |text| text.parse().map_err(|_| "must be true or false".to_owned()))
+        };
+        let tokens = |field: &str| {
+            self.optional(&key(field), |text| {
+                let number: Option<u32> = text.parse().ok().filter(|number| *number > 0);
+                number.ok_or_else(|| "must be a number of tokens".to_owned())
+            })
+        };
+        // They become part of an address.
+        let part = |field: &str| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+            self.optional(&key(field), |text| {
+                text.bytes().all(fits).then(|| text.to_owned()).ok_or("must be letters, digits and dashes".to_owned())
+            })
+        };
         let greeting = match text("greeting")? {
             Some(greeting) => (greeting != "none").then_some(greeting),
             None => wire::Settings::default().greeting,
@@ -240,7 +296,7 @@ impl Reader<'_> {
                 let names: Vec<&str> = ENCODINGS.iter().map(|(name, _)| *name).collect();
                 Encoding::parse(text).ok_or_else(|| format!("must be one of {}", names.join(", ")))
             })?,
-            vad: one_of("vad", &["server_vad", "semantic_vad"])?,
+            vad: one_of("vad", &["server_vad", "semantic_vad", "local"])?,
             vad_threshold: number("vad_threshold", 0.0, 1.0)?,
             vad_prefix_ms: ms("vad_prefix")?,
             eagerness: one_of("eagerness", &["low", "medium", "high", "auto"])?,
@@ -251,6 +307,21 @@ impl Reader<'_> {
             max_tokens: self
                 .optional(&key("max_tokens"), |text| text.parse().map_err(|_| "must be a whole number".to_owned()))?,
             reasoning: text("reasoning")?,
+            start_sensitivity: one_of("start_sensitivity", &["high", "low"])?,
+            end_sensitivity: one_of("end_sensitivity", &["high", "low"])?,
+            turn_coverage: one_of("turn_coverage", &["activity", "all"])?,
+            thinking_budget: self.optional(&key("thinking_budget"), |text| {
+                let number = text.parse().ok().filter(|number| *number >= -1_i32);
+                number.ok_or_else(|| "must be a whole number; 0 is no thinking, -1 as the model likes".to_owned())
+            })?,
+            proactive_audio: flag("proactive_audio")?,
+            affective_dialog: flag("affective_dialog")?,
+            translate_to: text("translate_to")?,
+            translate_echo: flag("translate_echo")?,
+            compress_at: tokens("compress_at")?,
+            compress_to: tokens("compress_to")?,
+            project: part("project")?,
+            location: part("location")?,
             auth: self.optional(&key("auth"), |text| {
                 let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
                 text.bytes()

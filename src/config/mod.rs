@@ -291,6 +291,7 @@ impl Config {
             time_zone: reader.parsed("call.time_zone", routes::zone)?,
         };
         routes::check_agents(&config, &reader)?;
+        config.check_fallbacks()?;
         if let Fallback::Agent(agent) = &config.callback.0.fallback {
             config.profile(agent)?;
         }
@@ -593,8 +594,19 @@ mod tests {
 
     #[test]
     fn a_setting_that_a_kind_does_not_have_is_warned_about() {
-        let config = config("[agents.support]\nkind = 'gemini'\nvad = 'semantic_vad'", &[], &[]).unwrap();
-        assert_eq!(config.warnings(), ["agents.support.vad is without effect: gemini has no such setting"]);
+        let config = config("[agents.support]\nkind = 'gemini'\neagerness = 'low'", &[], &[]).unwrap();
+        assert_eq!(config.warnings(), ["agents.support.eagerness is without effect: gemini has no such setting"]);
+    }
+
+    #[test]
+    fn what_a_model_has_not_is_an_error_and_a_model_that_is_gone_a_warning() {
+        let gone = config("[agents.a]\nkind = 'gemini'\nmodel = 'gemini-live-2.5-flash-preview'", &[], &[]).unwrap();
+        let warning = &gone.warnings()[0];
+        assert!(warning.contains("agents.a.model") && warning.contains("successor is gemini-3.8-live"), "{warning}");
+        let problem = config("[agents.a]\nkind = 'gemini'\nreasoning = 'low'", &[], &[]).unwrap_err().to_string();
+        assert!(problem.contains("agents.a.reasoning = low") && problem.contains("thinkingLevel"), "{problem}");
+        let old = config("[agents.a]\nkind = 'openai'\nmodel = 'gpt-4o-realtime-preview'", &[], &[]).unwrap();
+        assert!(old.warnings()[0].contains("successor is gpt-realtime-2.1"), "{:?}", old.warnings());
     }
 
     #[test]

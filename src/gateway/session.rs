@@ -313,6 +313,7 @@ impl Session {
                 },
                 Some((id, outcome)) = self.tools.done.recv() => self.input(Input::ToolDone(&id, outcome)).await,
                 event = receive(&mut self.events) => match event {
+                    Some(AgentEvent::Failed(why)) => self.agent_failed(why).await,
                     Some(event) => self.input(Input::Agent(event)).await,
                     None => self.events = None,
                 },
@@ -559,6 +560,23 @@ impl Session {
         if let Err(why) = self.pipeline.may_switch() {
             return self.input(Input::Acted(id, Outcome::Refused(why.to_owned()))).await;
         }
+        let newcomer = self.newcomer(Some(id), plan);
+        self.input(Input::Switch(Box::new(newcomer))).await;
+    }
+
+    /// The provider is lost for good: the next agent of the profile's fallback takes the call, else there is an apology.
+    async fn agent_failed(&mut self, why: String) {
+        match self.plan.next().filter(|_| self.pipeline.may_fall_back()) {
+            Some(next) => {
+                self.measure();
+                let newcomer = self.newcomer(None, Arc::new(next));
+                self.input(Input::FallBack(why, Box::new(newcomer))).await;
+            }
+            None => self.input(Input::Agent(AgentEvent::Failed(why))).await,
+        }
+    }
+
+    fn newcomer(&mut self, id: Option<u32>, plan: Arc<Plan>) -> Newcomer {
         let newcomer = Newcomer {
             id,
             name: plan.name.clone(),
@@ -573,7 +591,7 @@ impl Session {
         self.tools.cancel_all();
         // What the old one says from here on is nobody's.
         (self.plan, self.events) = (plan, None);
-        self.input(Input::Switch(Box::new(newcomer))).await;
+        newcomer
     }
 
     fn connect_agent(&mut self) {
@@ -710,6 +728,9 @@ fn log(call: CallId, record: &crate::call::journal::Record) {
         Body::Ice(change) => tracing::info!(
             target: "rtp", event = "webrtc.state", %call, state = change.state, remote = %change.remote
         ),
+        Body::Usage(usage) => {
+            tracing::debug!(target: "agent", event = "agent.usage", %call, tokens = usage.total_tokens);
+        }
         Body::Speech(_) | Body::Transcript(_) | Body::Stats(_) | Body::Check(_) | Body::Unknown => {}
     }
 }

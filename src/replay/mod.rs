@@ -190,6 +190,7 @@ fn lints(stats: &InboundStats, duration: Duration) -> Vec<Lint> {
         newest_gap_ms: None,
         agent_connect: None,
         agent_failed: false,
+        agent_fell_back: None,
         first_packet_after: None,
         ptimes_ms: (0, 0),
         fallback: None,
@@ -509,6 +510,7 @@ pub fn recorded_plan() -> Plan {
         early: call::Early::Off,
         codecs: None,
         tools: std::sync::Arc::default(),
+        fallback: std::sync::Arc::default(),
         what: What::Play(crate::agent::seat::PlayPlan::default()),
     }
 }

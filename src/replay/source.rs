@@ -80,6 +80,17 @@ pub fn open(path: &Path, options: &Options) -> Result<Source> {
     Ok(source)
 }
 
+/// Sound that is no file: `lead` of silence, then the WAV in `bytes`, mono or its left channel.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn of_sound(bytes: &[u8], lead: Duration) -> Result<Source, String> {
+    let wav = wav::read(bytes)?;
+    let mut samples = vec![0; wav.rate.samples_in(lead)];
+    samples.extend(wav.channels.first().into_iter().flatten());
+    of_wav(&wav::write(wav.rate, 1, &samples), &Options::default())
+}
+
 fn in_folder(folder: &Path) -> Result<std::path::PathBuf> {
     let all = |name: &str| folder.join(name);
     // A capture that holds sound is nearer to what happened than the recording.

@@ -52,6 +52,13 @@ pub fn summary(summary: &Summary, turns: &[Turn]) -> String {
         let _ =
             writeln!(text, "            provider → RTP out p50 {:.1} p99 {:.1} ms", downlink.p50_ms, downlink.p99_ms);
     }
+    if let Some(usage) = &summary.usage {
+        let _ = writeln!(text, "  tokens    {}", usage.words());
+        for limit in &usage.limits {
+            let (name, left, most, resets) = (&limit.name, limit.remaining, limit.limit, limit.resets_in_s);
+            let _ = writeln!(text, "  limit     {name} {left} of {most} left  whole again in {resets} s");
+        }
+    }
     if !summary.lints.is_empty() {
         let _ = writeln!(text, "  lint      {}", summary.lints.join("  "));
     }

@@ -49,7 +49,7 @@ pub async fn call_ringing(
     let agent = format!("[agents.ai]\n{agent}\n");
     let serve_config = config(&folder.path().join("serve"), &format!("{ports}-{}", ports + 9), &agent);
     let environment = |name: &str| (name == key.0).then(|| key.1.to_owned());
-    let plan = |name: &str| Plan::of(&serve_config.profile(name)?, &environment).map(Arc::new);
+    let plan = |name: &str| Plan::named(&serve_config, name, &environment).map(Arc::new);
     let router = Router::from(Some(plan("ai").unwrap())).with_others(&serve_config, plan).unwrap();
     let gateway = Engine::start(Arc::clone(&serve_config), router).unwrap();
     let dial_config = config(&folder.path().join("dial"), &format!("{}-{}", ports + 10, ports + 19), "");

@@ -204,6 +204,8 @@ pub struct PathFacts {
     pub version: String,
     /// The method for ephemeral tokens.
     pub constrained: bool,
+    /// Vertex's service, not the Developer API's.
+    pub vertex: bool,
     /// The service accepts `//ws/...`, but a client of ours must not ask that way.
     pub double_slash: bool,
 }
@@ -217,6 +219,13 @@ pub fn check_path(path: &str) -> Result<PathFacts, String> {
     let wrong = || format!("no such path: {path}");
     let double_slash = path.starts_with("//");
     let rest = path.trim_start_matches('/').strip_prefix("ws/").ok_or_else(wrong)?;
+    if let Some(rest) = rest.strip_prefix("google.cloud.aiplatform.") {
+        let (version, method) = rest.split_once(".LlmBidiService/").ok_or_else(wrong)?;
+        if method != "BidiGenerateContent" || !["v1", "v1beta1"].contains(&version) {
+            return Err(wrong());
+        }
+        return Ok(PathFacts { version: version.to_owned(), constrained: false, vertex: true, double_slash });
+    }
     let rest = rest.strip_prefix("google.ai.generativelanguage.").ok_or_else(wrong)?;
     let (version, method) = rest.split_once(".GenerativeService.").ok_or_else(wrong)?;
     let constrained = match method {
@@ -227,7 +236,7 @@ pub fn check_path(path: &str) -> Result<PathFacts, String> {
     if !["v1", "v1beta", "v1alpha"].contains(&version) {
         return Err(wrong());
     }
-    Ok(PathFacts { version: version.to_owned(), constrained, double_slash })
+    Ok(PathFacts { version: version.to_owned(), constrained, vertex: false, double_slash })
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -622,17 +631,23 @@ fn walk(value: &Value, kind: &Kind, path: &str, out: &mut Vec<Violation>) {
 /// Everything that is wrong with one `setup`, and what the mock needs of it. `version` is the one in the request path,
 /// empty if unknown.
 #[must_use]
-pub fn check_setup(setup: &Value, version: &str) -> (SetupFacts, Vec<Violation>) {
+pub fn check_setup(setup: &Value, version: &str, vertex: bool) -> (SetupFacts, Vec<Violation>) {
     let mut out = Vec::new();
     walk_object(setup, &SETUP, "setup", &mut out);
 
     let named = str_at(setup, &["model"]).unwrap_or_default();
     if named.is_empty() {
         out.push(Violation::new("setup.model is missing"));
+    } else if vertex {
+        let parts: Vec<&str> = named.split('/').collect();
+        if !matches!(&parts[..], ["projects", _, "locations", _, "publishers", "google", "models", _]) {
+            let want = "projects/P/locations/L/publishers/google/models/M";
+            out.push(Violation::new(format!("setup.model must be {want} on Vertex, is \"{named}\"")));
+        }
     } else if !named.starts_with("models/") {
         out.push(Violation::new(format!("setup.model must begin with models/, is \"{named}\"")));
     }
-    let model = named.strip_prefix("models/").unwrap_or(named).to_owned();
+    let model = named.rsplit_once("models/").map_or(named, |(_, model)| model).to_owned();
     let family = Family::of(&model);
 
     let modalities = at(setup, &["generationConfig", "responseModalities"]);
@@ -645,7 +660,7 @@ pub fn check_setup(setup: &Value, version: &str) -> (SetupFacts, Vec<Violation>)
     }
     check_tools(items(setup, "tools"), "setup.tools", family, &mut out);
     check_thinking(setup, family, &mut out);
-    check_model_rules(setup, family, version, &mut out);
+    check_model_rules(setup, family, if vertex { "" } else { version }, &mut out);
 
     let detection = ["realtimeInputConfig", "automaticActivityDetection"];
     let detection = at(setup, &detection).cloned().unwrap_or_default();
@@ -723,12 +738,29 @@ fn check_thinking(setup: &Value, family: Family, out: &mut Vec<Violation>) {
     if level && family == Family::Live38 {
         out.push(Violation::new("gemini-3.8-live has no thinkingLevel"));
     }
+    if level && family == Family::Native25 {
+        out.push(Violation::new("this model has a thinkingBudget, no thinkingLevel"));
+    }
 }
 
 fn check_model_rules(setup: &Value, family: Family, version: &str, out: &mut Vec<Violation>) {
     let proactive = bool_at(setup, &["proactivity", "proactiveAudio"]);
     let affective = at(setup, &["generationConfig", "enableAffectiveDialog"]).is_some();
+    let translates = at(setup, &["generationConfig", "translationConfig"]).is_some();
+    if translates && !matches!(family, Family::Translate | Family::Other) {
+        out.push(Violation::new("translationConfig is for translate models"));
+    }
+    let detection = at(setup, &["realtimeInputConfig", "automaticActivityDetection"]);
+    if let Some(detection) = detection.and_then(Value::as_object)
+        && detection.get("disabled") == Some(&Value::Bool(true))
+        && detection.len() > 1
+    {
+        out.push(Violation::new("automaticActivityDetection is disabled, and yet configured"));
+    }
     match family {
+        Family::Live38Extended if affective => {
+            out.push(Violation::new("enableAffectiveDialog was removed from gemini-3.8-live"));
+        }
         Family::Live38 => {
             if proactive == Some(false) {
                 out.push(Violation::new("proactiveAudio: false is an error on gemini-3.8-live, it is always on"));
@@ -784,6 +816,7 @@ struct Call {
 pub struct Checker {
     stage: Stage,
     version: String,
+    vertex: bool,
     facts: Option<SetupFacts>,
     /// The next audio is the first of its stream.
     at_start: bool,
@@ -801,6 +834,7 @@ impl Checker {
         Self {
             stage: Stage::First,
             version: version.to_owned(),
+            vertex: false,
             facts: None,
             at_start: true,
             short: None,
@@ -808,6 +842,13 @@ impl Checker {
             anything: false,
             calls: HashMap::new(),
         }
+    }
+
+    /// The session is Vertex's.
+    #[must_use]
+    pub fn of_vertex(mut self, vertex: bool) -> Self {
+        self.vertex = vertex;
+        self
     }
 
     /// `setupComplete` goes out now.
@@ -886,7 +927,7 @@ impl Checker {
     }
 
     fn setup(&mut self, setup: &Value, out: &mut Checked) {
-        let (facts, mut violations) = check_setup(setup, &self.version);
+        let (facts, mut violations) = check_setup(setup, &self.version, self.vertex);
         out.violations.append(&mut violations);
         self.stage = Stage::Waiting;
         self.facts = Some(facts.clone());
@@ -1101,7 +1142,7 @@ mod tests {
     }
 
     fn words(setup: &Value) -> String {
-        check_setup(setup, "v1beta").1.into_iter().map(|v| v.words).collect::<Vec<_>>().join("; ")
+        check_setup(setup, "v1beta", false).1.into_iter().map(|v| v.words).collect::<Vec<_>>().join("; ")
     }
 
     fn live(setup: Value) -> Checker {
@@ -1119,7 +1160,7 @@ mod tests {
 
     #[test]
     fn a_good_setup_passes() {
-        let (facts, violations) = check_setup(&good_setup(), "v1beta");
+        let (facts, violations) = check_setup(&good_setup(), "v1beta", false);
         assert_eq!(violations, []);
         assert_eq!(facts.model, "gemini-3.8-live");
         assert_eq!(facts.silence_ms, Some(400));
@@ -1131,7 +1172,7 @@ mod tests {
     fn unknown_fields_are_named_as_the_service_does() {
         let mut setup = good_setup();
         setup["generationConfig"]["voice"] = json!("Kore");
-        let (_, violations) = check_setup(&setup, "");
+        let (_, violations) = check_setup(&setup, "", false);
         assert_eq!(violations.len(), 1);
         assert_eq!(
             violations[0].reason,
@@ -1267,6 +1308,8 @@ mod tests {
         assert_eq!((facts.version.as_str(), facts.constrained, facts.double_slash), ("v1beta", false, false));
         assert!(check_path(&format!("/{path}Constrained")).is_ok_and(|facts| facts.constrained && facts.double_slash));
         assert!(check_path("/ws/google.ai.generativelanguage.v9.GenerativeService.BidiGenerateContent").is_err());
+        let vertex = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent";
+        assert!(check_path(vertex).is_ok_and(|facts| facts.vertex));
         assert!(check_path("/").is_err());
     }
 }

@@ -887,6 +887,18 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     };
     let Ok(path) = check_path(&asked.path) else { return };
     let mut log = SessionLog { path: asked.path, key: asked.key, ..SessionLog::default() };
+    // Each kind of credential belongs to its address.
+    let fits = match &log.key {
+        Some(KeySeen::Token(token)) if path.vertex => token.starts_with("Bearer "),
+        Some(KeySeen::Token(token)) => {
+            path.constrained && token.trim_start_matches("Token ").starts_with("auth_tokens/")
+        }
+        Some(_) => !path.vertex && !path.constrained,
+        None => true,
+    };
+    if !fits {
+        log.violations.push(format!("this credential is not for {}", log.path));
+    }
     if path.double_slash {
         log.violations.push("the path begins with two slashes".to_owned());
     }
@@ -901,7 +913,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     };
     let mut session = Session {
         ws,
-        check: Checker::new(&path.version),
+        check: Checker::new(&path.version).of_vertex(path.vertex),
         version: path.version,
         faulty: number < play.script.faulty_connections,
         vad: Detector::new(&play.script, play.script.silence_ms.unwrap_or(500)),
@@ -1681,6 +1693,7 @@ fn audio_part(samples: &[i16], odd: bool) -> Value {
 fn usage() -> Value {
     json!({
         "promptTokenCount": 120, "responseTokenCount": 80, "totalTokenCount": 200,
+        "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 100}, {"modality": "TEXT", "tokenCount": 20}],
         "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 80}],
     })
 }

@@ -483,7 +483,9 @@ impl Session {
             Some(Fault::Failed(code)) => json!({"id": response, "status": "failed",
                 "status_details": {"type": "failed", "error": {"type": "server_error", "code": code, "message": "The model is down."}}}),
             _ => json!({"id": response, "status": "completed", "output": [],
-                "usage": {"total_tokens": 30, "input_tokens": 10, "output_tokens": 20}}),
+                "usage": {"total_tokens": 30, "input_tokens": 10, "output_tokens": 20,
+                    "input_token_details": {"text_tokens": 4, "audio_tokens": 6, "cached_tokens": 3},
+                    "output_token_details": {"text_tokens": 5, "audio_tokens": 15}}}),
         };
         plan(0, Step::Event(json!({"type": "response.done", "event_id": "e", "response": done})));
         plan(0, Step::Done);

@@ -1046,7 +1046,7 @@ impl World {
             Happening::Switch(seat) => {
                 assert_eq!(self.pipeline.may_switch(), Ok(()));
                 let newcomer = Newcomer {
-                    id: 1,
+                    id: Some(1),
                     name: "newcomer".to_owned(),
                     seat: seat(),
                     owner: Owner::Offline,

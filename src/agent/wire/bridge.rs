@@ -23,8 +23,10 @@ pub const PROVIDER: Provider = Provider {
     keys: &["VOXGW_BRIDGE_KEY"],
     key_optional: true,
     settings: &["endpoint", "key_file", "auth", "parameters", "audio", "reconnects"],
-    url: |_, base| base.to_owned(),
-    auth: |settings, _| match settings.auth.as_deref() {
+    check: |_| Vec::new(),
+    keys_of: |_| &["VOXGW_BRIDGE_KEY"],
+    url: |_, base, _| base.to_owned(),
+    auth: |settings, _, _| match settings.auth.as_deref() {
         None | Some("bearer") => Auth::Bearer,
         Some("jwt") => Auth::Jwt,
         Some(header) => Auth::Header(Cow::Owned(header.to_owned())),

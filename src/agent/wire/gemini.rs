@@ -4,11 +4,15 @@
 //! not know sockets: [`super::super::socket`] carries the frames. Field names are the vendor's; unknown server
 //! fields are ignored, nothing empty is ever sent (the service refuses unknown and empty fields with 1007).
 
+pub mod models;
+
 use super::{AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64, tool::Tool};
 use crate::{
-    agent::event::{Command, Event, ToolCall},
+    agent::event::{Command, Event, SpeechEdge, ToolCall},
+    call::journal::Usage,
     unit::SampleRate,
 };
+use models::{Proactive, family_of, plain};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, collections::VecDeque, sync::Arc};
@@ -17,8 +21,8 @@ use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 pub const PROVIDER: Provider = Provider {
     name: "gemini",
     about: "Gemini Live over WebSocket; needs GEMINI_API_KEY, GOOGLE_API_KEY or key_file",
-    endpoint: "wss://generativelanguage.googleapis.com",
-    keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+    endpoint: ENDPOINT,
+    keys: KEYS,
     key_optional: false,
     settings: &[
         "endpoint",
@@ -33,18 +37,47 @@ pub const PROVIDER: Provider = Provider {
         "greeting",
         "tools",
         "end_of_speech",
+        "vad",
+        "vad_prefix",
+        "start_sensitivity",
+        "end_sensitivity",
+        "turn_coverage",
+        "transcription",
+        "max_tokens",
+        "reasoning",
+        "thinking_budget",
+        "proactive_audio",
+        "affective_dialog",
+        "translate_to",
+        "translate_echo",
+        "compress_at",
+        "compress_to",
+        "project",
+        "location",
     ],
-    url: |settings, base| {
-        let version = settings.api_version.as_deref().unwrap_or("v1beta");
-        format!("{base}/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent")
+    check: models::check,
+    keys_of: |settings| if settings.project.is_some() { VERTEX_KEYS } else { KEYS },
+    url: |settings, base, key| {
+        let version = models::version(settings, key);
+        if settings.project.is_some() {
+            let own = (base == ENDPOINT).then(|| vertex_host(location_of(settings)));
+            let base = own.as_deref().unwrap_or(base);
+            return format!("{base}/ws/google.cloud.aiplatform.{version}.LlmBidiService/BidiGenerateContent");
+        }
+        let method = if is_ephemeral(key) { "BidiGenerateContentConstrained" } else { "BidiGenerateContent" };
+        format!("{base}/ws/google.ai.generativelanguage.{version}.GenerativeService.{method}")
     },
-    auth: |_, _| Auth::Header(Cow::Borrowed("x-goog-api-key")),
+    auth: |settings, _, key| match () {
+        () if settings.project.is_some() => Auth::Bearer,
+        () if is_ephemeral(key) => Auth::Token,
+        () => Auth::Header(Cow::Borrowed("x-goog-api-key")),
+    },
     sound: r#"{"realtimeInput":{"audio""#,
     retries: 0,
     speaks: Some(DOWNLINK_RATE),
     ends_turns: true,
     encodings: &[],
-    wire: |settings, _: &Facts| Box::new(Wire::new(Arc::clone(settings))),
+    wire: |settings, facts: &Facts| Box::new(Wire::new(Arc::clone(settings), facts.interruptible)),
 };
 
 /// What the service hears natively.
@@ -53,17 +86,30 @@ pub const UPLINK_RATE: SampleRate = SampleRate::HZ_16000;
 pub const DOWNLINK_RATE: SampleRate = SampleRate::HZ_24000;
 /// The model when none is named.
 pub const DEFAULT_MODEL: &str = "gemini-3.8-live";
-/// Models that were shut down, and what took their place.
-const RETIRED: &[(&str, &str)] = &[
-    ("gemini-live-2.5-flash-preview", DEFAULT_MODEL),
-    ("gemini-2.0-flash-live-001", DEFAULT_MODEL),
-    ("gemini-2.0-flash-exp", DEFAULT_MODEL),
-];
+const ENDPOINT: &str = "wss://generativelanguage.googleapis.com";
+const KEYS: &[&str] = &["GEMINI_API_KEY", "GOOGLE_API_KEY"];
+/// Vertex takes access tokens, no keys.
+const VERTEX_KEYS: &[&str] = &["GOOGLE_OAUTH_ACCESS_TOKEN"];
+/// Where Vertex is asked if the profile does not say.
+const LOCATION: &str = "us-central1";
+/// Sound before the onset that the model hears too when our own detector opens its ear.
+const PREFIX_MS: u32 = 300;
 
-/// The model that took the place of a retired one.
-#[must_use]
-pub fn successor_of(model: &str) -> Option<&'static str> {
-    RETIRED.iter().find(|(retired, _)| *retired == model.trim_start_matches("models/")).map(|(_, next)| *next)
+/// Short-lived tokens, made for one session, say what they are.
+fn is_ephemeral(key: &str) -> bool {
+    key.starts_with("auth_tokens/")
+}
+
+fn location_of(settings: &Settings) -> &str {
+    settings.location.as_deref().unwrap_or(LOCATION)
+}
+
+fn vertex_host(location: &str) -> String {
+    if location == "global" {
+        "wss://aiplatform.googleapis.com".to_owned()
+    } else {
+        format!("wss://{location}-aiplatform.googleapis.com")
+    }
 }
 
 /// One call's translation.
@@ -76,6 +122,12 @@ pub struct Wire {
     going_away: bool,
     reconnects: u32,
     handle: Option<String>,
+    /// `NO_INTERRUPTION` if not.
+    interruptible: bool,
+    /// Our own detector says when the caller speaks: now.
+    speaks: bool,
+    /// The model was told so on this connection.
+    in_activity: bool,
     /// Calls of tools on this connection that have no answer yet.
     calls: Vec<String>,
     /// Results of tools that another connection asked for.
@@ -86,7 +138,7 @@ pub struct Wire {
 impl Wire {
     /// A wire for a new call.
     #[must_use]
-    pub const fn new(settings: Arc<Settings>) -> Self {
+    pub const fn new(settings: Arc<Settings>, interruptible: bool) -> Self {
         Self {
             settings,
             live: false,
@@ -95,6 +147,9 @@ impl Wire {
             going_away: false,
             reconnects: 0,
             handle: None,
+            interruptible,
+            speaks: false,
+            in_activity: false,
             calls: Vec::new(),
             late: Vec::new(),
             uplink: Uplink::new(Encoding::Pcm(UPLINK_RATE)),
@@ -104,7 +159,7 @@ impl Wire {
     /// A wire that only listens: for a cassette.
     #[must_use]
     pub fn listening() -> Self {
-        Self::new(Arc::default())
+        Self::new(Arc::default(), true)
     }
 
     fn greet(&mut self, messages: &mut Vec<String>) {
@@ -123,6 +178,125 @@ impl Wire {
         if self.live {
             messages.append(&mut self.late);
         }
+    }
+
+    /// Our own detector decides what the model hears.
+    fn detects(&self) -> bool {
+        self.settings.vad.as_deref() == Some("local")
+    }
+
+    fn hears(&mut self, samples: &[i16], messages: &mut Vec<String>) {
+        if !self.detects() && self.live {
+            return messages.push(self.audio_message(samples));
+        }
+        self.uplink.wait(samples);
+        if self.detects() && !self.speaks {
+            self.uplink.keep(self.settings.vad_prefix_ms.unwrap_or(PREFIX_MS));
+        }
+        if self.live {
+            self.tell_speech(messages);
+        }
+    }
+
+    /// What our own detector found: the beginning with what lay before it, and all sound until the end.
+    fn tell_speech(&mut self, messages: &mut Vec<String>) {
+        if self.speaks && !std::mem::replace(&mut self.in_activity, true) {
+            messages.push(r#"{"realtimeInput":{"activityStart":{}}}"#.to_owned());
+        }
+        if !self.in_activity {
+            return;
+        }
+        while let Some(chunk) = self.uplink.waited() {
+            messages.push(self.audio_message(&chunk));
+        }
+        if !self.speaks {
+            self.in_activity = false;
+            messages.push(r#"{"realtimeInput":{"activityEnd":{}}}"#.to_owned());
+        }
+    }
+
+    fn speech(&mut self, speaks: bool, messages: &mut Vec<String>) {
+        self.speaks = speaks;
+        if self.live && self.detects() {
+            self.tell_speech(messages);
+        }
+    }
+
+    fn generation(&self) -> Map<String, Value> {
+        let settings = &self.settings;
+        let mut speech = Map::new();
+        if let Some(language) = &settings.language {
+            speech.insert("languageCode".into(), json!(language));
+        }
+        if let Some(voice) = &settings.voice {
+            speech.insert("voiceConfig".into(), json!({"prebuiltVoiceConfig": {"voiceName": voice}}));
+        }
+        let mut thinking = Map::new();
+        if let Some(level) = &settings.reasoning {
+            thinking.insert("thinkingLevel".into(), json!(level.to_uppercase()));
+        }
+        if let Some(budget) = settings.thinking_budget {
+            thinking.insert("thinkingBudget".into(), json!(budget));
+        }
+        let mut generation = Map::new();
+        generation.insert("responseModalities".into(), json!(["AUDIO"]));
+        if let Some(temperature) = settings.temperature {
+            generation.insert("temperature".into(), json!(temperature));
+        }
+        if let Some(most) = settings.max_tokens {
+            generation.insert("maxOutputTokens".into(), json!(most));
+        }
+        if !speech.is_empty() {
+            generation.insert("speechConfig".into(), Value::Object(speech));
+        }
+        if !thinking.is_empty() {
+            generation.insert("thinkingConfig".into(), Value::Object(thinking));
+        }
+        if settings.affective_dialog == Some(true) {
+            generation.insert("enableAffectiveDialog".into(), json!(true));
+        }
+        if let Some(language) = &settings.translate_to {
+            let echo = settings.translate_echo.unwrap_or(false);
+            let translation = json!({"targetLanguageCode": language, "echoTargetLanguage": echo});
+            generation.insert("translationConfig".into(), translation);
+        }
+        generation
+    }
+
+    /// How it listens; empty if all is as the service has it.
+    fn listening_config(&self) -> Map<String, Value> {
+        let settings = &self.settings;
+        let mut detection = Map::new();
+        if self.detects() {
+            detection.insert("disabled".into(), json!(true));
+        } else {
+            let mut sensitivity = |name: &str, prefix: &str, word: &Option<String>| {
+                if let Some(word) = word {
+                    detection.insert(name.into(), json!(format!("{prefix}_SENSITIVITY_{}", word.to_uppercase())));
+                }
+            };
+            sensitivity("startOfSpeechSensitivity", "START", &settings.start_sensitivity);
+            sensitivity("endOfSpeechSensitivity", "END", &settings.end_sensitivity);
+            if let Some(prefix_ms) = settings.vad_prefix_ms {
+                detection.insert("prefixPaddingMs".into(), json!(prefix_ms));
+            }
+            if let Some(silence_ms) = settings.silence_ms {
+                detection.insert("silenceDurationMs".into(), json!(silence_ms));
+            }
+        }
+        let mut config = Map::new();
+        if !detection.is_empty() {
+            config.insert("automaticActivityDetection".into(), Value::Object(detection));
+        }
+        if !self.interruptible {
+            config.insert("activityHandling".into(), json!("NO_INTERRUPTION"));
+        }
+        if let Some(coverage) = &settings.turn_coverage {
+            let all = coverage == "all";
+            let word = if all { "TURN_INCLUDES_ALL_INPUT" } else { "TURN_INCLUDES_ONLY_ACTIVITY" };
+            config.insert("turnCoverage".into(), json!(word));
+        }
+        config
     }
 
     fn audio_message(&mut self, samples: &[i16]) -> String {
@@ -170,26 +344,18 @@ impl super::Wire for Wire {
         self.going_away = false;
         // A resumed session does not know what was asked after its handle.
         self.calls.clear();
+        self.in_activity = false;
         let settings = &self.settings;
-        let mut speech = Map::new();
-        if let Some(language) = &settings.language {
-            speech.insert("languageCode".into(), json!(language));
-        }
-        if let Some(voice) = &settings.voice {
-            speech.insert("voiceConfig".into(), json!({"prebuiltVoiceConfig": {"voiceName": voice}}));
-        }
-        let mut generation = Map::new();
-        generation.insert("responseModalities".into(), json!(["AUDIO"]));
-        if let Some(temperature) = settings.temperature {
-            generation.insert("temperature".into(), json!(temperature));
-        }
-        if !speech.is_empty() {
-            generation.insert("speechConfig".into(), Value::Object(speech));
-        }
-        let model = settings.model.as_deref().unwrap_or(DEFAULT_MODEL).trim_start_matches("models/");
+        let model = plain(settings.model.as_deref().unwrap_or(DEFAULT_MODEL));
+        let name = match &settings.project {
+            Some(project) => {
+                format!("projects/{project}/locations/{}/publishers/google/models/{model}", location_of(settings))
+            }
+            None => format!("models/{model}"),
+        };
         let mut setup = Map::new();
-        setup.insert("model".into(), json!(format!("models/{model}")));
-        setup.insert("generationConfig".into(), Value::Object(generation));
+        setup.insert("model".into(), json!(name));
+        setup.insert("generationConfig".into(), Value::Object(self.generation()));
         if let Some(instructions) = settings.instructions.as_deref().filter(|text| !text.trim().is_empty()) {
             setup.insert("systemInstruction".into(), json!({"parts": [{"text": instructions}]}));
         }
@@ -197,17 +363,30 @@ impl super::Wire for Wire {
             let functions: Vec<Value> = settings.tools.iter().map(declared).collect();
             setup.insert("tools".into(), json!([{"functionDeclarations": functions}]));
         }
-        if let Some(silence_ms) = settings.silence_ms {
-            let detection = json!({"automaticActivityDetection": {"silenceDurationMs": silence_ms}});
-            setup.insert("realtimeInputConfig".into(), detection);
+        let listening = self.listening_config();
+        if !listening.is_empty() {
+            setup.insert("realtimeInputConfig".into(), Value::Object(listening));
         }
-        setup.insert("inputAudioTranscription".into(), json!({}));
+        // Where it is always on, the field may not even say so.
+        let sends = |has: &Proactive| !matches!(has, Proactive::Always);
+        if let Some(proactive) = settings.proactive_audio.filter(|_| sends(&family_of(model).proactive)) {
+            setup.insert("proactivity".into(), json!({"proactiveAudio": proactive}));
+        }
+        if settings.transcription.as_deref() != Some("none") {
+            setup.insert("inputAudioTranscription".into(), json!({}));
+        }
         setup.insert("outputAudioTranscription".into(), json!({}));
         setup.insert(
             "sessionResumption".into(),
             self.handle.as_ref().map_or_else(|| json!({}), |handle| json!({"handle": handle})),
         );
-        setup.insert("contextWindowCompression".into(), json!({"slidingWindow": {}}));
+        let window = settings.compress_to.map_or_else(|| json!({}), |to| json!({"targetTokens": to.to_string()}));
+        let mut compression = Map::new();
+        if let Some(at) = settings.compress_at {
+            compression.insert("triggerTokens".into(), json!(at.to_string()));
+        }
+        compression.insert("slidingWindow".into(), window);
+        setup.insert("contextWindowCompression".into(), Value::Object(compression));
         messages.push(json!({"setup": setup}).to_string());
     }
 
@@ -217,8 +396,8 @@ impl super::Wire for Wire {
                 self.started = true;
                 self.greet(messages);
             }
-            Command::Audio { samples, .. } if self.live => messages.push(self.audio_message(samples)),
-            Command::Audio { samples, .. } => self.uplink.wait(samples),
+            Command::Audio { samples, .. } => self.hears(samples, messages),
+            Command::Speech(edge) => self.speech(matches!(edge, SpeechEdge::Started(_)), messages),
             Command::Digit(digit) => {
                 self.late.push(text_message(&format!("The caller pressed the key {digit}.")));
                 self.tell_late(messages);
@@ -234,6 +413,7 @@ impl super::Wire for Wire {
                 }
             }
             // While held nothing is heard: the model must not wait for the end of a word.
+            Command::Held(true) if self.detects() => self.speech(false, messages),
             Command::Held(true) if self.live => {
                 messages.push(r#"{"realtimeInput":{"audioStreamEnd":true}}"#.to_owned());
             }
@@ -263,6 +443,9 @@ impl super::Wire for Wire {
             && activity.kind.as_deref() == Some("ACTIVITY_END")
         {
             events.push_back(Event::EndOfSpeech);
+        }
+        if let Some(usage) = message.usage_metadata {
+            events.push_back(Event::Usage(usage.into()));
         }
         if let Some(content) = message.server_content {
             Self::content(content, events);
@@ -294,6 +477,9 @@ impl super::Wire for Wire {
         }
         self.greet(messages);
         self.tell_late(messages);
+        if self.detects() {
+            return self.tell_speech(messages);
+        }
         while let Some(chunk) = self.uplink.waited() {
             messages.push(self.audio_message(&chunk));
         }
@@ -385,8 +571,49 @@ struct ServerMessage<'a> {
     #[serde(borrow)]
     session_resumption_update: Option<ResumptionUpdate<'a>>,
     voice_activity: Option<VoiceActivity>,
+    usage_metadata: Option<UsageMetadata>,
     error: Option<Value>,
     code: Option<Value>,
+}
+
+/// Counts may be numbers or text: protobuf's int64.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct UsageMetadata {
+    prompt_token_count: Value,
+    response_token_count: Value,
+    thoughts_token_count: Value,
+    cached_content_token_count: Value,
+    total_token_count: Value,
+    prompt_tokens_details: Vec<Share>,
+    response_tokens_details: Vec<Share>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Share {
+    modality: Value,
+    token_count: Value,
+}
+
+impl From<UsageMetadata> for Usage {
+    fn from(said: UsageMetadata) -> Self {
+        let of = |count: &Value| count.as_u64().or_else(|| count.as_str()?.parse().ok()).unwrap_or(0);
+        let audio = |shares: &[Share]| -> u64 {
+            let audio = shares.iter().filter(|share| share.modality == "AUDIO");
+            audio.fold(0, |sum, share| sum.saturating_add(of(&share.token_count)))
+        };
+        Self {
+            input_tokens: of(&said.prompt_token_count),
+            output_tokens: of(&said.response_token_count),
+            total_tokens: of(&said.total_token_count),
+            input_audio_tokens: audio(&said.prompt_tokens_details),
+            output_audio_tokens: audio(&said.response_tokens_details),
+            cached_tokens: of(&said.cached_content_token_count),
+            thinking_tokens: of(&said.thoughts_token_count),
+            limits: Vec::new(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -476,164 +703,4 @@ struct VoiceActivity {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::Wire as _, *};
-
-    fn receive(wire: &mut Wire, frame: &str) -> Vec<Event> {
-        let mut events = VecDeque::new();
-        wire.receive(frame.as_bytes(), &mut events);
-        events.into()
-    }
-
-    fn setup_of(wire: &mut Wire) -> String {
-        let mut messages = Vec::new();
-        wire.setup(&mut messages, &mut VecDeque::new());
-        assert_eq!(messages.len(), 1);
-        messages.remove(0)
-    }
-
-    #[test]
-    fn nothing_is_sent_before_the_setup_is_complete_and_what_waited_follows() {
-        let mut wire = Wire::listening();
-        let mut messages = Vec::new();
-        wire.send(Command::Start, &mut messages);
-        wire.send(Command::Audio { rate: UPLINK_RATE, samples: &vec![1; 50_000] }, &mut messages);
-        assert!(messages.is_empty());
-        assert_eq!(receive(&mut wire, r#"{"setupComplete":{}}"#), [Event::Ready]);
-        wire.due(&mut messages);
-        assert!(messages[0].contains("Greet them"));
-        assert_eq!(messages.len(), 1 + 20, "two seconds in pieces of 100 ms, the oldest dropped");
-        assert!(
-            messages[1].starts_with(r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"AQAB"#)
-        );
-    }
-
-    #[test]
-    fn the_setup_has_every_field_in_its_place_and_nothing_empty() {
-        let settings = Settings {
-            voice: Some("Kore".into()),
-            language: Some("en-US".into()),
-            instructions: Some("Be brief.".into()),
-            temperature: Some(0.5),
-            silence_ms: Some(500),
-            ..Settings::default()
-        };
-        let setup: Value = serde_json::from_str(&setup_of(&mut Wire::new(Arc::new(settings)))).unwrap();
-        let setup = &setup["setup"];
-        assert_eq!(setup["model"], "models/gemini-3.8-live");
-        assert_eq!(setup["generationConfig"]["responseModalities"][0], "AUDIO");
-        assert_eq!(
-            setup["generationConfig"]["speechConfig"]["voiceConfig"]["prebuiltVoiceConfig"]["voiceName"],
-            "Kore"
-        );
-        assert_eq!(setup["systemInstruction"]["parts"][0]["text"], "Be brief.");
-        let bare = setup_of(&mut Wire::listening());
-        assert!(!bare.contains("null") && !bare.contains("[]") && !bare.contains("speechConfig"));
-    }
-
-    #[test]
-    fn one_message_may_say_many_things() {
-        let mut wire = Wire::listening();
-        let events = receive(
-            &mut wire,
-            r#"{"serverContent":{"interrupted":true,"turnComplete":true,"newThing":1,
-                "inputTranscription":{"text":" I was \u00e4"},"outputTranscription":{"text":"Sure"},
-                "modelTurn":{"parts":[{"text":"hm","thought":true},{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AQD_fw"}}]}},
-                "usageMetadata":{"totalTokenCount":"7"}}"#,
-        );
-        assert_eq!(
-            events,
-            [
-                Event::Interrupted,
-                Event::CallerText(" I was ä".into()),
-                Event::Audio { rate: SampleRate::HZ_24000, samples: vec![1, i16::MAX] },
-                Event::AgentText("Sure".into()),
-                Event::TurnComplete,
-            ]
-        );
-    }
-
-    #[test]
-    fn odd_frames_are_notes_not_failures() {
-        let mut wire = Wire::listening();
-        for frame in [
-            "",
-            "{",
-            "[]",
-            "null",
-            &"[".repeat(10_000),
-            r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"!!"}}]}}}"#,
-            r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=11025","data":"AAAA"}}]}}}"#,
-        ] {
-            for event in receive(&mut wire, frame) {
-                assert!(matches!(event, Event::Note(_)), "{event:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn closes_are_retried_only_when_that_can_help() {
-        let mut wire = Wire::listening();
-        let give_up = wire.closed(1_007, "API key not valid. Please pass a valid API key.");
-        assert!(matches!(give_up, AfterClose::GiveUp(text) if text.contains("GEMINI_API_KEY")));
-        receive(&mut wire, r#"{"setupComplete":{}}"#);
-        receive(&mut wire, r#"{"sessionResumptionUpdate":{"newHandle":"h1","resumable":true}}"#);
-        receive(&mut wire, r#"{"sessionResumptionUpdate":{"newHandle":"h2","resumable":false}}"#);
-        receive(&mut wire, r#"{"goAway":{"timeLeft":"9.5s"}}"#);
-        assert!(wire.is_going_away());
-        assert_eq!(wire.closed(1_011, "Deadline expired"), AfterClose::Reconnect);
-        assert!(setup_of(&mut wire).contains(r#""handle":"h1""#));
-        assert_eq!(wire.closed(1_007, "invalid handle"), AfterClose::Reconnect);
-        assert!(!setup_of(&mut wire).contains("h1"), "once more without the handle");
-        assert!(matches!(wire.closed(1_007, "x"), AfterClose::GiveUp(_)));
-    }
-
-    #[test]
-    fn retired_models_name_their_successor() {
-        assert_eq!(successor_of("models/gemini-live-2.5-flash-preview"), Some(DEFAULT_MODEL));
-        assert_eq!(successor_of(DEFAULT_MODEL), None);
-    }
-
-    #[test]
-    fn tools_are_declared_called_answered_and_taken_back() {
-        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-        let tool = |name: &str, parameters| Tool { name: name.into(), description: "d".into(), parameters };
-        let tools = [tool("weather", Some(schema.clone())), tool("time", None)].into();
-        let mut wire = Wire::new(Arc::new(Settings { tools, ..Settings::default() }));
-        let setup: Value = serde_json::from_str(&setup_of(&mut wire)).unwrap();
-        let functions = json!([{"name": "weather", "description": "d", "parametersJsonSchema": schema},
-            {"name": "time", "description": "d"}]);
-        assert_eq!(setup["setup"]["tools"], json!([{"functionDeclarations": functions}]));
-        receive(&mut wire, r#"{"setupComplete":{}}"#);
-        let called = receive(
-            &mut wire,
-            r#"{"toolCall":{"functionCalls":[{"id":"1","name":"weather","args":{"city":"Ulm"}},{"id":"2","name":"time"}]}}"#,
-        );
-        let call = |id: &str, name: &str, arguments: &str| {
-            Event::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() })
-        };
-        assert_eq!(called, [call("1", "weather", r#"{"city":"Ulm"}"#), call("2", "time", "")]);
-        let cancelled = receive(&mut wire, r#"{"toolCallCancellation":{"ids":["2"]}}"#);
-        assert_eq!(cancelled, [Event::ToolsCancelled(vec!["2".into()])]);
-        let mut messages = Vec::new();
-        wire.send(Command::ToolResult { id: "1", name: "weather", result: Ok(&json!("sunny")) }, &mut messages);
-        let sent: Value = serde_json::from_str(&messages[0]).unwrap();
-        let wanted = json!([{"id": "1", "name": "weather", "response": {"output": "sunny"}}]);
-        assert_eq!(sent["toolResponse"]["functionResponses"], wanted);
-    }
-
-    #[test]
-    fn a_result_after_a_new_connection_is_told_in_words() {
-        let mut wire = Wire::listening();
-        receive(&mut wire, r#"{"setupComplete":{}}"#);
-        receive(&mut wire, r#"{"toolCall":{"functionCalls":[{"id":"1","name":"weather","args":{}}]}}"#);
-        assert_eq!(wire.closed(1_006, ""), AfterClose::Reconnect);
-        setup_of(&mut wire);
-        let mut messages = Vec::new();
-        wire.send(Command::ToolResult { id: "1", name: "weather", result: Err("no answer") }, &mut messages);
-        assert_eq!(messages, Vec::<String>::new());
-        receive(&mut wire, r#"{"setupComplete":{}}"#);
-        wire.due(&mut messages);
-        assert_eq!(messages, [text_message("The tool weather, which you called before, has failed: no answer")]);
-    }
-}
+mod tests;

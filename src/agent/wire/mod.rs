@@ -42,10 +42,14 @@ pub struct Provider {
     pub key_optional: bool,
     /// Keys of `[agents.NAME]` that it takes, besides those of all profiles.
     pub settings: &'static [&'static str],
-    /// The whole address, without any key.
-    pub url: fn(&Settings, &str) -> String,
-    /// How the key travels.
-    pub auth: fn(&Settings, &str) -> Auth,
+    /// What a profile asks for that the service or its model does not have.
+    pub check: fn(&Settings) -> Vec<Finding>,
+    /// Environment variables that may hold the key of such a profile, in order.
+    pub keys_of: fn(&Settings) -> &'static [&'static str],
+    /// The whole address by the base URL, without any key; the key's kind may decide.
+    pub url: fn(&Settings, &str, &str) -> String,
+    /// How the key travels: base URL, key.
+    pub auth: fn(&Settings, &str, &str) -> Auth,
     /// How messages of ours that hold sound begin: the cassette leaves them out.
     pub sound: &'static str,
     /// A connection that cannot be made is tried again so often, if the profile does not say.
@@ -67,8 +71,31 @@ pub enum Auth {
     Header(Cow<'static, str>),
     /// `Authorization: Bearer`.
     Bearer,
+    /// `Authorization: Token`.
+    Token,
     /// It signs a token for each connection (JWT, HS256), sent as a bearer token.
     Jwt,
+}
+
+/// Something that a profile asks for in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The key within the profile.
+    pub field: &'static str,
+    /// What is wrong with its value, to be read behind the key.
+    pub problem: String,
+    /// The service would refuse the session.
+    pub is_error: bool,
+}
+
+impl Finding {
+    fn error(field: &'static str, problem: String) -> Self {
+        Self { field, problem, is_error: true }
+    }
+
+    fn doubt(field: &'static str, problem: String) -> Self {
+        Self { field, problem, is_error: false }
+    }
 }
 
 /// What a profile says about a provider; each takes what it knows, [`Provider::settings`] says what that is.
@@ -94,7 +121,7 @@ pub struct Settings {
     pub api_version: Option<String>,
     /// Sound on the socket; none follows the call's codec where the provider can.
     pub audio: Option<Encoding>,
-    /// Who ends the caller's turn: `server_vad`, `semantic_vad`.
+    /// Who ends the caller's turn: `server_vad`, `semantic_vad`, `local`.
     pub vad: Option<String>,
     /// How loud speech must be, 0 to 1.
     pub vad_threshold: Option<f64>,
@@ -114,6 +141,30 @@ pub struct Settings {
     pub max_tokens: Option<u32>,
     /// How hard it thinks: minimal, low, medium, high.
     pub reasoning: Option<String>,
+    /// How easily speech begins and ends: high, low.
+    pub start_sensitivity: Option<String>,
+    /// The same for its end.
+    pub end_sensitivity: Option<String>,
+    /// What belongs to the caller's turn: `activity`, `all`.
+    pub turn_coverage: Option<String>,
+    /// Tokens for thinking; 0 none, -1 leaves it to the model.
+    pub thinking_budget: Option<i32>,
+    /// The model may stay silent when it is not meant.
+    pub proactive_audio: Option<bool>,
+    /// The model answers in the tone that it hears.
+    pub affective_dialog: Option<bool>,
+    /// Language that a translating model speaks.
+    pub translate_to: Option<String>,
+    /// It also says again what is in that language already.
+    pub translate_echo: Option<bool>,
+    /// The oldest words are dropped beyond so many tokens…
+    pub compress_at: Option<u32>,
+    /// …until so many are left.
+    pub compress_to: Option<u32>,
+    /// Project of Vertex; none is the Developer API.
+    pub project: Option<String>,
+    /// Its location.
+    pub location: Option<String>,
     /// How the key travels: `bearer`, `jwt`, or the name of a header.
     pub auth: Option<String>,
     /// Names and values that the far end is told at the start.
@@ -147,6 +198,18 @@ impl Default for Settings {
             speed: None,
             max_tokens: None,
             reasoning: None,
+            start_sensitivity: None,
+            end_sensitivity: None,
+            turn_coverage: None,
+            thinking_budget: None,
+            proactive_audio: None,
+            affective_dialog: None,
+            translate_to: None,
+            translate_echo: None,
+            compress_at: None,
+            compress_to: None,
+            project: None,
+            location: None,
             auth: None,
             parameters: Vec::new(),
             tools: Arc::default(),
@@ -339,6 +402,13 @@ impl Uplink {
     fn wait(&mut self, samples: &[i16]) {
         self.pending.extend(samples);
         let most = self.encoding.rate().0 as usize * PENDING_MAX_MS / 1_000;
+        let surplus = self.pending.len().saturating_sub(most);
+        self.pending.drain(..surplus);
+    }
+
+    /// Only so much of what waits, the newest.
+    fn keep(&mut self, ms: u32) {
+        let most = self.encoding.rate().0 as usize * ms as usize / 1_000;
         let surplus = self.pending.len().saturating_sub(most);
         self.pending.drain(..surplus);
     }

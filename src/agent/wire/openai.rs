@@ -4,6 +4,8 @@
 //! Sends GA names only; reads the beta's names as well, since compatible services still use them. There is no
 //! resumption: a new connection is told in words what was said on the old one. Does not know sockets.
 
+mod account;
+
 use super::{
     AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64,
     tool::{Tool, late, text},
@@ -13,6 +15,7 @@ use crate::{
     network::url::escaped,
     unit::SampleRate,
 };
+use account::{Limits, Tokens, check};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, collections::VecDeque, sync::Arc};
@@ -47,12 +50,14 @@ pub const PROVIDER: Provider = Provider {
         "max_tokens",
         "reasoning",
     ],
-    url: |settings, base| {
+    check,
+    keys_of: |_| &["OPENAI_API_KEY"],
+    url: |settings, base, _| {
         let path = if base.ends_with("/realtime") { "" } else { "/realtime" };
         format!("{base}{path}?model={}", escaped(settings.model.as_deref().unwrap_or(DEFAULT_MODEL)))
     },
     // Azure's resources take their keys in a header of their own.
-    auth: |_, base| {
+    auth: |_, base, _| {
         if host(base).ends_with(".azure.com") { Auth::Header(Cow::Borrowed("api-key")) } else { Auth::Bearer }
     },
     sound: APPEND,
@@ -461,6 +466,9 @@ impl Wire {
         self.response = None;
         let answer = std::mem::take(&mut self.answer);
         self.remember(Speaker::Agent, &answer);
+        if let Some(tokens) = response.usage {
+            events.push_back(Event::Usage(tokens.into()));
+        }
         let error = response.status_details.and_then(|details| details.error);
         match response.status.as_deref() {
             Some("failed") => {
@@ -647,12 +655,12 @@ impl super::Wire for Wire {
             }
             "response.done" => self.done(frame, events),
             "rate_limits.updated" => {
-                let spent = read::<Limits<'_>>(frame, events)
-                    .and_then(|limits| limits.rate_limits.into_iter().find(|limit| limit.remaining <= 0.0));
-                if let Some(Limit { name, reset_seconds, .. }) = spent {
-                    let name = name.unwrap_or_default();
-                    let text = format!("the account's limit of {name} is used up; it resets in {reset_seconds} s");
-                    events.push_back(Event::Note(text));
+                if let Some(limits) = read::<Limits<'_>>(frame, events) {
+                    events.extend(limits.spent().map(Event::Note));
+                    let usage = limits.usage();
+                    if !usage.limits.is_empty() {
+                        events.push_back(Event::Usage(usage));
+                    }
                 }
             }
             "error" => self.error(frame, events),
@@ -805,6 +813,7 @@ struct Response {
     id: Option<String>,
     status: Option<String>,
     status_details: Option<StatusDetails>,
+    usage: Option<Tokens>,
     #[serde(default)]
     output: Vec<OutputItem>,
 }
@@ -823,26 +832,6 @@ struct OutputItem {
     /// JSON text.
     arguments: Option<String>,
     response_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Limits<'a> {
-    #[serde(default, borrow)]
-    rate_limits: Vec<Limit<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Limit<'a> {
-    #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
-    #[serde(default = "plenty")]
-    remaining: f64,
-    #[serde(default)]
-    reset_seconds: f64,
-}
-
-const fn plenty() -> f64 {
-    1.0
 }
 
 #[derive(Deserialize)]

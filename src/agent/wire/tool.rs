@@ -3,6 +3,8 @@
 //! Owns what may be called how, which arguments are secret, and what a call lacks. Does not know what a tool does:
 //! `gateway` runs them, `call::tools` keeps their time.
 
+mod check;
+
 use serde_json::{Map, Value};
 
 /// A tool that a model may call.
@@ -67,14 +69,12 @@ impl Tool {
             "" | "null" => Arguments::new(),
             text => serde_json::from_str(text).map_err(|_| "the arguments must be one JSON object".to_owned())?,
         };
-        let lacks = |name: &&str| arguments.get(*name).is_none_or(Value::is_null);
-        let missing: Vec<&str> = self.required().filter(lacks).collect();
-        if missing.is_empty() { Ok(arguments) } else { Err(format!("missing arguments: {}", missing.join(", "))) }
-    }
-
-    fn required(&self) -> impl Iterator<Item = &str> {
-        let required = self.parameters.as_ref().and_then(|schema| schema["required"].as_array());
-        required.into_iter().flatten().filter_map(Value::as_str)
+        let arguments = Value::Object(arguments);
+        let problem = self.parameters.as_ref().and_then(|schema| check::problem(&arguments, schema, ""));
+        match (arguments, problem) {
+            (Value::Object(arguments), None) => Ok(arguments),
+            (_, problem) => Err(problem.unwrap_or_default()),
+        }
     }
 
     /// Arguments for the journal: those that the schema calls secret (`"writeOnly": true` or `"format": "password"`)

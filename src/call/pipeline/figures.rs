@@ -156,6 +156,7 @@ impl Pipeline {
             newest_gap_ms: self.newest_gap_ms,
             agent_connect: self.call.agent_connect(),
             agent_failed: self.call.agent_failed().is_some(),
+            agent_fell_back: self.call.fell_back_to(),
             first_packet_after: media.first_packet_after,
             ptimes_ms: (u32::from(media.agreed.ptime.ms()), u32::from(media.inbound.ptime().ms())),
             fallback: self.fallback.as_deref(),
@@ -212,6 +213,7 @@ impl Pipeline {
             dtmf: self.digits.clone(),
             uplink: self.uplink_latency,
             downlink: if matches!(self.seat, Seat::Remote) { self.downlink.percentiles() } else { None },
+            usage: self.call.usage().cloned(),
             lints: self.fired.iter().map(|name| (*name).to_owned()).collect(),
             ..Summary::default()
         };

@@ -1,4 +1,5 @@
-//! Another agent takes over a call: the old one is closed, what it has said is heard to its end, then the new one starts.
+//! Another agent takes over a call, because the old one asks for it or has failed: the old one is closed, what it has said
+//! is heard to its end, then the new one starts.
 
 use super::{Pipeline, Seat, Told, Tools};
 use crate::{
@@ -12,8 +13,8 @@ use std::{sync::Arc, time::Duration};
 /// Who takes over.
 #[derive(Debug)]
 pub struct Newcomer {
-    /// The number under which the old agent asked for it.
-    pub id: u32,
+    /// The number under which the old agent asked for it; none if it has failed.
+    pub id: Option<u32>,
     /// Profile name.
     pub name: String,
     /// The agent, or that it is remote.
@@ -49,9 +50,23 @@ impl Pipeline {
         }
     }
 
+    /// Whether another agent may take the place of one that has failed: also while it rings, and while the caller holds us.
+    #[must_use]
+    pub fn may_fall_back(&self) -> bool {
+        !matches!(self.seat, Seat::Far) && !self.over && !self.call.is_ending() && !self.call.is_hung_up()
+    }
+
+    /// The agent has failed, and `newcomer` takes its calls.
+    pub(super) fn fall_back(&mut self, now: Instant, reason: String, newcomer: Newcomer) {
+        self.call.handle(now, CallInput::FellBack { reason, to: newcomer.name.clone() });
+        self.switch(now, newcomer);
+    }
+
     pub(super) fn switch(&mut self, now: Instant, newcomer: Newcomer) {
         let Newcomer { id, name, seat, owner, barge_in, prebuffer, rate, speaks, tools } = newcomer;
-        self.call.handle(now, CallInput::Acted(id, Outcome::Done(String::new())));
+        if let Some(id) = id {
+            self.call.handle(now, CallInput::Acted(id, Outcome::Done(String::new())));
+        }
         // It hears that it may go before it goes.
         self.settle(now);
         self.tell(now, Told::Close);

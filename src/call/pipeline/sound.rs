@@ -1,8 +1,6 @@
 //! Sound and digits on their ways: caller → recording and agent, agent → recording and caller.
 
-use super::{
-    Media, Out, Pipeline, SILENT_CHUNK, Seat, SipAction, Told, background::NOBODY, placement::Place,
-};
+use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, SipAction, Told, background::NOBODY, placement::Place};
 use crate::{
     agent::event::Command,
     agent::event::Event as AgentEvent,

@@ -1,6 +1,7 @@
 //! The wire against frames as the vendor documents them.
 
 use super::{super::Wire as _, *};
+use crate::call::journal::Usage;
 
 fn wire(codec: &str, settings: Settings) -> Wire {
     Wire::new(Arc::new(settings), &Facts { codec: codec.to_owned(), ..Facts::default() })
@@ -82,14 +83,14 @@ fn the_session_has_every_field_in_its_place_and_follows_the_codec() {
 #[test]
 fn addresses_and_keys_follow_the_service() {
     let settings = Settings { model: Some("my model".into()), ..Settings::default() };
-    let url = |base| (PROVIDER.url)(&settings, base);
+    let url = |base| (PROVIDER.url)(&settings, base, "");
     assert_eq!(url("wss://api.openai.com/v1"), "wss://api.openai.com/v1/realtime?model=my%20model");
     assert_eq!(url("ws://[::1]:8000/v1/realtime"), "ws://[::1]:8000/v1/realtime?model=my%20model");
     assert_eq!(
-        (PROVIDER.auth)(&settings, "wss://x.openai.azure.com/openai/v1"),
+        (PROVIDER.auth)(&settings, "wss://x.openai.azure.com/openai/v1", ""),
         Auth::Header(Cow::Borrowed("api-key"))
     );
-    assert_eq!((PROVIDER.auth)(&settings, "wss://api.openai.com/v1"), Auth::Bearer);
+    assert_eq!((PROVIDER.auth)(&settings, "wss://api.openai.com/v1", ""), Auth::Bearer);
 }
 
 #[test]
@@ -314,4 +315,24 @@ fn an_answer_owed_to_a_key_is_not_spoken_into_the_caller() {
     wire.setup(&mut Vec::new(), &mut VecDeque::new());
     receive(&mut wire, &json!({"type": "session.updated", "session": {}}));
     assert!(due(&mut wire)[0].to_string().contains("pressed the key 6"));
+}
+
+#[test]
+fn tokens_and_limits_are_counted() {
+    let mut wire = wire("pcmu", Settings::default());
+    let mut events = VecDeque::new();
+    let limits = r#"{"type":"rate_limits.updated","rate_limits":[{"name":"tokens","limit":1000,"remaining":990,"reset_seconds":0.5}]}"#;
+    wire.receive(limits.as_bytes(), &mut events);
+    let done = r#"{"type":"response.done","response":{"id":"r","status":"completed","usage":{"total_tokens":30,"input_tokens":10,
+        "output_tokens":20,"input_token_details":{"audio_tokens":6,"cached_tokens":3},"output_token_details":{"audio_tokens":15}}}}"#;
+    wire.receive(done.as_bytes(), &mut events);
+    let mut sum = Usage::default();
+    for event in events {
+        match event {
+            Event::Usage(usage) => sum.add(&usage),
+            other => assert_eq!(other, Event::TurnComplete),
+        }
+    }
+    assert_eq!(sum.words(), "in 10 (audio 6, cached 3) out 20 (audio 15)");
+    assert_eq!((sum.limits[0].name.as_str(), sum.limits[0].remaining), ("tokens", 990.0));
 }
