@@ -56,6 +56,9 @@ fn a_call_is_listed_held_given_keys_and_hung_up() {
     assert!(setup.calls(&["ls", "--filter", "state:up"]).exits(0).stdout.contains(&call));
     // The beginning of a name is enough, with or without its `c-`.
     setup.calls(&["dtmf", &call[..6], "12#"]).exits(0).says(&[&format!("{call}: pressing")]);
+    // Each takes a sixth of a second to press.
+    let last_key = |event: &Value| event["kind"] == "dtmf" && event["digit"] == "#";
+    assert!(until(LIMIT, || setup.running()[0]["events"].as_array().unwrap().iter().any(last_key)));
     setup.calls(&["hold", &call[2..]]).exits(0);
     setup.call_that_is("held");
     setup.calls(&["resume", &call]).exits(0);
