@@ -195,6 +195,12 @@ impl Run {
 
 fn test(config: &Config, arguments: &AgentTest, printer: &Printer) -> Result<u8> {
     let plan = Plan::of(&config.profile(&arguments.name)?, &environment)?;
+    if let What::Staged(_) = &plan.what {
+        let problem = format!("agent {}: agents of kind pipeline cannot be tried without a call yet", plan.name);
+        return Err(
+            Error::usage(problem).hint("call it: voxgw serve --agent NAME, then voxgw dial sip:127.0.0.1 --play FILE")
+        );
+    }
     let greets = match &plan.what {
         What::Remote(remote) => remote.provider.settings.contains(&"greeting") && remote.settings.greeting.is_some(),
         What::Scripted(_) => true,

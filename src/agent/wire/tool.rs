@@ -65,10 +65,15 @@ impl Tool {
         if text.len() > ARGUMENTS_MAX {
             return Err("the arguments are too long".to_owned());
         }
-        let arguments: Arguments = match text.trim() {
+        let mut arguments: Arguments = match text.trim() {
             "" | "null" => Arguments::new(),
             text => serde_json::from_str(text).map_err(|_| "the arguments must be one JSON object".to_owned())?,
         };
+        if super::builtin::by_name(&self.name).is_some() {
+            // The gateway's own tools take words; a model that says 12 means its digits.
+            let scalars = arguments.values_mut().filter(|value| value.is_number() || value.is_boolean());
+            scalars.for_each(|value| *value = Value::String(value.to_string()));
+        }
         let arguments = Value::Object(arguments);
         let problem = self.parameters.as_ref().and_then(|schema| check::problem(&arguments, schema, ""));
         match (arguments, problem) {
