@@ -2,7 +2,7 @@
 //! spoken sentence by sentence while the model still writes.
 //!
 //! Owns who is asked what and when, what is spoken in which order, what was heard of it, and what becomes of stages that
-//! fail. The parts: [`ear`] (what the caller says), [`mouth`] (what is spoken), this file (the answers between them).
+//! fail. The parts: `ear` (what the caller says), `mouth` (what is spoken), this file (the answers between them).
 //! One rule: after each [`Talk::handle`], drain [`Talk::poll`] until it says [`Output::Timeout`].
 
 mod ear;
