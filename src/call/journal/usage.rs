@@ -14,16 +14,16 @@ pub struct Usage {
     /// Both, and what else the provider counts.
     pub total_tokens: u64,
     /// Of `input_tokens`: sound.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::figures::is_zero")]
     pub input_audio_tokens: u64,
     /// Of `output_tokens`: sound.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::figures::is_zero")]
     pub output_audio_tokens: u64,
     /// Of `input_tokens`: known from before, and cheaper.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::figures::is_zero")]
     pub cached_tokens: u64,
     /// Spent on thinking.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::figures::is_zero")]
     pub thinking_tokens: u64,
     /// What is left of the account's limits, as last reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
