@@ -18,6 +18,7 @@ use super::{
         level::LevelMeter,
         vad::{Detector, Kind, SpeechEdge},
     },
+    latch::{Latch, Verdict},
     rtp::{
         burst::{BurstFigures, Bursts},
         dtmf::{Heard, Listener},
@@ -47,12 +48,6 @@ const COMFORT_NOISE: PayloadType = PayloadType(13);
 const STARVED_AFTER: Duration = Duration::from_millis(60);
 /// Concealed at most for one gap; longer gaps are a pause of the sender.
 const CONCEAL_MAX: Duration = Duration::from_millis(200);
-/// A source that is not the described one may be believed within this time of the first packet.
-const LATCH_WINDOW: Duration = Duration::from_secs(1);
-/// A new source must wait until the old one was silent for so long…
-const RELATCH_SILENCE: Duration = Duration::from_secs(2);
-/// …and then send so many good packets in a row.
-const RELATCH_PACKETS: u32 = 5;
 
 /// What was agreed on for this direction.
 #[derive(Clone, Debug)]
@@ -106,10 +101,8 @@ pub struct Inbound {
     settings: Settings,
     ptime: Ptime,
     // 1 packet
-    latched: Option<SocketAddr>,
-    first_packet_at: Option<Instant>,
+    latch: Latch,
     last_packet_at: Instant,
-    rival: Option<(SocketAddr, u32)>,
     refused: u64,
     // 2 stats
     stats: Option<StreamStats>,
@@ -188,10 +181,8 @@ impl Inbound {
         let decoding = Decoding::new(payload_type, codec, settings.wanted);
         Self {
             ptime,
-            latched: None,
-            first_packet_at: None,
+            latch: Latch::default(),
             last_packet_at: now,
-            rival: None,
             refused: 0,
             stats: None,
             past: Past::default(),
@@ -235,8 +226,7 @@ impl Inbound {
     /// Takes over what a new offer or answer agreed on. The source may move: signalling said so.
     pub fn renegotiate(&mut self, now: Instant, settings: Settings) {
         if settings.described != self.settings.described {
-            self.latched = None;
-            self.first_packet_at = None;
+            self.latch.reset();
         }
         self.next_fill_at =
             if settings.expected { now + self.ptime.duration() + STARVED_AFTER } else { Instant::FAR_FUTURE };
@@ -258,7 +248,7 @@ impl Inbound {
         let is_known = codec.is_some() || is_event;
         // What we did not agree on may not take the call over, but from a known source it counts: the network
         // delivered it.
-        if !(self.latched == Some(from) || is_known) || !self.believes(now, from) {
+        if !(self.latch.is_source(from) || is_known && self.believes(now, from, &packet)) {
             self.refused += 1;
             return;
         }
@@ -384,7 +374,7 @@ impl Inbound {
     /// Where packets come from, once they do.
     #[must_use]
     pub const fn source(&self) -> Option<SocketAddr> {
-        self.latched
+        self.latch.source()
     }
 
     /// When the newest packet arrived, or when this began.
@@ -504,45 +494,19 @@ impl Inbound {
         }
     }
 
-    /// 1: whether a packet from `from` belongs to this call; moves the latch if it may.
-    fn believes(&mut self, now: Instant, from: SocketAddr) -> bool {
-        let first_at = *self.first_packet_at.get_or_insert(now);
-        let Some(latched) = self.latched else {
-            let is_described = self.settings.described.is_none_or(|described| described == from);
-            if is_described || now.since(first_at) <= LATCH_WINDOW {
-                self.latched = Some(from);
+    /// 1: whether a packet from elsewhere belongs to this call; moves the latch if it may.
+    fn believes(&mut self, now: Instant, from: SocketAddr, packet: &Packet<'_>) -> bool {
+        let number = (packet.ssrc, packet.sequence);
+        match self.latch.judge(now, from, self.settings.described, self.last_packet_at, number) {
+            Verdict::Heard => true,
+            Verdict::Latched(refused) => {
+                // They were the caller's after all.
+                self.refused = self.refused.saturating_sub(refused.into());
                 self.push(Out::Latched(from));
-                return true;
+                true
             }
-            return false;
-        };
-        if latched == from || self.settings.described.is_none() {
-            self.rival = None;
-            return true;
+            Verdict::Refused => false,
         }
-        let is_described = self.settings.described == Some(from);
-        let is_early = now.since(first_at) <= LATCH_WINDOW;
-        if is_described && is_early {
-            // The described address spoke up after a stranger: it is the better one.
-            self.latched = Some(from);
-            self.push(Out::Latched(from));
-            return true;
-        }
-        if now.since(self.last_packet_at) < RELATCH_SILENCE && self.rival.is_none() {
-            return false;
-        }
-        let count = match self.rival {
-            Some((rival, count)) if rival == from => count + 1,
-            _ => 1,
-        };
-        self.rival = Some((from, count));
-        if count < RELATCH_PACKETS {
-            return false;
-        }
-        self.rival = None;
-        self.latched = Some(from);
-        self.push(Out::Latched(from));
-        true
     }
 
     /// 2: the network's figures.
@@ -870,24 +834,91 @@ mod tests {
         assert_eq!(inbound.take_stats(Duration::from_secs(1), None).refused, 50);
     }
 
+    /// What came out: where to send to, in order.
+    fn latches(inbound: &mut Inbound) -> Vec<String> {
+        let mut samples = Vec::new();
+        let mut latches = Vec::new();
+        while let Some(out) = inbound.poll(&mut samples) {
+            if let Out::Latched(source) = out {
+                latches.push(source.to_string());
+            }
+        }
+        latches
+    }
+
     #[test]
-    fn a_phone_behind_nat_is_latched_within_the_first_second_only() {
+    fn a_stranger_who_sends_first_gets_nothing_and_the_phone_is_heard() {
+        // Two packets a second from the start; the phone comes 1.2 s later, from where it said.
         let mut inbound = inbound();
-        send(&mut inbound, 300, STRANGER, 1);
-        assert_eq!(inbound.source(), STRANGER.parse().ok(), "symmetric RTP");
-        let mut late = self::inbound();
-        late.first_packet_at = Some(Instant::ZERO);
-        send(&mut late, 1_500, STRANGER, 1);
-        assert_eq!(late.source(), None);
+        for ms in (0..10_000_u64).step_by(20) {
+            if ms % 500 == 0 {
+                send(&mut inbound, ms, STRANGER, (ms / 500) as u16);
+            }
+            if ms >= 1_200 {
+                send(&mut inbound, ms + 1, CALLER, (ms / 20) as u16);
+            }
+        }
+        assert_eq!(latches(&mut inbound), [CALLER]);
+        let stats = inbound.take_stats(Duration::from_secs(10), None);
+        assert_eq!((stats.packets, stats.refused), (440, 20));
+    }
+
+    #[test]
+    fn the_phone_wins_back_from_a_stranger_who_sent_a_whole_stream() {
+        let mut inbound = inbound();
+        for n in 0..500_u64 {
+            send(&mut inbound, n * 20, STRANGER, n as u16);
+            if n >= 60 {
+                send(&mut inbound, n * 20 + 1, CALLER, 7_000 + n as u16);
+            }
+        }
+        assert_eq!(latches(&mut inbound), [STRANGER, CALLER]);
+    }
+
+    #[test]
+    fn a_phone_behind_nat_is_latched_after_five_packets_whenever_it_begins() {
+        for begin in [0, 300, 30_000] {
+            let mut inbound = inbound();
+            for n in 0..4 {
+                send(&mut inbound, begin + n * 20, STRANGER, n as u16);
+                assert_eq!(inbound.source(), None);
+            }
+            assert_eq!(frames(&mut inbound), [], "not heard before it is believed");
+            send(&mut inbound, begin + 80, STRANGER, 4);
+            assert_eq!(inbound.source(), STRANGER.parse().ok(), "symmetric RTP");
+            assert_eq!(inbound.take_stats(Duration::from_secs(1), None).refused, 0, "they were the phone's");
+        }
+    }
+
+    #[test]
+    fn what_signalling_moves_is_learned_anew_and_what_it_leaves_stays() {
+        let mut inbound = inbound();
+        for n in 0..5 {
+            send(&mut inbound, n * 20, STRANGER, n as u16);
+        }
+        let settings = inbound.settings.clone();
+        inbound.renegotiate(Instant::from_millis(100), settings.clone());
+        assert_eq!(inbound.source(), STRANGER.parse().ok(), "a hold, a resume: the phone has not moved");
+        let moved = "192.0.2.77:4000";
+        inbound.renegotiate(Instant::from_millis(120), Settings { described: moved.parse().ok(), ..settings });
+        send(&mut inbound, 140, STRANGER, 5);
+        send(&mut inbound, 150, CALLER, 900);
+        assert_eq!(inbound.source(), None, "neither the old source nor the old description");
+        send(&mut inbound, 160, moved, 1);
+        send(&mut inbound, 161, CALLER, 901);
+        assert_eq!(inbound.source(), moved.parse().ok());
     }
 
     #[test]
     fn a_moved_phone_is_followed_after_silence_and_five_packets() {
         let mut inbound = inbound();
         send(&mut inbound, 0, CALLER, 1);
-        for n in 0..RELATCH_PACKETS as u16 {
-            send(&mut inbound, 3_000 + u64::from(n) * 20, STRANGER, 2 + n);
+        for n in 0..5 {
+            assert_eq!(inbound.source(), CALLER.parse().ok());
+            send(&mut inbound, 3_000 + n * 20, STRANGER, 2 + n as u16);
         }
         assert_eq!(inbound.source(), STRANGER.parse().ok());
+        send(&mut inbound, 4_000, CALLER, 100);
+        assert_eq!(inbound.source(), CALLER.parse().ok(), "and it comes back at once to where it said it is");
     }
 }

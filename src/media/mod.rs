@@ -11,6 +11,7 @@ pub mod encoding;
 pub mod file;
 
 pub mod inbound;
+mod latch;
 pub mod outbound;
 pub mod recorder;
 pub mod relay;
