@@ -50,7 +50,7 @@ pub static KEYS: &[Key] = &[
     key("sip.limits.trusted", "[\"127.0.0.0/8\", \"::1\"]", "No rates and no bans: our own proxies. Trunks always are."),
     key("sip.limits.per_source", "\"20/s\"", "Requests that begin something from one address, in bursts of five times that; 0 is no limit."),
     key("sip.limits.global", "\"2000/s\"", "The same from all addresses together; 0 is no limit."),
-    key("sip.limits.ban_after", "8", "Wrong passwords within 10 minutes that ban an address; 0 never."),
+    key("sip.limits.ban_after", "8", "Wrong passwords for one user that ban it at that address, or, for three users or more, the whole address; 0 never."),
     key("sip.limits.ban_for", "\"1m\"", "The first ban; each further one is twice as long, an hour at most."),
     key("sip.limits.connections", "4096", "Connections that others may have with us at once; 50 of one address, or of one IPv6 network of 64 bits."),
     key("sip.limits.scanners", "[\"friendly-scanner\", \"sipvicious\", \"sipcli\", \"sip-scan\", \"sundayddr\", \"pplsip\", \"vaxsipuseragent\"]", "Words in User-Agent that get no answer."),

@@ -441,10 +441,17 @@ impl Endpoint {
 
     /// Takes in one message from the network.
     pub fn handle(&mut self, now: Instant, path: Path, bytes: &[u8]) {
-        if self.guard.knock(now, path.remote.ip()) != limits::Verdict::Heard {
+        let verdict = self.guard.knock(now, path.remote.ip());
+        if !matches!(verdict, limits::Verdict::Heard | limits::Verdict::Banned) {
             return;
         }
-        match Message::parse(bytes) {
+        let parsed = Message::parse(bytes);
+        // A ban ends no call: what belongs to one, or answers us, is heard.
+        if verdict == limits::Verdict::Banned && !parsed.as_ref().is_ok_and(|message| self.goes_on(message)) {
+            self.guard.silenced();
+            return;
+        }
+        match parsed {
             Ok(message) => {
                 self.counters.received += 1;
                 match message {

@@ -14,6 +14,14 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const BAN_MAX: Duration = Duration::from_hours(1);
 /// Wrong passwords are forgotten after this long without another.
 const FORGIVEN_AFTER: Duration = Duration::from_mins(10);
+/// Who tries the passwords of so many users guesses; one telephone that has a wrong one tries its own.
+const GUESSED_USERS: usize = 3;
+/// So many times the limit ban an address whatever the users' names.
+const LIMITS_IN_ALL: u32 = 10;
+/// Names that are remembered for one address; one more than needed to tell that they are many.
+const NAMES_MAX: usize = GUESSED_USERS + 1;
+/// So much of a name is remembered.
+const NAME_MAX: usize = 64;
 
 /// The limits.
 #[derive(Clone, Debug)]
@@ -28,7 +36,8 @@ pub struct Settings {
     pub per_source: f64,
     /// The same from all addresses together.
     pub global: f64,
-    /// Wrong passwords from one address before it is banned; zero never.
+    /// Wrong passwords for one user from one address before that user is banned there, or, if they were for several
+    /// users, the whole address; zero never.
     pub ban_after: u32,
     /// The first ban; each further one is twice as long, an hour at most.
     pub ban_for: Duration,
@@ -57,8 +66,10 @@ impl Default for Settings {
 pub enum Verdict {
     /// Take it.
     Heard,
-    /// Say nothing: not allowed here, banned, or a scanner.
+    /// Say nothing: not allowed here, or a scanner.
     Silence,
+    /// Say nothing, unless it belongs to what goes on: banned.
+    Banned,
     /// 503 with `Retry-After`: too many, by this limit.
     TooMany(&'static str),
 }
@@ -108,10 +119,69 @@ impl Bucket {
 #[derive(Debug)]
 struct Source {
     bucket: Bucket,
+    /// Wrong passwords, for whomever.
     wrong: u32,
+    /// Those among them that named nobody.
+    nameless: u32,
     wrong_at: Instant,
-    bans: u32,
-    banned_until: Instant,
+    ban: Ban,
+    /// Whose password was tried; `NAMES_MAX` at most.
+    tried: Vec<Tried>,
+}
+
+impl Source {
+    /// Wrong passwords are forgotten; bans, and how many there were, are not.
+    fn forgive(&mut self) {
+        (self.wrong, self.nameless) = (0, 0);
+        for tried in &mut self.tried {
+            (tried.wrong, tried.in_all) = (0, 0);
+        }
+    }
+
+    /// What is known of a user here; none if there are too many.
+    fn tried(&mut self, now: Instant, user: &str) -> Option<&mut Tried> {
+        let user = shortened(user);
+        if let Some(place) = self.tried.iter().position(|tried| tried.user == user) {
+            return self.tried.get_mut(place);
+        }
+        self.tried.retain(|tried| tried.in_all > 0 || tried.ban.until > now);
+        if self.tried.len() >= NAMES_MAX {
+            return None;
+        }
+        self.tried.push(Tried { user: user.to_owned(), wrong: 0, in_all: 0, ban: Ban::default() });
+        self.tried.last_mut()
+    }
+}
+
+/// One user's password, as it was tried from one address.
+#[derive(Debug)]
+struct Tried {
+    user: String,
+    /// Since the newest ban.
+    wrong: u32,
+    in_all: u32,
+    ban: Ban,
+}
+
+/// Bans, one after the other.
+#[derive(Clone, Copy, Debug)]
+struct Ban {
+    count: u32,
+    until: Instant,
+}
+
+impl Default for Ban {
+    fn default() -> Self {
+        Self { count: 0, until: Instant::ZERO }
+    }
+}
+
+impl Ban {
+    /// The next one, twice as long as the one before.
+    fn begin(&mut self, now: Instant, first: Duration) {
+        self.until = now + (first * 2_u32.pow(self.count.min(16))).min(BAN_MAX);
+        self.count += 1;
+    }
 }
 
 /// The guard at the door.
@@ -161,18 +231,23 @@ impl Guard {
         }
     }
 
-    /// Judges anything from `source`, before it is read.
+    /// Something from a banned address, or for a user who is banned there, was met with silence.
+    pub const fn silenced(&mut self) {
+        self.counters.banned += 1;
+    }
+
+    /// Judges anything from `source`, before it is read. What is [`Verdict::Banned`] and really met with silence is
+    /// told with [`Self::silenced`].
     pub fn knock(&mut self, now: Instant, source: IpAddr) -> Verdict {
         let within = |networks: &[Network]| networks.iter().any(|network| network.contains(source));
         if within(&self.settings.deny) || (!self.settings.allow.is_empty() && !within(&self.settings.allow)) {
             self.counters.denied += 1;
             return Verdict::Silence;
         }
-        if self.sources.get(&owner(source)).is_some_and(|known| known.banned_until > now)
+        if self.sources.get(&owner(source)).is_some_and(|known| known.ban.until > now)
             && !within(&self.settings.trusted)
         {
-            self.counters.banned += 1;
-            return Verdict::Silence;
+            return Verdict::Banned;
         }
         Verdict::Heard
     }
@@ -203,8 +278,35 @@ impl Guard {
         Verdict::Heard
     }
 
-    /// A wrong password came from `source`; true if that bans it.
-    pub fn wrong_password(&mut self, now: Instant, source: IpAddr) -> bool {
+    /// Whether somebody is banned at `source` by name: worth asking who is meant.
+    #[must_use]
+    pub fn has_banned_users(&self, now: Instant, source: IpAddr) -> bool {
+        self.sources.get(&owner(source)).is_some_and(|known| known.tried.iter().any(|tried| tried.ban.until > now))
+    }
+
+    /// Whether `user` is banned at `source`, whose other users are heard.
+    #[must_use]
+    pub fn is_banned(&self, now: Instant, source: IpAddr, user: &str) -> bool {
+        let user = shortened(user);
+        self.sources
+            .get(&owner(source))
+            .is_some_and(|known| known.tried.iter().any(|tried| tried.user == user && tried.ban.until > now))
+    }
+
+    /// The right password of `user` came from `source`: its wrong ones are forgiven.
+    pub fn right_password(&mut self, source: IpAddr, user: &str) {
+        let user = shortened(user);
+        if let Some(known) = self.sources.get_mut(&owner(source))
+            && let Some(place) = known.tried.iter().position(|tried| tried.user == user)
+        {
+            let tried = known.tried.swap_remove(place);
+            known.wrong = known.wrong.saturating_sub(tried.in_all);
+        }
+    }
+
+    /// A wrong password for `user`, or a wrong token that names nobody, came from `source`; true if that bans the user
+    /// there or the whole address.
+    pub fn wrong_password(&mut self, now: Instant, source: IpAddr, user: Option<&str>) -> bool {
         let trusted = self.settings.trusted.iter().any(|network| network.contains(source));
         if trusted || self.settings.ban_after == 0 {
             return false;
@@ -212,18 +314,34 @@ impl Guard {
         let (limit, first) = (self.settings.ban_after, self.settings.ban_for);
         let Some(known) = self.source(now, source) else { return false };
         if now.since(known.wrong_at) > FORGIVEN_AFTER {
-            known.wrong = 0;
+            known.forgive();
         }
         known.wrong += 1;
         known.wrong_at = now;
-        if known.wrong < limit {
-            return false;
+        let mut is_banned = false;
+        match user.map(|user| known.tried(now, user)) {
+            Some(Some(tried)) => {
+                tried.wrong += 1;
+                tried.in_all += 1;
+                if tried.wrong >= limit {
+                    tried.wrong = 0;
+                    tried.ban.begin(now, first);
+                    is_banned = true;
+                }
+            }
+            // One of many.
+            Some(None) => {}
+            None => known.nameless += 1,
         }
-        known.wrong = 0;
-        known.banned_until = now + (first * 2_u32.pow(known.bans.min(16))).min(BAN_MAX);
-        known.bans += 1;
-        self.counters.bans += 1;
-        true
+        let users = known.tried.iter().filter(|tried| tried.in_all > 0).count();
+        let guesses = known.wrong >= limit && users >= GUESSED_USERS;
+        if guesses || known.nameless >= limit || known.wrong >= limit.saturating_mul(LIMITS_IN_ALL) {
+            known.forgive();
+            known.ban.begin(now, first);
+            is_banned = true;
+        }
+        self.counters.bans += u64::from(is_banned);
+        is_banned
     }
 
     fn within_rate(&mut self, now: Instant, source: IpAddr) -> bool {
@@ -244,7 +362,8 @@ impl Guard {
             self.swept_at = now;
             // Whoever could fill its bucket again and is not banned has nothing to remember.
             self.sources.retain(|_, known| {
-                known.banned_until > now
+                known.ban.until > now
+                    || known.tried.iter().any(|tried| tried.ban.until > now)
                     || now.since(known.bucket.at) < Duration::from_secs(5)
                     || (known.wrong > 0 && now.since(known.wrong_at) < FORGIVEN_AFTER)
             });
@@ -256,11 +375,17 @@ impl Guard {
         Some(self.sources.entry(source).or_insert_with(|| Source {
             bucket: Bucket::full(now, rate),
             wrong: 0,
+            nameless: 0,
             wrong_at: now,
-            bans: 0,
-            banned_until: Instant::ZERO,
+            ban: Ban::default(),
+            tried: Vec::new(),
         }))
     }
+}
+
+/// As much of a user's name as is remembered.
+fn shortened(user: &str) -> &str {
+    user.char_indices().nth(NAME_MAX).map_or(user, |(end, _)| user.get(..end).unwrap_or(user))
 }
 
 /// Whom an address belongs to: the lower half of an IPv6 address is its owner's to vary.
@@ -323,25 +448,84 @@ mod tests {
     }
 
     #[test]
-    fn wrong_passwords_ban_for_longer_each_time_and_trusted_ones_never() {
+    fn wrong_passwords_ban_a_user_for_longer_each_time_and_trusted_ones_never() {
         let mut guard = guard(|settings| settings.trusted = vec!["10.0.0.0/8".parse().unwrap()]);
         let source = ip("192.0.2.1");
-        assert!(!guard.wrong_password(at(0), source) && !guard.wrong_password(at(1), source));
-        assert!(guard.wrong_password(at(2), source));
-        assert_eq!(guard.knock(at(59_000), source), Verdict::Silence);
-        assert_eq!(guard.knock(at(61_000), source), Verdict::Heard);
+        let wrong = |guard: &mut Guard, now: Instant| guard.wrong_password(now, source, Some("alice"));
+        assert!(!wrong(&mut guard, at(0)) && !wrong(&mut guard, at(1)) && !guard.has_banned_users(at(1), source));
+        assert!(wrong(&mut guard, at(2)));
+        assert!(guard.has_banned_users(at(59_000), source) && guard.is_banned(at(59_000), source, "alice"));
+        assert!(!guard.is_banned(at(59_000), source, "bob"), "others from there are heard");
+        assert!(!guard.is_banned(at(59_000), ip("192.0.2.2"), "alice"), "and she is from elsewhere");
+        assert_eq!(guard.knock(at(59_000), source), Verdict::Heard);
         let again = at(61_000);
-        assert!((0..3).any(|_| guard.wrong_password(again, source)));
-        assert_eq!(guard.knock(again + Duration::from_secs(119), source), Verdict::Silence);
-        assert_eq!(guard.knock(again + Duration::from_secs(121), source), Verdict::Heard);
+        assert!(!guard.is_banned(again, source, "alice"));
+        assert!((0..3).any(|_| wrong(&mut guard, again)));
+        assert!(guard.is_banned(again + Duration::from_secs(119), source, "alice"));
+        assert!(!guard.is_banned(again + Duration::from_secs(121), source, "alice"));
         for _ in 0..9 {
-            assert!(!guard.wrong_password(again, ip("10.1.2.3")));
+            assert!(!guard.wrong_password(again, ip("10.1.2.3"), Some("alice")));
         }
         assert_eq!(guard.counters().bans, 2);
-        for n in 0..3 {
-            guard.wrong_password(again, ip(&format!("2001:db8::{n}")));
+    }
+
+    #[test]
+    fn who_tries_three_users_or_wrong_tokens_is_banned_with_the_whole_address() {
+        let mut guard = guard(|_| {});
+        for (n, user) in ["alice", "bob", "carol"].into_iter().enumerate() {
+            assert_eq!(guard.knock(at(0), ip("2001:db8::77")), Verdict::Heard);
+            assert_eq!(guard.wrong_password(at(0), ip(&format!("2001:db8::{n}")), Some(user)), n == 2);
         }
-        assert_eq!(guard.knock(again, ip("2001:db8::77")), Verdict::Silence, "the whole network of its owner");
+        assert_eq!(guard.knock(at(1), ip("2001:db8::77")), Verdict::Banned, "the whole network of its owner");
+        let source = ip("192.0.2.1");
+        assert!((0..3).all(|n| guard.wrong_password(at(0), source, None) == (n == 2)));
+        assert_eq!(guard.knock(at(59_000), source), Verdict::Banned);
+        assert_eq!(guard.knock(at(61_000), source), Verdict::Heard);
+        assert!((0..3).all(|n| guard.wrong_password(at(61_000), source, None) == (n == 2)));
+        assert_eq!(guard.knock(at(61_000 + 119_000), source), Verdict::Banned, "twice as long");
+    }
+
+    #[test]
+    fn the_right_password_forgives_its_users_wrong_ones_and_nobody_elses() {
+        let mut guard = guard(|_| {});
+        let source = ip("192.0.2.1");
+        for n in 0..20 {
+            assert!(!guard.wrong_password(at(n), source, Some("alice")), "{n}");
+            guard.right_password(source, "alice");
+        }
+        // A guesser's own account does not help it.
+        for user in ["bob", "carol", "bob"] {
+            assert!(!guard.wrong_password(at(30), source, Some(user)));
+            guard.right_password(source, "alice");
+        }
+        assert!(guard.wrong_password(at(30), source, Some("dave")));
+        assert_eq!(guard.knock(at(30), source), Verdict::Banned);
+    }
+
+    #[test]
+    fn ten_times_the_limit_bans_an_address_and_ten_minutes_of_peace_forgive() {
+        let (mut guard, source) = (guard(|settings| settings.ban_for = Duration::ZERO), ip("192.0.2.1"));
+        let wrong = |guard: &mut Guard, ms: u64, user: &str| guard.wrong_password(at(ms), source, Some(user));
+        for n in 0..29 {
+            wrong(&mut guard, n, if n % 2 == 0 { "alice" } else { "bob" });
+        }
+        assert_eq!(guard.sources[&source].ban.count, 0);
+        assert!(wrong(&mut guard, 29, "alice"));
+        assert_eq!(guard.sources[&source].ban.count, 1);
+        for n in 0..200 {
+            wrong(&mut guard, 1_000 + n * 601_000, "alice");
+        }
+        assert_eq!(guard.sources[&source].ban.count, 1);
+    }
+
+    #[test]
+    fn names_that_are_many_or_long_take_no_memory() {
+        let (mut guard, source) = (guard(|settings| settings.ban_after = 1_000_000), ip("192.0.2.1"));
+        for n in 0..1_000 {
+            guard.wrong_password(at(0), source, Some(&format!("{}{n}", "ü".repeat(n))));
+        }
+        let tried = &guard.sources[&source].tried;
+        assert!(tried.len() <= NAMES_MAX && tried.iter().all(|tried| tried.user.chars().count() <= NAME_MAX));
     }
 
     #[test]

@@ -330,7 +330,7 @@ impl Web {
         }
         match self.guard().request(SystemClock::now(), source, "") {
             Verdict::Heard => {}
-            Verdict::Silence => return refused(403, "this address is not heard"),
+            Verdict::Silence | Verdict::Banned => return refused(403, "this address is not heard"),
             Verdict::TooMany(_) => return refused(429, "too many requests from this address, or in all"),
         }
         if proof.password.reveal().is_empty() {
@@ -339,10 +339,14 @@ impl Web {
         if !self.secure && !ends.local.ip().is_loopback() {
             return refused(403, "passwords are taken over https only: set web.tls_cert, or send a join token");
         }
+        if self.guard().is_banned(SystemClock::now(), source, &proof.user) {
+            return refused(403, "too many wrong passwords for this user from this address; try again later");
+        }
         if account(&proof.user).is_some_and(|account| account.has_password(&self.realm, &proof.password)) {
+            self.guard().right_password(source, &proof.user);
             return Ok(proof.user.clone());
         }
-        self.guard().wrong_password(SystemClock::now(), source);
+        self.guard().wrong_password(SystemClock::now(), source, Some(&proof.user));
         refused(401, "there is no such user, or the password is wrong")
     }
 
@@ -368,7 +372,7 @@ impl Web {
         let refused = |status, why: &str| Err(Refused { status, why: why.to_owned() });
         match self.guard().request(SystemClock::now(), source, "") {
             Verdict::Heard => {}
-            Verdict::Silence => return refused(403, "this address is not heard"),
+            Verdict::Silence | Verdict::Banned => return refused(403, "this address is not heard"),
             Verdict::TooMany(_) => {
                 return refused(429, "too many calls from this address, or in all; try again in a few seconds");
             }
@@ -396,7 +400,7 @@ impl Web {
                 Ok(wish)
             }
             Err(why) => {
-                self.guard().wrong_password(SystemClock::now(), source);
+                self.guard().wrong_password(SystemClock::now(), source, None);
                 refused(401, why)
             }
         }

@@ -147,6 +147,14 @@ impl Gate {
         }
     }
 
+    /// The user that such values name for our realm, proven or not.
+    pub fn claimed<'a>(&self, values: impl Iterator<Item = &'a str>) -> Option<String> {
+        let ours = values
+            .filter_map(params_of)
+            .find(|params| find_param(params, "realm").is_some_and(|realm| realm == self.realm))?;
+        find_param(&ours, "username").map(str::to_owned)
+    }
+
     fn judge(&mut self, now: Instant, method: &str, request_uri: &str, params: &Params) -> Verdict {
         let param = |name: &str| find_param(params, name).filter(|value| !value.is_empty());
         let (Some(user), Some(nonce), Some(uri), Some(response)) =

@@ -59,10 +59,6 @@ impl Endpoint {
             response.headers.push("Warning", "399 voxgw \"no users are configured here\"");
             return Err((Box::new(response), None));
         }
-        let given = |request: &Request| {
-            let values = request.headers.all("Authorization").chain(request.headers.all("Proxy-Authorization"));
-            values.map(str::to_owned).collect::<Vec<_>>()
-        };
         let claims = request.headers.from().is_ok_and(|from| self.gate.knows(from.uri.number()));
         let must = registers
             || (!self.settings.trusted.contains(&path.remote.ip())
@@ -71,18 +67,20 @@ impl Endpoint {
                     Authenticate::Users => claims,
                     Authenticate::All => true,
                 });
-        let values = given(request);
-        if !must && values.is_empty() {
+        if !must && credentials(request).next().is_none() {
             return Ok(None);
         }
-        let verdict = self.gate.check(now, request.method.token(), &request.uri, values.iter().map(String::as_str));
+        let verdict = self.gate.check(now, request.method.token(), &request.uri, credentials(request));
         let mut rule = None;
         let stale = match verdict {
-            Verdict::Known(user) => return Ok(Some(user)),
+            Verdict::Known(user) => {
+                self.guard.right_password(path.remote.ip(), &user);
+                return Ok(Some(user));
+            }
             Verdict::Challenge { .. } | Verdict::Wrong { .. } if !must => return Ok(None),
             Verdict::Challenge { stale } => stale,
             Verdict::Wrong { user } => {
-                let banned = self.guard.wrong_password(now, path.remote.ip());
+                let banned = self.guard.wrong_password(now, path.remote.ip(), Some(&user));
                 self.event(Event::WrongPassword(user, path.remote.ip(), banned));
                 if banned {
                     let response = self.dressed(request, 403);
@@ -103,6 +101,14 @@ impl Endpoint {
             response.headers.push("WWW-Authenticate", challenge);
         }
         Err((Box::new(response), rule))
+    }
+
+    /// Whom a request says it is from, with a password or about to be asked for one.
+    pub(super) fn who_is_meant(&self, request: &Request) -> Option<String> {
+        self.gate.claimed(credentials(request)).or_else(|| {
+            let to = request.headers.to().ok().filter(|_| request.method == Method::Register)?;
+            Some(to.uri.number().to_owned())
+        })
     }
 
     pub(super) fn register(&mut self, now: Instant, key: &Key, path: Path, request: &Request, user: &str) {
@@ -162,4 +168,9 @@ impl Endpoint {
             self.timers.push(Reverse((at, TimerOf::Bindings)));
         }
     }
+}
+
+/// The values that prove who somebody is.
+fn credentials(request: &Request) -> impl Iterator<Item = &str> {
+    request.headers.all("Authorization").chain(request.headers.all("Proxy-Authorization"))
 }

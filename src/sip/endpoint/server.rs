@@ -1,8 +1,8 @@
 //! Requests that come in, and what the engine answers to them.
 
 use super::{
-    Ended, EndedBy, Endpoint, Event, Instant, Key, Kind, Leg, LegId, Method, Offered, Path, Refusal, Reliability,
-    Request, Response, Role, TRYING_AFTER, TimerOf, TxEvent, invite_name,
+    Ended, EndedBy, Endpoint, Event, Instant, Key, Kind, Leg, LegId, Message, Method, Offered, Path, Refusal,
+    Reliability, Request, Response, Role, TRYING_AFTER, TimerOf, TxEvent, invite_name,
     leg::{Stage, Unacknowledged},
     number_of, reply_path,
 };
@@ -102,23 +102,45 @@ impl Endpoint {
     /// Requests that begin something are counted and may be turned away; true if this one was. Nothing is remembered
     /// of it.
     fn turns_away(&mut self, now: Instant, key: &Key, path: Path, request: &Request, bytes: &[u8]) -> bool {
-        // A To tag that anybody can make up, or a CANCEL of nothing, is no way around.
-        let within = self.leg_of(request).is_some();
-        let cancels = request.method == Method::Cancel
-            && Key::of_cancelled(request).is_some_and(|key| self.transactions.contains_key(&key));
-        if within || cancels || request.method == Method::Ack || self.transactions.contains_key(key) {
+        if request.method == Method::Ack || self.is_of_ours(key, request) {
             return false;
         }
+        let source = path.remote.ip();
+        if self.guard.has_banned_users(now, source)
+            && self.who_is_meant(request).is_some_and(|user| self.guard.is_banned(now, source, &user))
+        {
+            self.guard.silenced();
+            return true;
+        }
         let user_agent = request.headers.first("User-Agent").unwrap_or_default();
-        match self.guard.request(now, path.remote.ip(), user_agent) {
+        match self.guard.request(now, source, user_agent) {
             Verdict::Heard => false,
-            Verdict::Silence => true,
+            Verdict::Silence | Verdict::Banned => true,
             Verdict::TooMany(limit) => {
                 let mut response = self.dressed(request, 503);
                 response.headers.push("Retry-After", "5");
                 self.note_turned(now, path, request, bytes, &response, Some(limit));
                 self.transmit(None, reply_path(request, path), response.to_bytes(), false);
                 true
+            }
+        }
+    }
+
+    /// Whether a request belongs to a transaction or dialog that there is. A To tag that anybody can make up, or a
+    /// CANCEL of nothing, is no way around the limits, nor is a call for guessing passwords.
+    fn is_of_ours(&self, key: &Key, request: &Request) -> bool {
+        let within = request.method != Method::Register && self.leg_of(request).is_some();
+        let cancels = request.method == Method::Cancel
+            && Key::of_cancelled(request).is_some_and(|key| self.transactions.contains_key(&key));
+        within || cancels || self.transactions.contains_key(key)
+    }
+
+    /// Whether a message belongs to what goes on already, whoever sent it.
+    pub(super) fn goes_on(&self, message: &Message) -> bool {
+        match message {
+            Message::Request(request) => Key::of_request(request).is_some_and(|key| self.is_of_ours(&key, request)),
+            Message::Response(response) => {
+                Key::of_response(&response.headers).is_some_and(|key| self.transactions.contains_key(&key))
             }
         }
     }

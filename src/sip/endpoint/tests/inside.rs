@@ -285,17 +285,29 @@ fn texts_arrive_inside_and_outside() {
     assert_eq!(pair.reply().unwrap().status, 415);
 }
 
-#[test]
-fn a_source_that_guesses_passwords_is_banned_and_hears_nothing() {
-    let mut pair = Pair::with(|side, settings| {
+/// The second end has an account of `alice`, and bans after two wrong passwords.
+fn banning() -> Pair {
+    Pair::with(|side, settings| {
         if side == 1 {
             settings.accounts = account("rabbit");
             settings.limits.ban_after = 2;
         }
-    });
-    for n in 0..2 {
-        let wrong = ask(&pair, Method::Register, "hatter");
-        pair.command(0, Command::Ask(AskId(n), Box::new(wrong)));
+    })
+}
+
+/// A wrong password for a user.
+fn guess(pair: &mut Pair, user: &str) {
+    let mut wrong = ask(pair, Method::Register, "hatter");
+    wrong.to = Uri::parse(&format!("sip:{user}@192.0.2.2")).unwrap();
+    wrong.credentials = Some(Credentials { user: user.into(), password: Secret::new("hatter") });
+    pair.command(0, Command::Ask(AskId(1), Box::new(wrong)));
+}
+
+#[test]
+fn a_user_whose_password_is_guessed_is_banned_at_that_address_and_others_are_not() {
+    let mut pair = banning();
+    for _ in 0..2 {
+        guess(&mut pair, "alice");
     }
     assert!(matches!(pair.events[1].last(), Some(Event::WrongPassword(_, _, true))));
     let said = pair.labels(1).len();
@@ -304,12 +316,68 @@ fn a_source_that_guesses_passwords_is_banned_and_hears_nothing() {
     pair.run(Duration::from_secs(5));
     assert_eq!(pair.labels(1).len(), said, "silence");
     assert!(pair.ends[1].turned_away().banned > 0);
+    guess(&mut pair, "bob");
+    assert_eq!(pair.labels(1).len(), said + 2, "others are heard");
+    let (ours, _) = pair.up();
+    pair.command(0, Command::HangUp(ours, None));
+    assert!(pair.ended(1).is_some());
     // The ban is over before the client gives up.
     pair.run(Duration::from_mins(1));
     let again = ask(&pair, Method::Register, "rabbit");
     pair.events[0].clear();
     pair.command(0, Command::Ask(AskId(10), Box::new(again)));
     assert_eq!(pair.reply().map(|reply| reply.status), Some(200));
+}
+
+#[test]
+fn the_right_password_forgives_the_wrong_ones_before_it() {
+    let mut pair = banning();
+    for n in 0..5 {
+        guess(&mut pair, "alice");
+        pair.events[0].clear();
+        let right = ask(&pair, Method::Register, "rabbit");
+        pair.command(0, Command::Ask(AskId(10 + n), Box::new(right)));
+        assert_eq!(pair.reply().map(|reply| reply.status), Some(200), "{n}");
+    }
+    assert_eq!(pair.ends[1].turned_away().bans, 0);
+}
+
+#[test]
+fn a_banned_address_is_heard_in_its_calls_and_transactions_only() {
+    let mut pair = banning();
+    let (ours, theirs) = pair.up();
+    pair.events[1].clear();
+    let (second, _) = pair.up();
+    for user in ["alice", "bob", "carol"] {
+        guess(&mut pair, user);
+    }
+    assert_eq!(pair.ends[1].turned_away().bans, 1);
+    // Nothing new is heard, with whatever To tag.
+    let said = pair.labels(1).len();
+    let third = pair.call();
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.labels(1).len(), said, "silence");
+    let silenced = pair.ends[1].turned_away().banned;
+    assert!(silenced > 0);
+    // A call lets nobody guess on: REGISTER within it.
+    let (mut register, path) = pair.ends[0].request_within(ours, Method::Register).unwrap();
+    register.headers.push("Contact", "<sip:alice@192.0.2.1>");
+    let now = pair.now;
+    pair.ends[0].send_request(now, register, path);
+    pair.drain(0);
+    assert_eq!(pair.labels(1).len(), said, "silence");
+    // What runs goes on: our offers and their ACK, their offers, digits, and the end by either side.
+    pair.command(0, Command::Reinvite(ours, "v=0 hold".into()));
+    assert!(matches!(pair.events[1].last(), Some(Event::Reinvite(..))));
+    pair.command(1, Command::AnswerReinvite(theirs, "v=0 held".into()));
+    assert!(pair.labels(0).last().is_some_and(|label| label.starts_with("ACK")), "{:?}", pair.labels(0));
+    pair.command(1, Command::HangUp(theirs, None));
+    assert!(pair.ended(0).is_some(), "its 200 is heard");
+    assert_eq!(pair.events[1].iter().filter(|event| matches!(event, Event::Ended(..))).count(), 1);
+    pair.command(0, Command::HangUp(second, None));
+    assert_eq!(pair.events[1].iter().filter(|event| matches!(event, Event::Ended(..))).count(), 2);
+    pair.command(0, Command::HangUp(third, None));
+    pair.assert_clean();
 }
 
 #[test]
