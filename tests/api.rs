@@ -300,6 +300,23 @@ fn a_client_that_does_not_read_loses_items_and_holds_nobody_up() {
 }
 
 #[test]
+fn health_tells_how_many_rtp_ports_are_in_use() {
+    let home = Home::new();
+    let gateway = home.serve("echo:live", &[]);
+    let ports = || {
+        let health = ask(&gateway, "GET /v1/health").json();
+        (health["rtp_ports_used"].as_u64().unwrap(), health["rtp_ports"].as_u64().unwrap())
+    };
+    let (used, all) = ports();
+    assert!(used == 0 && all > 1, "{used} of {all}");
+    let dial = home.start_dial(&gateway.target(), &["--silence", "--hangup-after", "2s"]);
+    call_that_is_up(&gateway);
+    assert_eq!(ports(), (1, all));
+    dial.wait().exits(0);
+    assert!(until(LIMIT, || ports() == (0, all)), "they come back");
+}
+
+#[test]
 fn a_draining_gateway_says_so() {
     let home = Home::new();
     let mut gateway = home.serve("echo:live", &["--drain", "20s"]);

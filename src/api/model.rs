@@ -64,6 +64,12 @@ pub struct GatewayView {
     pub sip_dropped_total: u64,
     /// Journal records dropped because the disk was slower than the calls.
     pub records_dropped_total: u64,
+    /// Pairs of RTP and RTCP ports in use, of [`Self::rtp_ports`].
+    #[serde(default)]
+    pub rtp_ports_used: usize,
+    /// Such pairs in `media.rtp_ports`: when all are in use, calls are refused.
+    #[serde(default)]
+    pub rtp_ports: usize,
     /// What is wrong with recording right now, if anything: `disk full`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub recording_problem: String,

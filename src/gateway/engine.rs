@@ -305,7 +305,7 @@ impl Engine {
             moves: HashMap::new(),
             replacing: HashMap::new(),
             refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
-            ports: Ports::new(config.rtp_ports.clone()),
+            ports: hub.counters.rtp_ports.get_or_init(|| Ports::new(config.rtp_ports.clone())).clone(),
             config,
             router: answering.into(),
             sockets,

@@ -11,12 +11,13 @@ use crate::{
         summary,
     },
     clock::{Instant, SystemClock},
+    net::ports::Ports,
     unit::CallId,
 };
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -47,6 +48,8 @@ pub struct Counters {
     pub records_dropped: AtomicU64,
     /// No new calls.
     pub draining: AtomicBool,
+    /// The pool of RTP ports, once there is one.
+    pub rtp_ports: OnceLock<Ports>,
 }
 
 /// What reaches the hub.
@@ -258,6 +261,8 @@ impl Hub {
             refused_by: self.counters.refused_by.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             sip_dropped_total: count(&self.counters.dropped),
             records_dropped_total: count(&self.counters.records_dropped),
+            rtp_ports_used: self.counters.rtp_ports.get().map_or(0, Ports::used),
+            rtp_ports: self.counters.rtp_ports.get().map_or(0, Ports::capacity),
             recording_problem: self.problem.clone(),
             listening: self.listening.clone(),
             trunks: self.trunks.clone(),
