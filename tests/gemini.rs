@@ -184,7 +184,7 @@ async fn a_go_away_does_not_cut_what_is_being_said() {
     for (ports, left, asked_to_go_on) in [(24_580, 9, false), (24_620, 3, true)] {
         let script = Script::new()
             .greeting(Reply::tone(700.0, 4_000).saying(["A long hello."]).realtime())
-            .go_away_after(Duration::from_millis(1_000), Duration::from_secs(left))
+            .go_away_after(Duration::from_secs(1), Duration::from_secs(left))
             .faults_on_first(1);
         let mock = MockGemini::start(script).await;
         let conversation = call(&mock, ports, "", voice(&[(10, 8_500)]), Duration::from_millis(500)).await;
@@ -204,6 +204,50 @@ async fn a_go_away_does_not_cut_what_is_being_said() {
         assert!(turns.iter().all(|turn| !turn.cut && turn.heard_ms == turn.generated_ms), "{turns:?}");
         assert!(journal.contains("connecting again before the provider closes"), "{journal}");
         assert_eq!(conversation.gateway.summary.as_ref().unwrap().agent, Verdict::Pass);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_stalls_is_noticed_and_reached_again() {
+    let script = Script::new()
+        .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+        .reply(Reply::tone(900.0, 500).saying(["Yes."]));
+    let mock = MockGemini::start(script).await;
+    let door = Door::before(&mock.url, [Visit::ThroughFor(Duration::from_secs(2))]).await;
+    let agent = format!("kind = 'gemini'\nendpoint = '{}'\n[call]\nagent_silence = '6s'", door.url);
+    // Says something into the stall, and again when the connection is a new one.
+    let sound = voice(&[(10, 2_000), (800, 10_000), (800, 2_500)]);
+    let conversation =
+        conversation::call(&agent, ("GEMINI_API_KEY", KEY), 24_660, sound, Duration::from_millis(500)).await;
+    assert_eq!((mock.violations(), mock.connections()), (Vec::new(), 2));
+    assert!(mock.sessions()[1].resumed_with.is_some());
+    let view = &conversation.gateway;
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    assert!(journal.contains("nothing for 10 s, and no pong"), "{journal}");
+    assert!(view.talk.iter().any(|said| said.who == Who::Agent && said.text.contains("Yes")), "{:?}", view.talk);
+    let summary = view.summary.as_ref().unwrap();
+    assert!(summary.lints.iter().any(|lint| lint == "ai-stall"), "{:?}", summary.lints);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_stays_silent_is_replaced_or_apologised_for() {
+    for (ports, fallback) in [(24_700, "fallback = ['echo']\n"), (24_740, "")] {
+        // It answers pings, and nothing else.
+        let mock = MockGemini::start(Script::new().stall()).await;
+        let settings = format!("greeting = 'none'\n{fallback}[call]\nagent_silence = '2s'");
+        let sound = voice(&[(900, 5_500), (900, 2_000)]);
+        let conversation = call(&mock, ports, &settings, sound, Duration::from_secs(6)).await;
+        assert_eq!((mock.violations(), mock.connections()), (Vec::new(), 1), "the connection is well");
+        let summary = conversation.gateway.summary.as_ref().unwrap();
+        assert!(summary.lints.iter().any(|lint| lint == "ai-stall"), "{:?}", summary.lints);
+        if fallback.is_empty() {
+            assert_eq!(summary.agent, Verdict::Fail);
+            assert!(summary.reason.contains("nothing from the agent for 4 s"), "{}", summary.reason);
+            assert!(conversation.loud_ms() > 2_000, "the apology");
+        } else {
+            assert_eq!(summary.agent, Verdict::Pass, "{summary:?}");
+            assert!(conversation.heard_tone(320.0), "the echo says back what the caller said");
+        }
     }
 }
 

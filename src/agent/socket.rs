@@ -33,6 +33,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that is sent away sooner than this was of no use.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
+/// A provider that has sent nothing for so long is pinged…
+const PING_AFTER: Duration = Duration::from_secs(5);
+/// …and its connection counts as lost if it does not say anything within this.
+const PONG_WITHIN: Duration = Duration::from_secs(5);
 /// Before a connection is tried again; twice as long each time.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The vendor's 16 MiB, and some.
@@ -248,7 +252,11 @@ async fn serve(
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 async fn send(stream: &mut Stream, text: String) -> Result<(), End> {
-    match tokio::time::timeout(SEND_WITHIN, stream.send(Message::text(text))).await {
+    send_message(stream, Message::text(text)).await
+}
+
+async fn send_message(stream: &mut Stream, message: Message) -> Result<(), End> {
+    match tokio::time::timeout(SEND_WITHIN, stream.send(message)).await {
         Ok(sent) => sent.map_err(|problem| closed_by(&problem)),
         Err(_) => Err(End::Closed(1_006, format!("it has taken nothing for {} s", SEND_WITHIN.as_secs()))),
     }
@@ -271,8 +279,9 @@ async fn converse(
 ) -> End {
     let ready_by = tokio::time::sleep(READY_WITHIN);
     let leave_by = tokio::time::sleep(READY_WITHIN);
-    tokio::pin!(ready_by, leave_by);
-    let mut leaves = false;
+    let silent_until = tokio::time::sleep(PING_AFTER);
+    tokio::pin!(ready_by, leave_by, silent_until);
+    let (mut leaves, mut pinged) = (false, false);
     let mut found = VecDeque::new();
     let mut due = Vec::new();
     loop {
@@ -289,6 +298,9 @@ async fn converse(
                 }
             }
             frame = stream.next() => {
+                // Whatever it is, it lives.
+                pinged = false;
+                silent_until.as_mut().reset(tokio::time::Instant::now() + PING_AFTER);
                 let bytes = match frame {
                     Some(Ok(Message::Text(text))) => bytes::Bytes::from(text),
                     Some(Ok(Message::Binary(bytes))) => bytes,
@@ -334,6 +346,17 @@ async fn converse(
                         leave_by.as_mut().reset(tokio::time::Instant::now() + within);
                     }
                     _ => {}
+                }
+            }
+            () = &mut silent_until, if ready => {
+                if pinged {
+                    let silent = PING_AFTER + PONG_WITHIN;
+                    return End::Closed(1_006, format!("nothing for {} s, and no pong", silent.as_secs()));
+                }
+                pinged = true;
+                silent_until.as_mut().reset(tokio::time::Instant::now() + PONG_WITHIN);
+                if let Err(end) = send_message(stream, Message::Ping(bytes::Bytes::new())).await {
+                    return end;
                 }
             }
             () = &mut leave_by, if leaves => return End::GoAway,

@@ -535,7 +535,7 @@ impl super::Wire for Wire {
     }
 
     fn leaves_within(&self) -> Option<Duration> {
-        self.going_away.then(|| if self.answering { self.stays } else { Duration::ZERO })
+        self.going_away.then_some(if self.answering { self.stays } else { Duration::ZERO })
     }
 
     fn suspend(&mut self) {
