@@ -41,6 +41,7 @@ fn pipeline() -> Pipeline {
             barge_in: BargeIn::Off,
             patience: Duration::from_secs(3),
             max_duration: Duration::from_hours(2_000),
+            agent_silence: Duration::ZERO,
             ring_max: Duration::from_secs(30),
             early: call::Early::Off,
             waits: false,

@@ -106,6 +106,7 @@ impl Call {
                 owner: Owner::Provider,
                 barge_in: BargeIn::Off,
                 patience: Duration::from_secs(3),
+                agent_silence: Duration::ZERO,
                 max_duration: Duration::from_hours(1),
                 ring_max: Duration::from_secs(30),
                 waits: false,

@@ -14,6 +14,9 @@
 #[path = "support/conversation.rs"]
 mod conversation;
 #[allow(dead_code, reason = "shared by several test targets")]
+#[path = "support/door.rs"]
+mod door;
+#[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/mock_gemini.rs"]
 mod mock_gemini;
 #[path = "support/mock_http.rs"]
@@ -23,6 +26,7 @@ mod mock_http;
 mod program;
 
 use conversation::{Conversation, loudest, voice};
+use door::{Door, Visit};
 use mock_gemini::{Event, KeySeen, MIN_CONTINUITY, MockGemini, Reply, Script};
 use std::time::Duration;
 use voxgw::{
@@ -173,6 +177,115 @@ async fn a_go_away_is_survived_on_a_new_connection_with_the_handle() {
     let view = &conversation.gateway;
     assert_eq!(view.summary.as_ref().unwrap().agent, Verdict::Pass);
     assert!(view.talk.iter().any(|said| said.who == Who::Agent && said.text.contains("Yes")), "{:?}", view.talk);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_go_away_does_not_cut_what_is_being_said() {
+    for (ports, left, asked_to_go_on) in [(24_580, 9, false), (24_620, 3, true)] {
+        let script = Script::new()
+            .greeting(Reply::tone(700.0, 4_000).saying(["A long hello."]).realtime())
+            .go_away_after(Duration::from_secs(1), Duration::from_secs(left))
+            .faults_on_first(1);
+        let mock = MockGemini::start(script).await;
+        let conversation = call(&mock, ports, "", voice(&[(10, 8_500)]), Duration::from_millis(500)).await;
+        assert_eq!((mock.violations(), mock.connections()), (Vec::new(), 2));
+        let sessions = mock.sessions();
+        assert!(sessions[1].resumed_with.is_some(), "the handle of the first connection");
+        let heard_ms = conversation.loud_ms();
+        let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+        if asked_to_go_on {
+            // 3 s less 2 s after the goAway it is left, mid-word; the mock answers words by saying its greeting.
+            assert!(heard_ms > 5_000, "half of it, and the model goes on: {heard_ms} ms");
+            assert_eq!(sessions[1].count(Event::TurnComplete), 1);
+        } else {
+            assert!((3_900..4_300).contains(&heard_ms), "all of it, once: {heard_ms} ms");
+        }
+        let turns = &conversation.gateway.turns;
+        assert!(turns.iter().all(|turn| !turn.cut && turn.heard_ms == turn.generated_ms), "{turns:?}");
+        assert!(journal.contains("connecting again before the provider closes"), "{journal}");
+        assert_eq!(conversation.gateway.summary.as_ref().unwrap().agent, Verdict::Pass);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_stalls_is_noticed_and_reached_again() {
+    let script = Script::new()
+        .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+        .reply(Reply::tone(900.0, 500).saying(["Yes."]));
+    let mock = MockGemini::start(script).await;
+    let door = Door::before(&mock.url, [Visit::ThroughFor(Duration::from_secs(2))]).await;
+    let agent = format!("kind = 'gemini'\nendpoint = '{}'\n[call]\nagent_silence = '6s'", door.url);
+    // Says something into the stall, and again when the connection is a new one.
+    let sound = voice(&[(10, 2_000), (800, 10_000), (800, 2_500)]);
+    let conversation =
+        conversation::call(&agent, ("GEMINI_API_KEY", KEY), 24_660, sound, Duration::from_millis(500)).await;
+    assert_eq!((mock.violations(), mock.connections()), (Vec::new(), 2));
+    assert!(mock.sessions()[1].resumed_with.is_some());
+    let view = &conversation.gateway;
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    assert!(journal.contains("nothing for 10 s, and no pong"), "{journal}");
+    assert!(view.talk.iter().any(|said| said.who == Who::Agent && said.text.contains("Yes")), "{:?}", view.talk);
+    let summary = view.summary.as_ref().unwrap();
+    assert!(summary.lints.iter().any(|lint| lint == "ai-stall"), "{:?}", summary.lints);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_stays_silent_is_replaced_or_apologised_for() {
+    for (ports, fallback) in [(24_700, "fallback = ['echo']\n"), (24_740, "")] {
+        // It answers pings, and nothing else.
+        let mock = MockGemini::start(Script::new().stall()).await;
+        let settings = format!("greeting = 'none'\n{fallback}[call]\nagent_silence = '2s'");
+        let sound = voice(&[(900, 5_500), (900, 2_000)]);
+        let conversation = call(&mock, ports, &settings, sound, Duration::from_secs(6)).await;
+        assert_eq!((mock.violations(), mock.connections()), (Vec::new(), 1), "the connection is well");
+        let summary = conversation.gateway.summary.as_ref().unwrap();
+        assert!(summary.lints.iter().any(|lint| lint == "ai-stall"), "{:?}", summary.lints);
+        if fallback.is_empty() {
+            assert_eq!(summary.agent, Verdict::Fail);
+            assert!(summary.reason.contains("nothing from the agent for 4 s"), "{}", summary.reason);
+            assert!(conversation.loud_ms() > 2_000, "the apology");
+        } else {
+            assert_eq!(summary.agent, Verdict::Pass, "{summary:?}");
+            assert!(conversation.heard_tone(320.0), "the echo says back what the caller said");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connecting_again_is_tried_three_times_once_a_session_was_live() {
+    let script = || {
+        Script::new()
+            .greeting(Reply::tone(700.0, 400).saying(["Hello."]))
+            .reply(Reply::tone(900.0, 500).saying(["Yes."]))
+            .go_away_after(Duration::from_millis(1_500), Duration::from_secs(9))
+            .faults_on_first(1)
+    };
+    // The field's case is the 1011: the service holds on to the old connection.
+    let bad = [Visit::Through, Visit::Dropped, Visit::Unavailable, Visit::Closed(1_011)];
+    let mock = MockGemini::start(script()).await;
+    let door = Door::before(&mock.url, bad.clone()).await;
+    let agent = format!("kind = 'gemini'\nendpoint = '{}'", door.url);
+    let sound = voice(&[(10, 4_500), (800, 2_000)]);
+    let key = ("GEMINI_API_KEY", KEY);
+    let conversation = conversation::call(&agent, key, 24_500, sound, Duration::from_secs(1)).await;
+    assert_eq!((mock.violations(), mock.connections()), (Vec::new(), 2));
+    assert!(mock.sessions()[1].resumed_with.is_some(), "the handle survives the tries");
+    let view = &conversation.gateway;
+    assert_eq!(view.summary.as_ref().unwrap().agent, Verdict::Pass);
+    assert!(view.talk.iter().any(|said| said.who == Who::Agent && said.text.contains("Yes")), "{:?}", view.talk);
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    for said in ["503 Service Unavailable; trying again", "closed with 1011: try later; trying again"] {
+        assert!(journal.contains(said), "{said}: {journal}");
+    }
+
+    // A fourth one in vain is the end.
+    let mock = MockGemini::start(script()).await;
+    let door = Door::before(&mock.url, bad.into_iter().chain([Visit::Dropped])).await;
+    let agent = format!("kind = 'gemini'\nendpoint = '{}'", door.url);
+    let conversation = conversation::call(&agent, key, 24_540, vec![], Duration::from_secs(12)).await;
+    let summary = conversation.gateway.summary.as_ref().unwrap();
+    assert_eq!(summary.agent, Verdict::Fail);
+    assert!(summary.reason.contains("could not connect"), "{}", summary.reason);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,9 @@
 #[path = "support/conversation.rs"]
 mod conversation;
 #[allow(dead_code, reason = "shared by several test targets")]
+#[path = "support/door.rs"]
+mod door;
+#[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/mock_http.rs"]
 mod mock_http;
 #[allow(dead_code, reason = "shared by several test targets")]
@@ -21,6 +24,7 @@ mod mock_http;
 mod mock_openai;
 
 use conversation::{Conversation, voice};
+use door::{Door, Visit};
 use mock_openai::{Fault, MockOpenAi, Reply, Script};
 use serde_json::json;
 use std::time::Duration;
@@ -151,6 +155,31 @@ async fn breaks_are_bridged_once_and_apologised_for_in_the_end() {
     let summary = conversation.gateway.summary.as_ref().unwrap();
     assert!(summary.agent == Verdict::Fail && summary.reason.contains("1008"), "{summary:?}");
     assert!(conversation.loud_ms() > 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connecting_again_is_tried_three_times_once_a_session_was_live() {
+    let script = Script { replies: replies(), fault: Some((Fault::CloseMidReply(1_011), 1)), ..Script::default() };
+    let mock = MockOpenAi::start(script).await;
+    let bad = [Visit::Through, Visit::Dropped, Visit::Unavailable, Visit::Closed(1_013)];
+    let door = Door::before(&mock.url, bad).await;
+    let agent = format!("kind = 'openai'\nendpoint = '{}'", door.url);
+    let stay = Duration::from_millis(3_500);
+    let conversation = conversation::call(&agent, ("OPENAI_API_KEY", KEY), 25_700, voice(&[(10, 3_000)]), stay).await;
+    assert_eq!((mock.violations(), mock.logs().len()), (Vec::new(), 2));
+    let view = &conversation.gateway;
+    assert!(view.talk.iter().any(|said| said.who == Who::Agent && said.text.contains("long")), "{:?}", view.talk);
+    assert_eq!(view.summary.as_ref().unwrap().agent, Verdict::Pass);
+    let notes = notes(&conversation);
+    assert!(notes.contains("503 Service Unavailable; trying again") && notes.contains("1013: try later"), "{notes}");
+
+    // Before the first session there is one try: the caller would wait for nothing.
+    let mock = MockOpenAi::start(Script { replies: replies(), ..Script::default() }).await;
+    let door = Door::before(&mock.url, [Visit::Dropped]).await;
+    let agent = format!("kind = 'openai'\nendpoint = '{}'", door.url);
+    let stay = Duration::from_secs(12);
+    let conversation = conversation::call(&agent, ("OPENAI_API_KEY", KEY), 25_740, vec![], stay).await;
+    assert_eq!((conversation.gateway.summary.as_ref().unwrap().agent, mock.logs().len()), (Verdict::Fail, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

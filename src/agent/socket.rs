@@ -33,6 +33,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that is sent away sooner than this was of no use.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
+/// A provider that has sent nothing for so long is pinged…
+const PING_AFTER: Duration = Duration::from_secs(5);
+/// …and its connection counts as lost if it does not say anything within this.
+const PONG_WITHIN: Duration = Duration::from_secs(5);
 /// Before a connection is tried again; twice as long each time.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The vendor's 16 MiB, and some.
@@ -92,7 +96,8 @@ async fn run(
     mut outgoing: mpsc::Receiver<Outgoing>,
     events: mpsc::Sender<Event>,
 ) {
-    let (mut short_lived, mut tries) = (0, 0);
+    let mut tries = Tries::of(&plan);
+    let mut short_lived = 0;
     loop {
         let connected_at = SystemClock::now();
         let connected = tokio::select! {
@@ -102,44 +107,33 @@ async fn run(
             // On the heap only while it connects: TLS and HTTP need more room than all that follows.
             connected = Box::pin(connect(&plan, &call)) => connected,
         };
-        let mut stream = match connected {
-            Ok(stream) => stream,
-            Err(problem) if tries < plan.settings.reconnects.unwrap_or(plan.provider.retries) && !problem.is_final => {
-                let _ = events.send(Event::Note(format!("{}; trying again", problem.text))).await;
-                tokio::select! {
-                    () = events.closed() => return,
-                    () = tokio::time::sleep(RETRY_AFTER * 2_u32.saturating_pow(tries)) => {}
+        let end = match connected {
+            Ok(mut stream) => {
+                let end = serve(&mut stream, plan.provider.sound, &shared, &mut outgoing, &events, &mut tries).await;
+                let patience = match end {
+                    End::SessionOver => Duration::from_secs(1),
+                    // The old connection first: a session that is resumed while it lives is refused.
+                    End::GoAway => Duration::from_millis(200),
+                    End::Closed(..) => Duration::ZERO,
+                };
+                if !patience.is_zero() {
+                    let _ = tokio::time::timeout(patience, stream.close(None)).await;
                 }
-                tries += 1;
-                continue;
+                end
             }
-            Err(problem) => {
+            Err(problem) if problem.is_final => {
                 let _ = events.send(Event::Failed(problem.text)).await;
                 return;
             }
+            Err(problem) => {
+                if try_again(&mut tries, problem.text, &events).await.is_none() {
+                    return;
+                }
+                continue;
+            }
         };
-        tries = 0;
-        let (mut setup, mut known) = (Vec::new(), VecDeque::new());
-        shared.wire.borrow_mut().setup(&mut setup, &mut known);
-        let mut label = Some(shared.wire.borrow().label());
-        // What was meant for the last connection may not come before this one is ready.
-        while outgoing.try_recv().is_ok() {}
-        for text in setup {
-            keep(&shared, plan.provider.sound, Direction::Out, &text, label.take());
-            if send(&mut stream, text).await.is_err() {
-                let _ = events.send(Event::Failed("the provider closed the connection at once".into())).await;
-                return;
-            }
-        }
-        let ready = known.contains(&Event::Ready);
-        for event in known {
-            let _ = events.send(event).await;
-        }
-        match converse(&mut stream, plan.provider.sound, ready, &shared, &mut outgoing, &events).await {
-            End::SessionOver => {
-                let _ = tokio::time::timeout(Duration::from_secs(1), stream.close(None)).await;
-                return;
-            }
+        match end {
+            End::SessionOver => return,
             End::GoAway => {
                 shared.wire.borrow_mut().suspend();
                 // A provider that sends us away at once, again and again, is gone for good.
@@ -148,7 +142,6 @@ async fn run(
                     let _ = events.send(Event::Failed("the provider sends every connection away at once".into())).await;
                     return;
                 }
-                let _ = tokio::time::timeout(Duration::from_millis(200), stream.close(None)).await;
                 let _ = events.send(Event::Note("connecting again before the provider closes".into())).await;
             }
             End::Closed(code, reason) => {
@@ -157,6 +150,11 @@ async fn run(
                     AfterClose::Reconnect => {
                         let text = format!("the provider closed with {code} {reason}; connecting again");
                         let _ = events.send(Event::Note(text)).await;
+                    }
+                    AfterClose::TryAgain(problem) => {
+                        if try_again(&mut tries, problem, &events).await.is_none() {
+                            return;
+                        }
                     }
                     AfterClose::HangUp(reason) => {
                         let _ = events.send(Event::HangUp(reason.clone())).await;
@@ -173,11 +171,92 @@ async fn run(
     }
 }
 
+/// How often connecting is tried: connections that came to nothing since the last session that was ready.
+#[derive(Debug)]
+struct Tries {
+    most: u32,
+    most_once_live: u32,
+    failed: u32,
+}
+
+impl Tries {
+    fn of(plan: &RemotePlan) -> Self {
+        let wanted = plan.settings.reconnects;
+        Self {
+            most: wanted.unwrap_or(plan.provider.retries),
+            most_once_live: wanted.unwrap_or(plan.provider.retries_once_live),
+            failed: 0,
+        }
+    }
+
+    /// A session is ready: whoever calls is in the middle of it from now on.
+    const fn ready(&mut self) {
+        self.failed = 0;
+        self.most = self.most_once_live;
+    }
+
+    /// The pause before the next one; none if that would be one too many.
+    fn next(&mut self) -> Option<Duration> {
+        let pause = RETRY_AFTER * 2_u32.saturating_pow(self.failed);
+        (self.failed < self.most).then(|| {
+            self.failed += 1;
+            pause
+        })
+    }
+}
+
+/// Waits for the time to connect again; none if there is none: the provider is lost, or the call is over.
+async fn try_again(tries: &mut Tries, problem: String, events: &mpsc::Sender<Event>) -> Option<()> {
+    let Some(pause) = tries.next() else {
+        let _ = events.send(Event::Failed(problem)).await;
+        return None;
+    };
+    let _ = events.send(Event::Note(format!("{problem}; trying again"))).await;
+    tokio::select! {
+        () = events.closed() => None,
+        () = tokio::time::sleep(pause) => Some(()),
+    }
+}
+
+/// One connection, from its first message to its end.
+async fn serve(
+    stream: &mut Stream,
+    sound: &str,
+    shared: &Rc<Shared>,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    events: &mpsc::Sender<Event>,
+    tries: &mut Tries,
+) -> End {
+    let (mut setup, mut known) = (Vec::new(), VecDeque::new());
+    shared.wire.borrow_mut().setup(&mut setup, &mut known);
+    let mut label = Some(shared.wire.borrow().label());
+    // What was meant for the last connection may not come before this one is ready.
+    while outgoing.try_recv().is_ok() {}
+    for text in setup {
+        keep(shared, sound, Direction::Out, &text, label.take());
+        if let Err(end) = send(stream, text).await {
+            return end;
+        }
+    }
+    let ready = known.contains(&Event::Ready);
+    if ready {
+        tries.ready();
+    }
+    for event in known {
+        let _ = events.send(event).await;
+    }
+    converse(stream, sound, ready, shared, outgoing, events, tries).await
+}
+
 /// A provider that takes nothing for so long is gone, though its machine still answers for it.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 async fn send(stream: &mut Stream, text: String) -> Result<(), End> {
-    match tokio::time::timeout(SEND_WITHIN, stream.send(Message::text(text))).await {
+    send_message(stream, Message::text(text)).await
+}
+
+async fn send_message(stream: &mut Stream, message: Message) -> Result<(), End> {
+    match tokio::time::timeout(SEND_WITHIN, stream.send(message)).await {
         Ok(sent) => sent.map_err(|problem| closed_by(&problem)),
         Err(_) => Err(End::Closed(1_006, format!("it has taken nothing for {} s", SEND_WITHIN.as_secs()))),
     }
@@ -196,9 +275,13 @@ async fn converse(
     shared: &Rc<Shared>,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     events: &mpsc::Sender<Event>,
+    tries: &mut Tries,
 ) -> End {
     let ready_by = tokio::time::sleep(READY_WITHIN);
-    tokio::pin!(ready_by);
+    let leave_by = tokio::time::sleep(READY_WITHIN);
+    let silent_until = tokio::time::sleep(PING_AFTER);
+    tokio::pin!(ready_by, leave_by, silent_until);
+    let (mut leaves, mut pinged) = (false, false);
     let mut found = VecDeque::new();
     let mut due = Vec::new();
     loop {
@@ -215,6 +298,9 @@ async fn converse(
                 }
             }
             frame = stream.next() => {
+                // Whatever it is, it lives.
+                pinged = false;
+                silent_until.as_mut().reset(tokio::time::Instant::now() + PING_AFTER);
                 let bytes = match frame {
                     Some(Ok(Message::Text(text))) => bytes::Bytes::from(text),
                     Some(Ok(Message::Binary(bytes))) => bytes,
@@ -243,17 +329,37 @@ async fn converse(
                     }
                 }
                 for event in found.drain(..) {
-                    ready |= event == Event::Ready;
+                    if event == Event::Ready {
+                        ready = true;
+                        tries.ready();
+                    }
                     let failed = matches!(event, Event::Failed(_));
                     // What it cannot go on after ends here: the session has said what there is to say.
                     if events.send(event).await.is_err() || failed {
                         return End::SessionOver;
                     }
                 }
-                if shared.wire.borrow().is_going_away() {
-                    return End::GoAway;
+                match shared.wire.borrow().leaves_within() {
+                    Some(Duration::ZERO) => return End::GoAway,
+                    Some(within) if !leaves => {
+                        leaves = true;
+                        leave_by.as_mut().reset(tokio::time::Instant::now() + within);
+                    }
+                    _ => {}
                 }
             }
+            () = &mut silent_until, if ready => {
+                if pinged {
+                    let silent = PING_AFTER + PONG_WITHIN;
+                    return End::Closed(1_006, format!("nothing for {} s, and no pong", silent.as_secs()));
+                }
+                pinged = true;
+                silent_until.as_mut().reset(tokio::time::Instant::now() + PONG_WITHIN);
+                if let Err(end) = send_message(stream, Message::Ping(bytes::Bytes::new())).await {
+                    return end;
+                }
+            }
+            () = &mut leave_by, if leaves => return End::GoAway,
             () = &mut ready_by, if !ready => {
                 return End::Closed(1_008, format!("not ready within {} s", READY_WITHIN.as_secs()));
             }

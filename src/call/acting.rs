@@ -23,7 +23,7 @@ const ALL_MAX: u32 = 500;
 #[derive(Debug, Default)]
 pub(super) struct Acting {
     /// The agent's numbers of those without an outcome, and their names.
-    waiting: Vec<(u32, &'static str)>,
+    pub(super) waiting: Vec<(u32, &'static str)>,
     asked: u32,
 }
 
@@ -114,6 +114,8 @@ impl Call {
             self.effects.push_back(Effect::CompleteTurn(turn));
         }
         (self.settings.owner, self.settings.barge_in) = (owner, barge_in);
+        // Until it is connected nobody knows.
+        self.set_agent_answers(false);
         (self.agent_ready, self.agent_started) = (false, false);
         self.connect_started = Some(now);
         self.record(Body::Agent(AgentChange { state: AgentState::Connecting, text: name }));

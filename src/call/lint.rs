@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub agent_connect: Option<Duration>,
     /// The agent failed.
     pub agent_failed: bool,
+    /// The agent was silent for too long when an answer was owed: in words.
+    pub agent_stalled: Option<&'a str>,
     /// An agent failed and another took its place: in words.
     pub agent_fell_back: Option<&'a str>,
     /// Answer to first packet.
@@ -72,6 +74,7 @@ pub static LINTS: &[(&str, Level, Check, &str)] = &[
     ("mos", Level::Warn, low_mos, "see loss, jitter and round trip for the cause"),
     ("ai-connect-slow", Level::Warn, ai_connect_slow, "the provider was slow to connect: look at DNS, TLS and region"),
     ("ai-slow-first-audio", Level::Warn, ai_slow_first_audio, "see the turn's parts for who to ask"),
+    ("ai-stall", Level::Error, ai_stall, "the provider stalls, or the model does not answer: see the cassette; call.agent_silence says how long is too long"),
     ("ai-fallback", Level::Error, ai_fallback, "the caller was served by another agent: see why the first one failed"),
     ("ai-failed", Level::Error, ai_failed, "see the agent's records in the ladder"),
 ];
@@ -205,6 +208,10 @@ fn ai_slow_first_audio(facts: &Facts<'_>) -> Option<String> {
     Some(format!("{gap:.0} ms > 1500 ms"))
 }
 
+fn ai_stall(facts: &Facts<'_>) -> Option<String> {
+    facts.agent_stalled.map(str::to_owned)
+}
+
 fn ai_fallback(facts: &Facts<'_>) -> Option<String> {
     facts.agent_fell_back.map(str::to_owned)
 }
@@ -283,6 +290,7 @@ mod tests {
             newest_gap_ms: Some(if bad.is_some() { 4_000.0 } else { 600.0 }),
             agent_connect: Some(Duration::from_millis(if bad.is_some() { 4_000 } else { 200 })),
             agent_failed: bad.is_some(),
+            agent_stalled: bad.map(|_| "nothing from the agent for 15 s after the caller's last word"),
             agent_fell_back: bad.map(|_| "the agent failed: refused; scripted takes the call"),
             first_packet_after: Some(Duration::from_millis(if bad.is_some() { 4_000 } else { 20 })),
             ptimes_ms: if bad.is_some() { (20, 60) } else { (20, 20) },

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod latency;
 pub mod lint;
 pub mod pipeline;
+mod silence;
 pub mod summary;
 pub mod tools;
 pub mod turn;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub barge_in: BargeIn,
     /// Answer after this even if the agent is not ready yet.
     pub patience: Duration,
+    /// An answer that an agent owes is missed after this; zero never.
+    pub agent_silence: Duration,
     /// End the call after this.
     pub max_duration: Duration,
     /// For how long an outgoing call may ring.
@@ -207,6 +210,11 @@ pub struct Call {
     /// It starts when the last word of the agent before it has been heard.
     after_you: bool,
     agent_failed: Option<String>,
+    /// It answers each time, if only to say that it has nothing to say.
+    agent_answers: bool,
+    silence: silence::Silence,
+    /// It has been silent for too long: why it counts as lost, until somebody asks.
+    agent_lost: Option<String>,
     acknowledged: bool,
     /// The agent was started before the answer, at that time.
     early_since: Option<Instant>,
@@ -250,6 +258,9 @@ impl Call {
             agent_started: false,
             after_you: false,
             agent_failed: None,
+            agent_answers: false,
+            silence: silence::Silence::default(),
+            agent_lost: None,
             acknowledged: false,
             early_since: None,
             early_heard: false,
@@ -332,6 +343,7 @@ impl Call {
             }
             Input::FarEnded { by, header } => self.hang_up_with(by, header.clone(), header),
             Input::HandedOver(to) => {
+                self.agent_answers = false;
                 self.forget_actions();
                 if self.agent_audible {
                     self.effects.push_back(Effect::Cut { tell_agent: false });
@@ -367,7 +379,49 @@ impl Call {
         if let Some((deadline, ..)) = self.ending {
             at = at.min(deadline);
         }
+        if self.is_waiting() {
+            at = at.min(self.silence.timeout(self.settings.agent_silence));
+        }
         at
+    }
+
+    /// The agent answers each time it is spoken to, if it does: then its silence counts.
+    pub const fn set_agent_answers(&mut self, answers: bool) {
+        self.agent_answers = answers;
+        self.silence.came();
+    }
+
+    /// A tool's result was given to the agent.
+    pub const fn tool_answered(&mut self, now: Instant) {
+        self.silence.owes(now, "a tool's result");
+    }
+
+    /// A tool was called.
+    pub const fn tool_called(&mut self) {
+        self.silence.came();
+    }
+
+    /// Once: why an agent that has been silent for too long counts as lost.
+    pub const fn take_lost(&mut self) -> Option<String> {
+        self.agent_lost.take()
+    }
+
+    /// The newest silence of the agent that was too long, in words.
+    #[must_use]
+    pub fn agent_stalled(&self) -> Option<&str> {
+        self.silence.seen()
+    }
+
+    /// Whether the agent may be silent for too long now: nothing of it is heard, and nothing else is awaited.
+    fn is_waiting(&self) -> bool {
+        self.agent_answers
+            && self.agent_started
+            && !self.settings.agent_silence.is_zero()
+            && !self.agent_audible
+            && !self.is_ending()
+            && self.agent_failed.is_none()
+            && self.state != CallState::Held
+            && self.acting.waiting.is_empty()
     }
 
     /// Where the call stands.
@@ -448,6 +502,7 @@ impl Call {
         if self.hung_up || self.apologised {
             return None;
         }
+        self.silence.came();
         self.turns.audio(now, span)
     }
 
@@ -458,6 +513,7 @@ impl Call {
             self.record(Body::Turn(turn));
         }
         self.agent_quiet();
+        self.silence.fell_quiet(now);
         if interrupted {
             self.answer_after_early_words(now);
         }
@@ -480,6 +536,17 @@ impl Call {
     }
 
     fn agent(&mut self, now: Instant, event: AgentEvent) {
+        // What tells of the caller, of the connection or of money is no answer.
+        if matches!(
+            event,
+            AgentEvent::AgentText(_)
+                | AgentEvent::TurnComplete
+                | AgentEvent::Act { .. }
+                | AgentEvent::Digits(_)
+                | AgentEvent::HangUp(_)
+        ) {
+            self.silence.came();
+        }
         match event {
             AgentEvent::Ready => self.agent_is_ready(now),
             // The path's own: sound, marks in it, tools.
@@ -678,7 +745,8 @@ impl Call {
 
     fn speech(&mut self, edge: SpeechEdge) {
         match edge {
-            SpeechEdge::Started(_) => {
+            SpeechEdge::Started(at) => {
+                self.silence.caller_started(at);
                 self.turns.caller_started();
                 self.record(Body::Speech(Speech { who: Who::Caller, speaking: true }));
                 if self.settings.barge_in == BargeIn::Local && self.agent_audible && !self.is_ending() {
@@ -686,6 +754,7 @@ impl Call {
                 }
             }
             SpeechEdge::Ended(at) => {
+                self.silence.caller_ended(at);
                 self.turns.caller_ended(at);
                 self.record(Body::Speech(Speech { who: Who::Caller, speaking: false }));
             }
@@ -706,6 +775,7 @@ impl Call {
             self.record(Body::Turn(turn));
         }
         self.agent_quiet();
+        self.silence.fell_quiet(now);
         self.answer_after_early_words(now);
         if std::mem::take(&mut self.after_you) {
             return self.start_agent(now);
@@ -722,6 +792,7 @@ impl Call {
     fn held(&mut self, held: bool) {
         let state = if held { CallState::Held } else { CallState::Up };
         if self.answered_at.is_some() && self.state != state && !self.is_ending() {
+            self.silence.came();
             self.enter(state, "", None);
             self.effects.push_back(Effect::TellHeld(held));
         }
@@ -733,6 +804,11 @@ impl Call {
         {
             self.hang_up(by, reason);
             return;
+        }
+        if self.is_waiting()
+            && let Some(silence::Due::Lost(why)) = self.silence.due(now, self.settings.agent_silence)
+        {
+            self.agent_lost = Some(why);
         }
         match (self.answered_at, self.settings.direction) {
             (Some(answered), _) if now >= answered + self.settings.max_duration => {
@@ -768,6 +844,7 @@ mod tests {
             owner: Owner::Offline,
             barge_in: BargeIn::Local,
             patience: Duration::from_secs(3),
+            agent_silence: Duration::from_secs(15),
             max_duration: Duration::from_hours(1),
             ring_max: Duration::from_secs(30),
             early: Early::Off,
@@ -807,6 +884,45 @@ mod tests {
         assert_eq!(effects(&mut call, 150, Input::Acknowledged), [Effect::Apologise]);
         let last = effects(&mut call, 5_000, Input::Drained);
         assert!(matches!(&last[..], [Effect::HangUp(reason)] if reason.contains("503")));
+    }
+
+    #[test]
+    fn an_agent_that_says_nothing_more_is_lost_in_the_end() {
+        let mut call = call(Direction::In);
+        let said = |call: &mut Call, from_ms: u64, to_ms: u64| {
+            effects(call, from_ms, Input::Speech(SpeechEdge::Started(Instant::from_millis(from_ms))));
+            effects(call, to_ms, Input::Speech(SpeechEdge::Ended(Instant::from_millis(to_ms))));
+        };
+        effects(&mut call, 0, Input::Begin);
+        effects(&mut call, 0, Input::Agent(AgentEvent::Ready));
+        effects(&mut call, 0, Input::Acknowledged);
+        said(&mut call, 1_000, 2_000);
+        assert_eq!(call.timeout(), Instant::from_millis(3_600_000), "an echo owes nothing");
+        call.set_agent_answers(true);
+        said(&mut call, 1_000, 2_000);
+        assert_eq!(call.timeout(), Instant::from_millis(17_000));
+        // Its words hold it off until they have been heard; an empty turn is an answer too.
+        let turn = call.accept_audio(Instant::from_millis(3_000), Duration::from_secs(1)).unwrap();
+        effects(&mut call, 3_000, Input::Began(turn));
+        said(&mut call, 3_100, 3_500);
+        assert_eq!(call.timeout(), Instant::from_millis(3_600_000));
+        effects(&mut call, 4_000, Input::Finished);
+        assert_eq!(call.timeout(), Instant::from_millis(19_000));
+        effects(&mut call, 5_000, Input::Agent(AgentEvent::TurnComplete));
+        assert_eq!(call.timeout(), Instant::from_millis(3_600_000));
+        // A hold ends the waiting; the result of a tool begins it.
+        call.tool_answered(Instant::from_millis(20_000));
+        effects(&mut call, 21_000, Input::Held(true));
+        effects(&mut call, 40_000, Input::Held(false));
+        assert_eq!(call.timeout(), Instant::from_millis(3_600_000));
+        call.tool_answered(Instant::from_millis(50_000));
+        assert_eq!(call.agent_stalled(), None);
+        assert_eq!(effects(&mut call, 65_000, Input::Timeout), []);
+        assert_eq!(call.agent_stalled(), Some("nothing from the agent for 15 s after a tool's result"));
+        assert_eq!((call.take_lost(), call.timeout()), (None, Instant::from_millis(80_000)));
+        effects(&mut call, 80_000, Input::Timeout);
+        assert!(call.take_lost().is_some_and(|why| why.contains("30 s")));
+        assert_eq!(call.take_lost(), None);
     }
 
     #[test]

@@ -536,6 +536,16 @@ impl Pipeline {
         self.uplink = Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None };
     }
 
+    /// That agent answers each time it is spoken to: if it does not, something is wrong with it.
+    pub const fn set_agent_answers(&mut self, answers: bool) {
+        self.call.set_agent_answers(answers);
+    }
+
+    /// Once: why the agent counts as lost, though nobody has said so: it has been silent for too long.
+    pub const fn take_lost_agent(&mut self) -> Option<String> {
+        self.call.take_lost()
+    }
+
     /// Name of the codec that was agreed on, or that we would like best.
     #[must_use]
     pub fn codec(&self) -> &'static str {

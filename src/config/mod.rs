@@ -91,6 +91,8 @@ pub struct Config {
     pub max_duration: Duration,
     /// Answer after this even if the agent is not ready.
     pub patience: Duration,
+    /// An answer that an agent owes is missed after this; zero never.
+    pub agent_silence: Duration,
     /// Recording and journals.
     pub recording: Recording,
     /// Where the API listens: `unix:PATH`, `HOST:PORT` or `off`.
@@ -276,6 +278,7 @@ impl Config {
             agent: reader.text("call.agent")?,
             max_duration: reader.span("call.max_duration")?,
             patience: reader.span("call.patience")?,
+            agent_silence: reader.span("call.agent_silence")?,
             recording: reader.recording()?,
             api: reader.text("api.listen")?,
             api_token_file: reader.optional("api.token_file", |text| Ok(PathBuf::from(text)))?,

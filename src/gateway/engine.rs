@@ -632,6 +632,7 @@ impl Engine {
                 owner: plan.owner,
                 barge_in: plan.barge_in,
                 patience: self.config.patience,
+                agent_silence: self.config.agent_silence,
                 max_duration: originate.and_then(|o| o.max_duration).unwrap_or(self.config.max_duration),
                 ring_max: originate.map_or(Duration::from_secs(30), |o| o.ring),
                 early: plan.early,

@@ -301,6 +301,9 @@ impl Session {
                     self.web_due().await;
                     self.hear_line().await;
                     self.input(Input::Timeout).await;
+                    if let Some(why) = self.pipeline.take_lost_agent() {
+                        self.agent_failed(why).await;
+                    }
                 }
                 message = web::page(&mut self.web) => self.page_says(message).await,
                 received = arrive(&self.rtp, &mut buffer) => if let Ok((length, source)) = received {
@@ -606,6 +609,9 @@ impl Session {
         let facts = Facts { call: self.call.to_string(), about: self.about.clone(), codec, ..Facts::default() };
         let Opened { shared, to, events } = socket::open(plan, &facts, self.origin, self.cassette());
         self.pipeline.set_agent(shared.wire.borrow().rate(), plan.provider.ends_turns);
+        // A bot may wait for whatever it likes, and so may a model that is told to speak only when it is meant.
+        let answers = plan.provider.ends_turns && plan.settings.proactive_audio != Some(true);
+        self.pipeline.set_agent_answers(answers);
         self.remote = Some((shared, to));
         self.events = Some(events);
     }

@@ -683,6 +683,7 @@ impl Setup {
                 barge_in: self.barge_in,
                 patience: Duration::from_secs(3),
                 max_duration: Duration::from_mins(70),
+                agent_silence: Duration::ZERO,
                 ring_max: Duration::from_secs(30),
                 early: self.early,
                 waits: matches!(self.seat, Seat::Far),

@@ -13,7 +13,7 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::{Map, json};
-use std::{borrow::Cow, collections::VecDeque, fmt::Write as _, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, fmt::Write as _, sync::Arc, time::Duration};
 
 /// The row.
 pub const PROVIDER: Provider = Provider {
@@ -33,6 +33,7 @@ pub const PROVIDER: Provider = Provider {
     },
     sound: MEDIA,
     retries: RECONNECTS,
+    retries_once_live: RECONNECTS,
     speaks: None,
     ends_turns: false,
     encodings: &["pcmu", "pcm8", "pcm16", "pcm24"],
@@ -272,8 +273,8 @@ impl super::Wire for Wire {
 
     fn due(&mut self, _messages: &mut Vec<String>) {}
 
-    fn is_going_away(&self) -> bool {
-        false
+    fn leaves_within(&self) -> Option<Duration> {
+        None
     }
 
     fn suspend(&mut self) {

@@ -15,7 +15,7 @@ use crate::{
 use models::{Proactive, family_of, plain};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc, time::Duration};
 
 /// The row.
 pub const PROVIDER: Provider = Provider {
@@ -74,6 +74,7 @@ pub const PROVIDER: Provider = Provider {
     },
     sound: r#"{"realtimeInput":{"audio""#,
     retries: 0,
+    retries_once_live: 3,
     speaks: Some(DOWNLINK_RATE),
     ends_turns: true,
     encodings: &[],
@@ -92,6 +93,12 @@ const KEYS: &[&str] = &["GEMINI_API_KEY", "GOOGLE_API_KEY"];
 const VERTEX_KEYS: &[&str] = &["GOOGLE_OAUTH_ACCESS_TOKEN"];
 /// Where Vertex is asked if the profile does not say.
 const LOCATION: &str = "us-central1";
+/// Before the service closes, a connection is left even if the model still speaks.
+const LEAVES_BEFORE: Duration = Duration::from_secs(2);
+/// How long the end of a turn is waited for if it did not say when it closes.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
+/// Of an answer that broke off, so many of its last characters are told.
+const BROKEN_OFF_MAX: usize = 1_000;
 /// Sound before the onset that the model hears too when our own detector opens its ear.
 const PREFIX_MS: u32 = 300;
 
@@ -120,6 +127,16 @@ pub struct Wire {
     started: bool,
     greeted: bool,
     going_away: bool,
+    /// For so long after it said so the end of the model's turn is waited for.
+    stays: Duration,
+    /// Sound of a turn has come, and not its end.
+    answering: bool,
+    /// Words of that turn.
+    answer: String,
+    /// The connection was left in the middle of a turn that had these words; the next one is asked to go on.
+    broken_off: Option<String>,
+    /// Whoever listens has not been told that this turn is over.
+    owes_end: bool,
     reconnects: u32,
     handle: Option<String>,
     /// `NO_INTERRUPTION` if not.
@@ -145,6 +162,11 @@ impl Wire {
             started: false,
             greeted: false,
             going_away: false,
+            stays: Duration::ZERO,
+            answering: false,
+            answer: String::new(),
+            broken_off: None,
+            owes_end: false,
             reconnects: 0,
             handle: None,
             interruptible,
@@ -178,6 +200,19 @@ impl Wire {
         if self.live {
             messages.append(&mut self.late);
         }
+    }
+
+    /// After a turn that the last connection broke off: there is nobody else to end the silence.
+    fn go_on(&mut self, messages: &mut Vec<String>) {
+        let Some(words) = self.broken_off.take() else { return };
+        let surplus = words.chars().count().saturating_sub(BROKEN_OFF_MAX);
+        let words: String = words.chars().skip(surplus).collect();
+        let words = words.trim();
+        messages.push(text_message(&if words.is_empty() {
+            "The connection broke while you spoke. Say again what you were saying.".to_owned()
+        } else {
+            format!("The connection broke while you spoke. Go on after these words of yours: {words}")
+        }));
     }
 
     /// Our own detector decides what the model hears.
@@ -304,8 +339,9 @@ impl Wire {
         self.uplink.message(HEAD, samples, "\"}}}")
     }
 
-    fn content(content: ServerContent<'_>, events: &mut VecDeque<Event>) {
+    fn content(&mut self, content: ServerContent<'_>, events: &mut VecDeque<Event>) {
         if content.interrupted {
+            self.turn_ended();
             events.push_back(Event::Interrupted);
         }
         if let Some(text) = content.input_transcription.and_then(|said| said.text) {
@@ -316,17 +352,25 @@ impl Wire {
             if let Some(blob) = part.inline_data
                 && let Some(event) = audio_event(&blob)
             {
+                self.answering |= matches!(event, Event::Audio { .. });
                 events.push_back(event);
             }
         }
         if let Some(text) = content.output_transcription.and_then(|said| said.text) {
+            self.answer.push_str(&text);
             events.push_back(Event::AgentText(text.into_owned()));
         }
         // generationComplete: all audio has been sent. turnComplete may come later, or alone after a cut; with a
         // background answer pending (IN_PROGRESS) the next turn follows by itself.
         if content.generation_complete || content.turn_complete {
+            self.turn_ended();
             events.push_back(Event::TurnComplete);
         }
+    }
+
+    fn turn_ended(&mut self) {
+        self.answering = false;
+        self.answer.clear();
     }
 }
 
@@ -339,9 +383,12 @@ impl super::Wire for Wire {
         UPLINK_RATE
     }
 
-    fn setup(&mut self, messages: &mut Vec<String>, _events: &mut VecDeque<Event>) {
-        self.live = false;
+    fn setup(&mut self, messages: &mut Vec<String>, events: &mut VecDeque<Event>) {
+        self.suspend();
         self.going_away = false;
+        if std::mem::take(&mut self.owes_end) {
+            events.push_back(Event::TurnComplete);
+        }
         // A resumed session does not know what was asked after its handle.
         self.calls.clear();
         self.in_activity = false;
@@ -448,11 +495,12 @@ impl super::Wire for Wire {
             events.push_back(Event::Usage(usage.into()));
         }
         if let Some(content) = message.server_content {
-            Self::content(content, events);
+            self.content(content, events);
         }
         if let Some(going) = message.go_away {
             self.going_away = true;
             let left = going.time_left.unwrap_or_default();
+            self.stays = time_left(&left).map_or(LEAVES_WITHIN, |left| left.saturating_sub(LEAVES_BEFORE));
             events.push_back(Event::GoingAway(format!("the provider closes this connection in {left}")));
         }
         for call in message.tool_call.map(|call| call.function_calls).unwrap_or_default() {
@@ -476,6 +524,7 @@ impl super::Wire for Wire {
             return;
         }
         self.greet(messages);
+        self.go_on(messages);
         self.tell_late(messages);
         if self.detects() {
             return self.tell_speech(messages);
@@ -485,23 +534,33 @@ impl super::Wire for Wire {
         }
     }
 
-    fn is_going_away(&self) -> bool {
-        self.going_away
+    fn leaves_within(&self) -> Option<Duration> {
+        self.going_away.then_some(if self.answering { self.stays } else { Duration::ZERO })
     }
 
     fn suspend(&mut self) {
         self.live = false;
+        if std::mem::take(&mut self.answering) {
+            self.broken_off = Some(std::mem::take(&mut self.answer));
+            self.owes_end = true;
+        }
+        self.answer.clear();
     }
 
     // Codes are those seen from the service; its reason text is the only useful part.
     fn closed(&mut self, code: u16, reason: &str) -> AfterClose {
-        let was_live = std::mem::take(&mut self.live);
+        let was_live = self.live;
+        self.suspend();
         let said =
             if reason.is_empty() { format!("closed with {code}") } else { format!("closed with {code}: {reason}") };
         let passing = matches!(code, 1_000 | 1_001 | 1_006 | 1_011 | 1_012 | 1_013);
         if self.handle.is_some() && !was_live && !passing {
             // A handle that is not taken any more: once more without it.
             self.handle = None;
+            return AfterClose::Reconnect;
+        }
+        if was_live && self.going_away {
+            // As it said.
             return AfterClose::Reconnect;
         }
         if passing && was_live && self.reconnects < 3 {
@@ -515,8 +574,14 @@ impl super::Wire for Wire {
             1_011 if reason.contains("quota") => "; check the project's quota",
             _ => "",
         };
-        AfterClose::GiveUp(format!("{said}{hint}"))
+        let said = format!("{said}{hint}");
+        if passing && !was_live { AfterClose::TryAgain(said) } else { AfterClose::GiveUp(said) }
     }
+}
+
+/// Seconds as protobuf writes a duration: `9.5s`.
+fn time_left(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
 }
 
 fn text_message(text: &str) -> String {

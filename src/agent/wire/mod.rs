@@ -16,7 +16,7 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use std::{borrow::Cow, collections::VecDeque, fmt, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 /// All providers, in the order in which `auto` looks for a key.
 pub static PROVIDERS: &[Provider] = &[gemini::PROVIDER, openai::PROVIDER, bridge::PROVIDER];
@@ -54,6 +54,8 @@ pub struct Provider {
     pub sound: &'static str,
     /// A connection that cannot be made is tried again so often, if the profile does not say.
     pub retries: u32,
+    /// The same once a session was ready in this call: the caller is in the middle of it.
+    pub retries_once_live: u32,
     /// The rate that it speaks at, if it is not the one that it hears.
     pub speaks: Option<SampleRate>,
     /// It says when its turns end; if not, silence of its sound ends them.
@@ -336,6 +338,9 @@ impl Encoding {
 pub enum AfterClose {
     /// Connect again, with the handle if there is one.
     Reconnect,
+    /// The service could not take the connection now: again after a pause, as often as connecting is tried. The text
+    /// is what the operator reads if that was in vain.
+    TryAgain(String),
     /// Give up; the text is what the operator reads.
     GiveUp(String),
     /// It wants the call to end, once its last word is out.
@@ -362,8 +367,9 @@ pub trait Wire: fmt::Debug + Send {
     /// Messages that became due by what was received.
     fn due(&mut self, messages: &mut Vec<String>);
 
-    /// Whether the service said that it will close soon: time to connect again.
-    fn is_going_away(&self) -> bool;
+    /// The service said that it will close soon: connect again now if this is zero, else as soon as it is, and at
+    /// the latest so long after it was said.
+    fn leaves_within(&self) -> Option<Duration>;
 
     /// The connection is being left: what the call says waits until the next one is ready.
     fn suspend(&mut self);

@@ -18,7 +18,7 @@ use crate::{
 use account::{Limits, Tokens, check};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc, time::Duration};
 
 /// The row.
 pub const PROVIDER: Provider = Provider {
@@ -62,6 +62,7 @@ pub const PROVIDER: Provider = Provider {
     },
     sound: APPEND,
     retries: 0,
+    retries_once_live: 3,
     speaks: None,
     ends_turns: true,
     encodings: &["pcmu", "pcma", "pcm24"],
@@ -681,8 +682,9 @@ impl super::Wire for Wire {
         }
     }
 
-    fn is_going_away(&self) -> bool {
-        self.going_away
+    // What expired answers nothing more: there is no end of a turn to wait for.
+    fn leaves_within(&self) -> Option<Duration> {
+        self.going_away.then_some(Duration::ZERO)
     }
 
     fn suspend(&mut self) {
@@ -719,7 +721,8 @@ impl super::Wire for Wire {
         }
         let said = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let hint = if self.ever_live { "" } else { "; check OPENAI_API_KEY and agents.NAME.model" };
-        AfterClose::GiveUp(format!("closed with {code}{said}{hint}"))
+        let said = format!("closed with {code}{said}{hint}");
+        if passing && !was_live { AfterClose::TryAgain(said) } else { AfterClose::GiveUp(said) }
     }
 }
 

@@ -156,6 +156,7 @@ impl Pipeline {
             newest_gap_ms: self.newest_gap_ms,
             agent_connect: self.call.agent_connect(),
             agent_failed: self.call.agent_failed().is_some(),
+            agent_stalled: self.call.agent_stalled(),
             agent_fell_back: self.call.fell_back_to(),
             first_packet_after: media.first_packet_after,
             ptimes_ms: (u32::from(media.agreed.ptime.ms()), u32::from(media.inbound.ptime().ms())),

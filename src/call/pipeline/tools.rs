@@ -18,6 +18,7 @@ impl Pipeline {
     pub(super) fn tool_called(&mut self, now: Instant, call: ToolCall) {
         let (change, run) = self.tools.call(now, call);
         self.record_tool(now, change);
+        self.call.tool_called();
         // A recorded agent has had its answers.
         if !matches!(self.seat, Seat::Remote) {
             return;
@@ -47,6 +48,7 @@ impl Pipeline {
     pub(super) fn tool_done(&mut self, now: Instant, id: &str, answer: Answer) {
         if let Some((change, done)) = self.tools.done(now, id, answer) {
             self.record_tool(now, change);
+            self.call.tool_answered(now);
             self.push(Out::ToolDone(done));
         }
     }

@@ -99,12 +99,58 @@ fn closes_are_retried_only_when_that_can_help() {
     receive(&mut wire, r#"{"sessionResumptionUpdate":{"newHandle":"h1","resumable":true}}"#);
     receive(&mut wire, r#"{"sessionResumptionUpdate":{"newHandle":"h2","resumable":false}}"#);
     receive(&mut wire, r#"{"goAway":{"timeLeft":"9.5s"}}"#);
-    assert!(wire.is_going_away());
+    assert_eq!(wire.leaves_within(), Some(Duration::ZERO));
     assert_eq!(wire.closed(1_011, "Deadline expired"), AfterClose::Reconnect);
     assert!(setup_of(&mut wire).contains(r#""handle":"h1""#));
     assert_eq!(wire.closed(1_007, "invalid handle"), AfterClose::Reconnect);
     assert!(!setup_of(&mut wire).contains("h1"), "once more without the handle");
     assert!(matches!(wire.closed(1_007, "x"), AfterClose::GiveUp(_)));
+}
+
+#[test]
+fn an_answer_is_heard_to_its_end_before_a_connection_is_left() {
+    const SOUND: &str = r#"{"serverContent":{"outputTranscription":{"text":"Your order is"},
+        "modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAAA"}}]}}}"#;
+    for end in ["generationComplete", "turnComplete", "interrupted"] {
+        let mut wire = Wire::listening();
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        receive(&mut wire, SOUND);
+        assert_eq!(wire.leaves_within(), None);
+        receive(&mut wire, r#"{"goAway":{"timeLeft":"9.5s"}}"#);
+        assert_eq!(wire.leaves_within(), Some(Duration::from_millis(7_500)), "two seconds before it closes");
+        receive(&mut wire, &format!(r#"{{"serverContent":{{"{end}":true}}}}"#));
+        assert_eq!(wire.leaves_within(), Some(Duration::ZERO), "{end}");
+        // Nothing broke off: nothing is said of it.
+        wire.suspend();
+        let (mut messages, mut events) = (Vec::new(), VecDeque::new());
+        wire.setup(&mut messages, &mut events);
+        assert!(events.is_empty());
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        wire.due(&mut messages);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+    }
+    for (left, within) in [("{}", 5_000), (r#"{"timeLeft":"1s"}"#, 0), (r#"{"timeLeft":"-x"}"#, 5_000)] {
+        let mut wire = Wire::listening();
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        receive(&mut wire, SOUND);
+        receive(&mut wire, &format!(r#"{{"goAway":{left}}}"#));
+        assert_eq!(wire.leaves_within(), Some(Duration::from_millis(within)), "{left}");
+        // It did not end in time: the turn is closed, once, and the model is asked to go on, once.
+        wire.suspend();
+        let (mut messages, mut events) = (Vec::new(), VecDeque::new());
+        for setup in 0..2 {
+            wire.setup(&mut messages, &mut events);
+            assert_eq!(events.drain(..).collect::<Vec<_>>(), [Event::TurnComplete][setup..], "{left}");
+            assert!(matches!(wire.closed(1_011, "try later"), AfterClose::TryAgain(_)));
+        }
+        wire.setup(&mut messages, &mut events);
+        messages.clear();
+        receive(&mut wire, r#"{"setupComplete":{}}"#);
+        for _ in 0..2 {
+            wire.due(&mut messages);
+        }
+        assert!(messages.len() == 1 && messages[0].contains("Your order is"), "{messages:?}");
+    }
 }
 
 #[test]
