@@ -234,7 +234,9 @@ async fn a_model_that_stays_silent_is_replaced_or_apologised_for() {
     for (ports, fallback) in [(24_700, "fallback = ['echo']\n"), (24_740, "")] {
         // It answers pings, and nothing else.
         let mock = MockGemini::start(Script::new().stall()).await;
-        let settings = format!("greeting = 'none'\n{fallback}[call]\nagent_silence = '2s'");
+        // The default model may keep silent.
+        let model = "model = 'gemini-3.1-flash-live-preview'\n";
+        let settings = format!("greeting = 'none'\n{model}{fallback}[call]\nagent_silence = '2s'");
         let sound = voice(&[(900, 5_500), (900, 2_000)]);
         let conversation = call(&mock, ports, &settings, sound, Duration::from_secs(6)).await;
         assert_eq!((mock.violations(), mock.connections()), (Vec::new(), 1), "the connection is well");

@@ -92,7 +92,7 @@ pub static KEYS: &[Key] = &[
     key("call.max_duration", "\"60m\"", "Longest call."),
     key("call.time_zone", "\"local\"", "Clock of the rules' times: local, UTC, +01:00, or a name that the system knows, like Europe/Berlin."),
     key("call.patience", "\"3s\"", "Ring this long at most while the agent connects, then answer."),
-    key("call.agent_silence", "\"15s\"", "An answer that a gemini or openai agent owes (the caller has spoken, or a tool has answered) is missed after this: lint ai-stall; after twice as long the agent counts as failed. 0s never."),
+    key("call.agent_silence", "\"15s\"", "An answer that a gemini or openai agent owes (the caller has spoken, or a tool has answered; not of models that speak only when they are meant, as gemini-3.8-live does) is missed after this: lint ai-stall; after twice as long the agent counts as failed. 0s never."),
     key("callback.url", "", "Asked about each incoming call for an agent before that is connected: a POST whose answer may change instructions, voice, agent and more."),
     key("callback.secret", "", "Signs what is sent (HMAC-SHA256, X-Voxgw-Signature); ${VAR} and ${file:PATH} keep it out of this file."),
     key("callback.timeout", "\"2s\"", "How long all tries may take together; the caller hears ringing, and call.patience begins after it."),

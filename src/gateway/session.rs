@@ -609,9 +609,7 @@ impl Session {
         let facts = Facts { call: self.call.to_string(), about: self.about.clone(), codec, ..Facts::default() };
         let Opened { shared, to, events } = socket::open(plan, &facts, self.origin, self.cassette());
         self.pipeline.set_agent(shared.wire.borrow().rate(), plan.provider.ends_turns);
-        // A bot may wait for whatever it likes, and so may a model that is told to speak only when it is meant.
-        let answers = plan.provider.ends_turns && plan.settings.proactive_audio != Some(true);
-        self.pipeline.set_agent_answers(answers);
+        self.pipeline.set_agent_answers(plan.answers());
         self.remote = Some((shared, to));
         self.events = Some(events);
     }

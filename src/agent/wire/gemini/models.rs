@@ -119,6 +119,13 @@ pub fn family_of(model: &str) -> &'static Family {
     FAMILIES.iter().find(|family| family.names.iter().any(|name| model.starts_with(name))).unwrap_or(&OTHER)
 }
 
+/// Whether the model keeps silent when it thinks that it is not meant: then its silence is no fault.
+#[must_use]
+pub fn may_stay_silent(settings: &Settings) -> bool {
+    let family = family_of(settings.model.as_deref().unwrap_or(DEFAULT_MODEL));
+    settings.proactive_audio == Some(true) || family.proactive == Proactive::Always
+}
+
 /// The model that took the place of a retired one.
 #[must_use]
 pub fn successor_of(model: &str) -> Option<&'static str> {

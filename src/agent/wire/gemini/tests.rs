@@ -353,3 +353,15 @@ fn counts_of_tokens_come_with_whatever_brings_them() {
     };
     assert_eq!(events, [Event::Usage(counted), Event::TurnComplete]);
 }
+
+#[test]
+fn silence_is_no_fault_of_a_model_that_speaks_when_it_is_meant() {
+    let of = |model: Option<&str>, proactive_audio| Settings {
+        model: model.map(str::to_owned),
+        proactive_audio,
+        ..Settings::default()
+    };
+    assert!(models::may_stay_silent(&of(None, None)), "the default model decides itself");
+    assert!(!models::may_stay_silent(&of(Some("gemini-3.1-flash-live-preview"), None)));
+    assert!(models::may_stay_silent(&of(Some("gemini-2.5-flash-native-audio-preview"), Some(true))));
+}
