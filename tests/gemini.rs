@@ -214,7 +214,9 @@ async fn a_provider_that_stalls_is_noticed_and_reached_again() {
         .reply(Reply::tone(900.0, 500).saying(["Yes."]));
     let mock = MockGemini::start(script).await;
     let door = Door::before(&mock.url, [Visit::ThroughFor(Duration::from_secs(2))]).await;
-    let agent = format!("kind = 'gemini'\nendpoint = '{}'\n[call]\nagent_silence = '6s'", door.url);
+    // The default model may keep silent.
+    let model = "model = 'gemini-3.1-flash-live-preview'";
+    let agent = format!("kind = 'gemini'\n{model}\nendpoint = '{}'\n[call]\nagent_silence = '6s'", door.url);
     // Says something into the stall, and again when the connection is a new one.
     let sound = voice(&[(10, 2_000), (800, 10_000), (800, 2_500)]);
     let conversation =
