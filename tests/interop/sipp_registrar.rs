@@ -1,7 +1,7 @@
 //! `SIPp` registers, is called by its name, proves who it is when it calls, and writes texts.
 
 use crate::{
-    gateway::{Gateway, Settings},
+    gateway::{Call, Gateway, Settings},
     process::{free_ports, wait_until},
     sipp::Sipp,
 };
@@ -129,9 +129,13 @@ fn a_call_is_challenged_and_taken_with_the_right_digest() {
         Sipp::caller(scenario, &gateway.target()).credentials("alice", password).with(&["-auth_uri", &uri])
     };
     caller("uac_unauthorized", "looking-glass").run();
-    assert!(gateway.call_folders().is_empty(), "a wrong password makes no call");
+    let refused = gateway.only_call();
+    let summary = refused.summary().expect("it is over");
+    let wrong = (json!(401), json!("refused by password: 401 Unauthorized"));
+    assert_eq!((&summary["status"], &summary["reason"]), (&wrong.0, &wrong.1), "a wrong password makes no call");
     caller("uac_authorized", PASSWORD).talking_for(1).run();
-    assert_eq!(gateway.only_call().summary().expect("it is over")["ended_by"], "caller");
+    let ended_by = |call: &Call| call.summary().expect("it is over")["ended_by"].clone();
+    assert_eq!(gateway.calls(2).iter().map(ended_by).collect::<Vec<_>>(), ["us", "caller"]);
     gateway.stop();
 }
 
