@@ -12,11 +12,14 @@ mod encryption;
 mod handle;
 mod join;
 mod ladder;
+mod offered;
+mod originate;
 mod outside;
 mod pages;
 mod policy;
 mod refused;
 mod replace;
+mod start;
 mod targets;
 mod transfer;
 mod whip;
@@ -32,42 +35,32 @@ use handle::Request;
 use super::{
     bindings,
     hub::Sink,
-    router::{Denied, Router, Seated},
-    session::{Begin, In, Start, consult::Ask},
+    router::{Denied, Router},
+    session::{Begin, In},
     trunks::{Errand, Trunks},
     worker::Workers,
 };
 use crate::{
-    agent::{
-        event::Action,
-        prompts,
-        seat::{Plan, What},
-    },
-    call::{
-        self,
-        journal::{Direction, Header, SCHEMA},
-        pipeline::{Music, Settings, SipAction, srtp},
-    },
+    agent::{event::Action, seat::Plan},
+    call::pipeline::{Music, Settings, SipAction, srtp},
     clock::SystemClock,
-    config::{Config, Transfers},
-    error::{Error, Kind, Result},
-    media::dsp::mix::Role,
+    config::Config,
+    error::{Kind, Result},
     net::{
         connections::Connections,
-        crowd::Crowd,
         http,
         ports::Ports,
-        resolve::{Found, Resolver},
-        stream::{self, Door},
-        tcp, tls, udp,
+        resolve::Resolver,
+        stream::{self},
+        udp,
     },
-    redact::{Pii, printable},
+    redact::printable,
     route::tolls::Tolls,
     sip::{
         endpoint::{self, AskId, Command, Endpoint, Event, LegId, Offered, Output, Refusal, Reply, Trace},
         trunk::Wish,
         tx::{Path, Transport},
-        uri::{Uri, escaped, unescaped},
+        uri::Uri,
     },
     unit::CallId,
 };
@@ -200,141 +193,6 @@ struct Move {
 }
 
 impl Engine {
-    /// Binds everything and starts; call it inside the runtime. `answering` takes incoming calls: the rules, one
-    /// agent, or nobody.
-    ///
-    /// # Errors
-    /// An address or port that cannot be bound, a folder that cannot be made.
-    pub fn start(config: Arc<Config>, answering: impl Into<Router>) -> Result<Handle> {
-        let (packets_to, packets) = mpsc::channel(WAITING_MAX);
-        let (streams_to, stream_events) = mpsc::channel(WAITING_MAX);
-        let (mut sockets, mut listening, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
-        let mut streams_bound = Vec::new();
-        let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone())
-            .pinging(config.signalling.keep_alive);
-        let (crowd, origins) =
-            (Crowd::of(config.signalling.connections_max), Arc::from(config.signalling.origins.clone()));
-        for listen in &config.listen {
-            match listen.transport {
-                Transport::Udp => {
-                    let socket = udp::bind(*listen)?;
-                    let bound = socket.local_addr().unwrap_or(listen.address);
-                    listening.push(format!("udp:{bound}"));
-                    sockets.push((bound, socket));
-                }
-                transport => {
-                    let tls = transport.is_secure().then(|| tls::acceptor(&config.tls)).transpose()?;
-                    let listener = tcp::bind(*listen)?;
-                    let bound = listener.local_addr().unwrap_or(listen.address);
-                    listening.push(format!("{}:{bound}", transport.lower_name()));
-                    streams_bound.push((transport, bound));
-                    listeners
-                        .push((listener, Door { transport, tls, crowd: crowd.clone(), origins: Arc::clone(&origins) }));
-                }
-            }
-        }
-        let http = Arc::new(http::Client::new(config.http_ca.clone())?);
-        let posts = super::post::Watch::default();
-        let hub = super::hub::start(&config.name, listening.clone(), posts.post("hub"));
-        let writer = if config.recording.journal {
-            Some(super::writer::start(config.recording.clone(), hub.clone(), posts.post("writer"))?)
-        } else {
-            None
-        };
-        for (_, socket) in &sockets {
-            tokio::spawn(udp::receive(Arc::clone(socket), packets_to.clone()));
-            tokio::spawn(udp::refusals(Arc::clone(socket), streams_to.clone()));
-        }
-        for (listener, door) in listeners {
-            tokio::spawn(stream::accept(listener, door, streams_to.clone()));
-        }
-        let workers = Workers::start(config.workers, config.urgent)?;
-        let (sessions_to, from_sessions) = mpsc::channel(WAITING_MAX);
-        let (to, requests) = mpsc::channel(256);
-        let mut seed = [0; 32];
-        rand::rng().fill_bytes(&mut seed);
-        let signalling = &config.signalling;
-        let trunk_addresses = addresses::Addresses::new(&signalling.trunks);
-        let mut endpoint = Endpoint::new(endpoint::Settings {
-            advertise: config.advertise,
-            transactions_max: TRANSACTIONS_MAX,
-            seed,
-            realm: signalling.realm.clone(),
-            algorithms: signalling.algorithms.clone(),
-            accounts: signalling.users.clone(),
-            authenticate: signalling.authenticate,
-            trusted: trunk_addresses.ips().collect(),
-            registrar: signalling.registrar.clone(),
-            timers: signalling.timers,
-            reliability: signalling.reliability,
-            limits: signalling.limits.clone(),
-            refusals_per_minute: config.recording.refused_per_minute,
-            redirected_anywhere: config.tolls.allow.is_empty(),
-            ..endpoint::Settings::default()
-        });
-        if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
-            endpoint.restore_bindings(SystemClock::now(), ago, saved);
-        }
-        let join_key = Arc::new(join::key(config.web.secret_file.as_deref())?);
-        let upstreams = Arc::from(signalling.trunks.clone());
-        let udp_bound: Vec<SocketAddr> = sockets.iter().map(|(bound, _)| *bound).collect();
-        let resolver = Arc::new(Resolver::new(&signalling.dns, &udp_bound)?);
-        let hold_music = match config.hold_music.as_str() {
-            "off" => Music::Off,
-            "builtin" => Music::Tune,
-            file => Music::Sound(prompts::load_narrow(std::path::Path::new(file))?),
-        };
-        let engine = Self {
-            endpoint,
-            bindings_due: None,
-            bindings_written: bindings::Written::default(),
-            tolls: Tolls::new(config.tolls.clone()),
-            trunks: Trunks::new(SystemClock::now(), &signalling.trunks, rand::rng().next_u64()),
-            trunk_addresses,
-            resolver: Arc::clone(&resolver),
-            trails: targets::Trails::default(),
-            parcels: HashMap::new(),
-            flows: HashMap::new(),
-            next_ask: 1,
-            asked: HashMap::new(),
-            requests_to: to.downgrade(),
-            bridges: bridge::Bridges::default(),
-            acting: act::Acting::default(),
-            conferences: conference::Conferences::default(),
-            pages: pages::Pages::default(),
-            moves: HashMap::new(),
-            replacing: HashMap::new(),
-            refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
-            ports: hub.counters.rtp_ports.get_or_init(|| Ports::new(config.rtp_ports.clone())).clone(),
-            config,
-            router: answering.into(),
-            sockets,
-            streams_bound,
-            connections,
-            workers: workers.clone(),
-            sink: Sink { hub: hub.clone(), writer: writer.clone() },
-            sessions: HashMap::new(),
-            sessions_to,
-            http,
-            apology: prompts::builtin("apology"),
-            hold_music,
-            draining: None,
-            deadline_passed: false,
-            leaving_until: None,
-            waiting_trace: None,
-            refused_before: 0,
-            untold_before: 0,
-            away_before: crate::sip::limits::Counters::default(),
-            talking: HashMap::new(),
-        };
-        let post = posts.post("engine");
-        tokio::spawn(async move {
-            let _post = post;
-            engine.run(packets, stream_events, from_sessions, requests).await;
-        });
-        Ok(Handle { to, hub, writer, listening, workers, join_key, upstreams, resolver, posts })
-    }
-
     async fn run(
         mut self,
         mut packets: mpsc::Receiver<udp::Received>,
@@ -541,183 +399,6 @@ impl Engine {
         }
     }
 
-    /// Admission: draining, too many calls, the rules, no port.
-    fn offered(&mut self, leg: LegId, offered: Offered) {
-        let called = [&offered.target, &offered.to];
-        let trunk = self.trunk_addresses.calling(offered.path.remote.ip(), &called).map(str::to_owned);
-        if let Some(old) = offered.replaces {
-            self.replaced(leg, old, offered, trunk.is_some());
-            return;
-        }
-        let routed = if self.draining.is_some() {
-            Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
-        } else if self.sessions.len() >= self.config.max_calls {
-            let why = format!("gateway.max_calls = {} is reached", self.config.max_calls);
-            Err(Denied::by_key(503, "gateway.max_calls", why))
-        } else {
-            self.router.route(&offered, trunk.clone(), SystemClock::wall())
-        };
-        let admitted = routed.and_then(|routed| {
-            let onward = self.onward(&offered, &routed, trunk.is_some())?;
-            let pair = self.ports.bind(offered.path.local.ip());
-            Ok((routed, onward, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
-        });
-        let (routed, onward, ports) = match admitted {
-            Ok(admitted) => admitted,
-            Err(denied) => return self.deny(leg, &offered, denied),
-        };
-        let ringback = matches!(routed.seat, Seated::Bridge(.., true));
-        let (plan, conference) = match routed.seat {
-            Seated::Agent(plan) => (plan, None),
-            Seated::Bridge(target, ..) => (Arc::new(Plan::far(&target.to_string())), None),
-            Seated::Conference(name) => (Arc::new(Plan::far(&format!("conference {name}"))), Some(name)),
-        };
-        self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
-        let call = new_call_id();
-        let header = Header {
-            schema: SCHEMA.to_owned(),
-            call,
-            gateway: self.config.name.clone(),
-            direction: Direction::In,
-            from: Pii(routed.from),
-            to: Pii(routed.to),
-            agent: plan.name.clone(),
-            started: String::new(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            sip_call_id: offered.call_id.clone(),
-            rule: routed.rule,
-            headers: self.carried(&offered, trunk.is_some()),
-        };
-        let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
-        let ip = self.config.advertise.unwrap_or_else(|| offered.path.local.ip());
-        let srtp = self.encryption(&offered.path, trunk.as_deref(), "");
-        let rtp = SocketAddr::new(ip, rtp_port);
-        let mut settings = self.settings(header, &plan, trunk.as_deref(), rtp, srtp, None);
-        settings.call.waits = onward.is_some() || conference.is_some();
-        if ringback {
-            settings.call.early = call::Early::Ring;
-        }
-        let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
-        let worker = worker.unwrap_or_else(|| self.workers.least_busy());
-        let known = trunk.is_some() || offered.user.is_some();
-        let caller = bridge::Caller::of(&offered, trunk.is_some(), &self.config.signalling.headers_across);
-        self.spawn(leg, call, Begin::Offered(offered.sdp, offered.target.to_string()), settings, plan, ports, worker);
-        if let Some(session) = self.sessions.get_mut(&leg) {
-            session.caller = caller;
-        }
-        self.may_refer(leg, known);
-        if let Some(onward) = onward {
-            self.go_onward(leg, call, onward);
-        }
-        if let Some(name) = conference {
-            self.sit_down(leg, &name, Role::Talks);
-        }
-    }
-
-    fn settings(
-        &self,
-        mut header: Header,
-        plan: &Plan,
-        trunk: Option<&str>,
-        rtp: SocketAddr,
-        srtp: srtp::Settings,
-        originate: Option<&Originate>,
-    ) -> Settings {
-        let wall = SystemClock::wall();
-        header.started = wall.rfc3339();
-        let direction = header.direction;
-        Settings {
-            call: call::Settings {
-                direction,
-                owner: plan.owner,
-                barge_in: plan.barge_in,
-                patience: self.config.patience,
-                agent_silence: self.config.agent_silence,
-                max_duration: originate.and_then(|o| o.max_duration).unwrap_or(self.config.max_duration),
-                ring_max: originate.map_or(Duration::from_secs(30), |o| o.ring),
-                early: plan.early,
-                waits: false,
-            },
-            header,
-            wall,
-            codecs: self.codecs(plan, trunk),
-            ptime: self.config.ptime,
-            tuning: self.config.tuning,
-            rtp,
-            srtp,
-            seed: rand::rng().next_u64(),
-            agent_rate: plan.rate(),
-            agent_speaks: plan.speaks(),
-            tools: plan.offered(),
-            prebuffer: plan.prebuffer,
-            apology: Arc::clone(&self.apology),
-            hold_music: self.hold_music.clone(),
-            record: self.config.recording.sound && self.sink.writer.is_some(),
-            tone: self.config.recording.tone,
-            we_are_caller: direction == Direction::Out,
-            media_timeout: self.config.media_timeout,
-            hang_up_after_silence: originate.and_then(|o| o.hang_up_after_silence),
-            hang_up_after_turns: originate.and_then(|o| o.hang_up_after_turns),
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a call and where it lives")]
-    fn spawn(
-        &mut self,
-        leg: LegId,
-        call: CallId,
-        begin: Begin,
-        settings: Settings,
-        plan: Arc<Plan>,
-        ports: crate::net::ports::PortPair,
-        worker: usize,
-    ) {
-        let (to, from) = mpsc::channel(512);
-        if let Some(writer) = &self.sink.writer {
-            writer.send(super::writer::In::Open(call, super::writer::folder_name(settings.wall, call)));
-        }
-        let far_end = match settings.header.direction {
-            Direction::In => settings.header.from.0.clone(),
-            Direction::Out => settings.header.to.0.clone(),
-        };
-        let may_refer = self.config.transfers == Transfers::All;
-        let (caller, is_page) = (bridge::Caller::default(), matches!(begin, Begin::Joined(_) | Begin::Whip(_)));
-        self.sessions.insert(leg, Known { call, to, may_refer, far_end, caller, worker, is_page });
-        if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
-            self.trace(trace);
-        }
-        let ask = self.ask_about(&begin, &settings.header, &plan);
-        let start = Start {
-            call,
-            leg,
-            begin,
-            settings,
-            plan,
-            ports,
-            from,
-            engine: self.sessions_to.clone(),
-            sink: self.sink.clone(),
-            pcap: self.config.recording.pcap,
-            agent_frames: self.config.recording.agent_frames,
-            http: Arc::clone(&self.http),
-            ask,
-        };
-        self.workers.spawn(worker, start);
-    }
-
-    /// Whom to ask about an incoming call for an agent.
-    fn ask_about(&self, begin: &Begin, header: &Header, plan: &Plan) -> Option<Ask> {
-        let uri = match begin {
-            _ if matches!(plan.what, What::Far) => return None,
-            Begin::Dialled(_) | Begin::Whip(_) => return None,
-            Begin::Offered(_, uri) => uri.clone(),
-            Begin::Joined(joining) => format!("sip:{}@{}", escaped(&header.to.0), joining.local.ip()),
-        };
-        let callback = self.config.callback_of(&plan.name)?;
-        let (sip_call_id, rule) = (header.sip_call_id.clone(), header.rule.clone());
-        Some(Ask { callback, uri, sip_call_id, rule, tools: self.config.tools.clone() })
-    }
-
     fn session_says(&mut self, message: ToEngine) {
         let now = SystemClock::now();
         match message {
@@ -769,15 +450,6 @@ impl Engine {
                 };
                 self.endpoint.command(now, command);
             }
-        }
-    }
-
-    /// Whether a leg's far end is `known` well enough to send us elsewhere.
-    fn may_refer(&mut self, leg: LegId, known: bool) {
-        if self.config.transfers == Transfers::Known
-            && let Some(session) = self.sessions.get_mut(&leg)
-        {
-            session.may_refer = known;
         }
     }
 
@@ -869,107 +541,9 @@ impl Engine {
     fn tell_call(&self, call: CallId, input: In) -> bool {
         self.sessions.values().find(|known| known.call == call).is_some_and(|known| known.to.try_send(input).is_ok())
     }
-
-    async fn originate(&mut self, mut originate: Originate, found: Option<Found>) -> Result<CallId> {
-        if self.draining.is_some() {
-            return Err(Error::machine("the gateway is draining: no new calls"));
-        }
-        if self.codecs(&originate.plan, originate.trunk.as_deref()).is_empty() {
-            let agent = &originate.plan.name;
-            let problem = format!("no codec of agents.{agent}.codecs is allowed by the trunk's codecs or media.codecs");
-            return Err(Error::usage(problem));
-        }
-        self.tolls.begin(SystemClock::now(), &unescaped(originate.to.number())).map_err(|refused| {
-            self.sink.hub.counters.refuse(refused.rule);
-            Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
-        })?;
-        let mut trail = None;
-        let (path, target) = if let Some(found) = found {
-            let found = self.for_invite(found, &originate.headers);
-            let (path, rest) = self.set_out(originate.proxy.as_ref().unwrap_or(&originate.to), found)?;
-            trail = Some(rest);
-            (path, None)
-        } else {
-            let (path, contact, route) = self.registered(&originate.to.user)?;
-            originate.headers.extend(route.into_iter().map(|value| ("Route".to_owned(), value)));
-            (path, Some(contact))
-        };
-        let srtp = self.encryption(&path, originate.trunk.as_deref(), &originate.to.host);
-        encryption::check(&srtp, &path)?;
-        if let Some(trail) = trail.as_mut().filter(|_| encryption::has_keys(&srtp)) {
-            trail.stay_secure();
-        }
-        let local_ip = path.local.ip();
-        let ports = self.ports.bind(local_ip).map_err(Error::machine)?;
-        let rtp_port = ports.rtp.local_addr().map_or(0, |address| address.port());
-        let call = new_call_id();
-        self.sink.hub.counters.calls.fetch_add(1, Ordering::Relaxed);
-        let header = Header {
-            schema: SCHEMA.to_owned(),
-            call,
-            gateway: self.config.name.clone(),
-            direction: Direction::Out,
-            from: Pii(originate.from.number().to_owned()),
-            to: Pii(originate.to.number().to_owned()),
-            agent: originate.plan.name.clone(),
-            started: String::new(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            sip_call_id: String::new(),
-            rule: String::new(),
-            headers: Vec::new(),
-        };
-        let ip = self.config.advertise.unwrap_or(local_ip);
-        let plan = Arc::clone(&originate.plan);
-        let rtp = SocketAddr::new(ip, rtp_port);
-        let settings = self.settings(header, &plan, originate.trunk.as_deref(), rtp, srtp, Some(&originate));
-        let leg = self.endpoint.new_leg();
-        let (reply, sdp) = oneshot::channel();
-        let worker = self.workers.least_busy();
-        self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports, worker);
-        self.may_refer(leg, true);
-        let sdp = sdp.await.map_err(|_| Error::new(Kind::Bug, "the session ended before it began"))?;
-        let mut to = originate.to;
-        if to.host.is_empty() {
-            to.host = path.remote.ip().to_string();
-        }
-        let outgoing = endpoint::Outgoing {
-            to,
-            target,
-            from: originate.from,
-            display: String::new(),
-            path,
-            sdp,
-            headers: originate.headers,
-            credentials: originate.credentials,
-        };
-        self.endpoint.command(SystemClock::now(), Command::Invite(leg, Box::new(outgoing)));
-        if let Some(trail) = trail {
-            self.go_along(endpoint::Attempt::Leg(leg), trail, Some(local_ip));
-        }
-        Ok(call)
-    }
-
-    /// The way of a call: for streams the connection is there, or on its way. Our Contact is where we listen; where we
-    /// do not, the far end has our side of the connection.
-    fn path_to(&mut self, hop: &Uri, transport: Transport, remote: SocketAddr) -> Result<Path> {
-        let same_family = |bound: &SocketAddr| bound.is_ipv4() == remote.is_ipv4();
-        if transport.is_stream() {
-            let path = self.connections.to(transport, remote, &hop.host)?;
-            let mut bound = self.streams_bound.iter().filter(|(known, _)| *known == transport).map(|(_, bound)| *bound);
-            let port = bound.find(same_family).map_or(path.local.port(), |bound| bound.port());
-            return Ok(Path { local: SocketAddr::new(path.local.ip(), port), ..path });
-        }
-        let Some(bound) = self.sockets.iter().map(|(bound, _)| *bound).find(same_family) else {
-            return Err(
-                Error::usage(format!("no UDP socket of the family of {remote} is open")).hint("add --sip udp:[::]:0")
-            );
-        };
-        let local = SocketAddr::new(crate::net::local_ip_towards(remote.ip()), bound.port());
-        Ok(Path { transport, remote, local, connection: None })
-    }
 }
 
-/// Addresses of a trunk that are written as numbers: their requests are not challenged.
+/// A name that no call in memory has, as good as surely.
 fn new_call_id() -> CallId {
     CallId(rand::rng().next_u32())
 }
