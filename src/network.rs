@@ -25,6 +25,16 @@ impl Network {
     }
 }
 
+/// Whom an address belongs to: an IPv4 address is somebody, of an IPv6 address the upper 64 bits are; the lower half is
+/// its owner's to vary.
+#[must_use]
+pub fn owner(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
 /// Whether two addresses of `width` bits agree in the first `bits`.
 fn same(one: u128, other: u128, width: u32, bits: u8) -> bool {
     (one ^ other).checked_shr(width - u32::from(bits)).unwrap_or(0) == 0

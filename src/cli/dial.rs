@@ -140,6 +140,8 @@ fn config(global: &Global, arguments: &Dial, target: &Uri, folder: &KeptFolder) 
     }
     let mut config = Config::from_layers(&layers)?;
     expand_home(&mut config);
+    // --concurrency says how many.
+    config.max_calls = usize::MAX;
     // Nothing of the user's is removed by a call.
     config.recording.keep = Duration::MAX;
     config.recording.max_size = u64::MAX;

@@ -47,6 +47,10 @@ pub struct Signalling {
     pub keep_alive: Duration,
     /// Connections that others may have with us at once.
     pub connections_max: usize,
+    /// Of one address, or one IPv6 network of 64 bits.
+    pub connections_per_source: usize,
+    /// Calls at once of one stranger; zero is no limit.
+    pub calls_per_source: usize,
     /// Web pages that may connect by WebSocket, by their origin; none is all.
     pub origins: Vec<String>,
     /// Upstreams.
@@ -158,6 +162,8 @@ impl Reader<'_> {
                 .collect::<Result<_>>()?,
             keep_alive: self.span("sip.keep_alive")?,
             connections_max: self.count("sip.limits.connections")?,
+            connections_per_source: self.count("sip.limits.connections_per_source")?,
+            calls_per_source: self.count("sip.limits.calls_per_source")?,
             origins: self.list("sip.ws.origins")?,
             headers: self.list("sip.headers")?,
             headers_across: self.list("sip.headers_across")?,

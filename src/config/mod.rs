@@ -53,6 +53,8 @@ pub struct Config {
     pub name: String,
     /// Calls at once.
     pub max_calls: usize,
+    /// Of these, what is kept for those we know, in percent.
+    pub reserved_percent: usize,
     /// How long calls may go on after SIGTERM.
     pub drain: Duration,
     /// Media workers; 0 is one per core.
@@ -241,6 +243,10 @@ impl Config {
         let config = Self {
             name: reader.text("gateway.name")?,
             max_calls: reader.count("gateway.max_calls")?,
+            reserved_percent: reader.parsed("gateway.reserved_percent", |text| match text.parse() {
+                Ok(percent @ 0..=100) => Ok(percent),
+                _ => Err("must be 0 to 100".to_owned()),
+            })?,
             drain: reader.span("gateway.drain")?,
             workers: reader.count("gateway.workers")?,
             urgent: reader.one_of("gateway.priority", &["auto", "normal"])? == "auto",

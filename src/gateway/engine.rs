@@ -16,6 +16,7 @@ mod offered;
 mod originate;
 mod outside;
 mod pages;
+mod places;
 mod policy;
 mod refused;
 mod replace;
@@ -35,6 +36,7 @@ use handle::Request;
 use super::{
     bindings,
     hub::Sink,
+    pressure::Pressure,
     router::{Denied, Router},
     session::{Begin, In},
     trunks::{Errand, Trunks},
@@ -48,6 +50,7 @@ use crate::{
     error::{Kind, Result},
     net::{
         connections::Connections,
+        crowd::Crowd,
         http,
         ports::Ports,
         resolve::Resolver,
@@ -67,7 +70,7 @@ use crate::{
 use rand::{Rng as _, RngExt as _};
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -110,6 +113,8 @@ struct Known {
     far_end: String,
     /// What its INVITE said of who calls.
     caller: bridge::Caller,
+    /// Nobody we know called, and from here.
+    stranger: Option<IpAddr>,
     /// The media worker that it lives on.
     worker: usize,
     /// Its far end is a page: there is no leg.
@@ -133,6 +138,11 @@ pub struct Engine {
     http: Arc<http::Client>,
     apology: Arc<[i16]>,
     hold_music: Music,
+    /// Who still finds a place.
+    places: places::Places,
+    pressure: Pressure,
+    /// Who is connected.
+    crowd: Crowd,
     draining: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
     /// Drain's deadline has passed once: everybody was told to hang up.
     deadline_passed: bool,
@@ -144,9 +154,7 @@ pub struct Engine {
     untold_before: u64,
     away_before: crate::sip::limits::Counters,
     /// What calls of ours may cost.
-    tolls: Tolls,
-    /// Calls of ours that were answered, and when.
-    talking: HashMap<LegId, crate::clock::Instant>,
+    tolls: Tolls<LegId>,
     /// Bindings have changed and are to be written down then: many telephones refresh in one moment.
     bindings_due: Option<crate::clock::Instant>,
     bindings_written: bindings::Written,
@@ -223,17 +231,21 @@ impl Engine {
                     self.endpoint.handle_timeout(SystemClock::now());
                     self.bridges_due();
                 }
+                () = tokio::time::sleep_until(SystemClock::deadline(self.pressure.timeout())), if !self.sessions.is_empty() => {
+                    self.feel_pressure();
+                }
                 () = tokio::time::sleep_until(drain_at.unwrap_or_else(tokio::time::Instant::now)), if drain_at.is_some() => {
                     self.drain_deadline();
                 }
             }
             self.run_errands();
+            self.end_beyond_tolls();
             if self.bindings_due.is_some_and(|due| due <= SystemClock::now()) {
                 self.bindings_due = None;
                 self.keep_bindings();
             }
             next_at = self.settle().min(self.trunks.timeout());
-            next_at = next_at.min(self.bridges.timeout());
+            next_at = next_at.min(self.bridges.timeout()).min(self.tolls.timeout());
             next_at = next_at.min(self.bindings_due.unwrap_or(crate::clock::Instant::FAR_FUTURE));
             self.finish_drain();
             next_at = self.leaving_until.map_or(next_at, |until| next_at.min(until));
@@ -355,7 +367,7 @@ impl Engine {
                 if self.bridge_answered(leg, sdp.as_deref()) {
                     return;
                 }
-                self.talking.insert(leg, SystemClock::now());
+                self.tolls.answered(SystemClock::now(), leg);
                 match self.moves.remove(&leg) {
                     Some(moving) => self.moved(leg, &moving, sdp),
                     None => self.tell(leg, In::Answered(sdp)),

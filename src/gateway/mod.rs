@@ -14,6 +14,7 @@ pub mod hub;
 pub mod line;
 mod mend;
 pub mod post;
+pub(crate) mod pressure;
 pub mod priority;
 pub mod router;
 pub mod session;

@@ -10,6 +10,7 @@ use super::{
     engine::ToEngine,
     hub::Sink,
     line::{Chair, End, LineId, Lines},
+    pressure::Pace,
     writer,
 };
 use crate::{
@@ -143,7 +144,7 @@ pub struct Start {
 }
 
 /// Runs a call to its end; `lines` are those of its worker.
-pub async fn run(start: Start, lines: Lines) {
+pub async fn run(start: Start, lines: Lines, pace: Arc<Pace>) {
     let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http, ask } =
         start;
     let PortPair { rtp, rtcp, lease: _lease } = ports;
@@ -167,6 +168,7 @@ pub async fn run(start: Start, lines: Lines) {
         local,
         engine,
         sink,
+        pace,
         capture: matches!(pcap, Pcap::All | Pcap::Decrypted).then_some(wall_ns),
         decrypted: pcap == Pcap::Decrypted,
         paused: Rc::default(),
@@ -234,6 +236,7 @@ struct Session {
     local: SocketAddr,
     engine: mpsc::Sender<ToEngine>,
     sink: Sink,
+    pace: Arc<Pace>,
     /// Wall clock at the start, nanoseconds, if RTP is captured.
     capture: Option<u64>,
     /// RTP is captured as it was before encryption.
@@ -298,6 +301,7 @@ impl Session {
                     None => return,
                 },
                 () = &mut timer => {
+                    self.pace.fired(tokio::time::Instant::now().saturating_duration_since(timer.deadline()));
                     self.web_due().await;
                     self.hear_line().await;
                     self.input(Input::Timeout).await;

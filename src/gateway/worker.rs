@@ -3,6 +3,7 @@
 use super::{
     engine::ToEngine,
     line::Lines,
+    pressure::Pace,
     priority::{self, Granted},
     session::{self, Start},
 };
@@ -27,6 +28,7 @@ pub struct Workers {
 struct Worker {
     to: mpsc::UnboundedSender<Start>,
     calls: Arc<AtomicUsize>,
+    pace: Arc<Pace>,
 }
 
 impl Workers {
@@ -56,6 +58,16 @@ impl Workers {
         }
     }
 
+    /// Timers that have fired on all workers, and those among them that were late.
+    #[must_use]
+    pub fn pace(&self) -> (u64, u64) {
+        let add = |(fired, late), worker: &Worker| {
+            let (more, later) = worker.pace.counts();
+            (fired + more, late + later)
+        };
+        self.all.iter().fold((0, 0), add)
+    }
+
     /// Calls on all workers.
     #[must_use]
     pub fn calls(&self) -> usize {
@@ -67,6 +79,8 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
     let (to, mut from) = mpsc::unbounded_channel::<Start>();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
+    let pace = Arc::new(Pace::default());
+    let paced = Arc::clone(&pace);
     let failed = |source: std::io::Error| Error::machine(format!("could not start a media worker: {source}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     std::thread::Builder::new()
@@ -81,12 +95,12 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
                     if let Some(granted) = unsaid.take() {
                         say(granted);
                     }
-                    let (counted, lines) = (Arc::clone(&counted), lines.clone());
+                    let (counted, lines, paced) = (Arc::clone(&counted), lines.clone(), Arc::clone(&paced));
                     tokio::task::spawn_local(async move {
                         let (call, engine, sink) = (start.call, start.engine.clone(), start.sink.clone());
                         let began = SystemClock::now();
                         // A panic ends this call only: its task is its own.
-                        let outcome = tokio::task::spawn_local(session::run(start, lines)).await;
+                        let outcome = tokio::task::spawn_local(session::run(start, lines, paced)).await;
                         if let Err(panic) = outcome {
                             tracing::error!(target: "call", event = "call.panicked", %call, "{panic}");
                             let t = SystemClock::now().since(began).as_secs_f64();
@@ -101,7 +115,7 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
             });
         })
         .map_err(failed)?;
-    Ok(Worker { to, calls })
+    Ok(Worker { to, calls, pace })
 }
 
 /// Said once, with the first call of the first worker: all get the same.

@@ -24,15 +24,16 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel},
     },
     time::{Duration, Instant, SystemTime},
 };
 
 /// The capture's buffer: lines go out one by one, sound comes in pieces anyway.
 const BUFFER: usize = 1_024;
-/// What may wait for the disk.
+/// What may wait for the disk: beyond it sound and packets are dropped, beyond twice as much lines of journals too. That
+/// a call begins and ends is never dropped: there are no more of these than calls.
 const WAITING_MAX: usize = 16_384;
 /// The writer sleeps so long between two looks at what waits: waking a thread for each line of each call would cost
 /// the calls more than the writing.
@@ -70,21 +71,31 @@ pub enum In {
 /// A way to reach the writer. Clones share it.
 #[derive(Clone, Debug)]
 pub struct WriterHandle {
-    to: SyncSender<In>,
+    to: Sender<In>,
+    waiting: Arc<AtomicUsize>,
     hub: HubHandle,
 }
 
 impl WriterHandle {
     /// Hands on; drops and counts if the disk is far behind.
     pub fn send(&self, input: In) {
-        if let Err(TrySendError::Full(_)) = self.to.try_send(input) {
+        let may_wait = match input {
+            In::Sound(..) | In::Packet(..) | In::Frame(..) => WAITING_MAX,
+            In::Line(..) => 2 * WAITING_MAX,
+            In::Open(..) | In::Close(_) | In::Stop(_) => usize::MAX,
+        };
+        if self.waiting.load(Ordering::Relaxed) >= may_wait {
             self.hub.counters.records_dropped.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _ = self.to.send(input);
     }
 
     /// Finishes all files; waits for it.
     pub fn stop(&self) {
         let (done, wait) = sync_channel(1);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         if self.to.send(In::Stop(done)).is_ok() {
             let _ = wait.recv_timeout(Duration::from_secs(5));
         }
@@ -110,14 +121,15 @@ pub fn check(folder: &Path) -> Result<()> {
 pub fn start(recording: Recording, hub: HubHandle, post: Post) -> Result<WriterHandle> {
     private_folder(&recording.folder)
         .map_err(|source| Error::file("make the recordings folder", &recording.folder, &source))?;
-    let (to, from) = sync_channel(WAITING_MAX);
-    let handle = WriterHandle { to, hub: hub.clone() };
+    let (to, from) = channel();
+    let waiting = Arc::default();
+    let handle = WriterHandle { to, waiting: Arc::clone(&waiting), hub: hub.clone() };
     let writer = Writer::new(recording, hub);
     std::thread::Builder::new()
         .name("writer".into())
         .spawn(move || {
             let _post = post;
-            writer.run(&from);
+            writer.run(&from, &waiting);
         })
         .map_err(|source| Error::machine(format!("could not start the writer's thread: {source}")))?;
     Ok(handle)
@@ -173,7 +185,7 @@ impl Writer {
         Self { recording, hub, calls: HashMap::new(), trouble: None, pruned_at: None, scratch: Vec::new() }
     }
 
-    fn run(mut self, from: &Receiver<In>) {
+    fn run(mut self, from: &Receiver<In>, waiting: &AtomicUsize) {
         for mended in super::mend::calls(&self.recording.folder) {
             tracing::info!(target: "recording", event = "recording.mended", file = %mended.display());
         }
@@ -195,6 +207,7 @@ impl Writer {
                     }
                 }
             };
+            waiting.fetch_sub(1, Ordering::Relaxed);
             if let In::Stop(done) = input {
                 for (_, files) in self.calls.drain() {
                     finish(files);
@@ -469,6 +482,7 @@ fn size_of(folder: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::journal::{Body, Level, Note};
 
     fn writer(folder: &Path, keep: Duration, max_size: u64) -> Writer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -513,6 +527,28 @@ mod tests {
         assert_eq!(left, [false, false, true]);
         writer(temporary.path(), Duration::from_secs(1), 1 << 40).prune();
         assert!(!temporary.path().join(NAMES[2]).exists(), "too old");
+    }
+
+    #[test]
+    fn a_disk_that_hangs_costs_sound_first_and_never_a_beginning_or_an_end() {
+        let temporary = tempfile::tempdir().unwrap();
+        let hub = writer(temporary.path(), Duration::from_hours(1), 1).hub;
+        let (to, from) = channel();
+        let handle = WriterHandle { to, waiting: Arc::default(), hub: hub.clone() };
+        let call = CallId(7);
+        let line = Arc::new(Record { t: 0.0, body: Body::Note(Note { level: Level::Info, text: String::new() }) });
+        for _ in 0..=WAITING_MAX {
+            handle.send(In::Sound(call, SampleRate::HZ_8000, Vec::new()));
+        }
+        let dropped = || hub.counters.records_dropped.load(Ordering::Relaxed);
+        assert_eq!(dropped(), 1);
+        for _ in 0..=WAITING_MAX {
+            handle.send(In::Line(call, Arc::clone(&line)));
+        }
+        assert_eq!(dropped(), 2);
+        handle.send(In::Close(call));
+        handle.send(In::Open(CallId(8), "next".to_owned()));
+        assert_eq!((dropped(), from.try_iter().count()), (2, 2 * WAITING_MAX + 2));
     }
 
     #[test]

@@ -3,26 +3,38 @@
 //! Shared by all listeners. A source is an IPv4 address or an IPv6 network of 64 bits, for whoever has one of its
 //! addresses has all of them.
 
+use crate::network::{Network, owner};
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex},
 };
 
-/// Connections of one source, those in their handshake included.
-pub(super) const PER_SOURCE_MAX: usize = 50;
+/// Of all connections, those that only spared sources get: one in so many.
+const KEPT: usize = 10;
 
 /// All connections that others have made.
 #[derive(Clone, Debug)]
 pub struct Crowd {
     counts: Arc<Mutex<Counts>>,
-    max: usize,
+    limits: Limits,
+}
+
+/// How many there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// All together, those in their handshake included.
+    pub max: usize,
+    /// Of one source.
+    pub per_source: usize,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     of: HashMap<IpAddr, usize>,
     all: usize,
+    /// They have no limit of their own, and the last of all places are theirs: trusted networks, trunks.
+    spared: Vec<Network>,
 }
 
 /// One connection's place in the crowd, until it is dropped.
@@ -33,17 +45,30 @@ pub(super) struct Place {
 }
 
 impl Crowd {
-    /// So many at once.
+    /// So many at once; `spared` are not limited by themselves.
     #[must_use]
-    pub fn of(max: usize) -> Self {
-        Self { counts: Arc::default(), max }
+    pub fn of(limits: Limits, spared: Vec<Network>) -> Self {
+        Self { counts: Arc::new(Mutex::new(Counts { spared, ..Counts::default() })), limits }
+    }
+
+    /// Another address that has no limit of its own.
+    pub fn spare(&self, ip: IpAddr) {
+        let mut counts = self.counts();
+        let known = counts.spared.iter().any(|network| network.contains(ip));
+        if let (false, Ok(network)) = (known, ip.to_string().parse()) {
+            counts.spared.push(network);
+        }
     }
 
     /// A place for somebody; none if there are too many.
     pub(super) fn enter(&self, ip: IpAddr) -> Option<Place> {
-        let source = source_of(ip);
-        let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if counts.all >= self.max || counts.of.get(&source).is_some_and(|count| *count >= PER_SOURCE_MAX) {
+        let source = owner(ip);
+        let mut counts = self.counts();
+        let Limits { max, per_source } = self.limits;
+        let is_spared = counts.spared.iter().any(|network| network.contains(ip));
+        let max = if is_spared || counts.spared.is_empty() { max } else { max - max / KEPT };
+        let own = counts.of.get(&source).copied().unwrap_or_default();
+        if counts.all >= max || (!is_spared && own >= per_source) {
             return None;
         }
         counts.all += 1;
@@ -51,11 +76,15 @@ impl Crowd {
         drop(counts);
         Some(Place { crowd: self.clone(), source })
     }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.crowd.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = self.crowd.counts();
         counts.all -= 1;
         if let Some(count) = counts.of.get_mut(&self.source) {
             *count -= 1;
@@ -63,15 +92,6 @@ impl Drop for Place {
                 counts.of.remove(&self.source);
             }
         }
-    }
-}
-
-fn source_of(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => ip
-            .to_ipv4_mapped()
-            .map_or_else(|| IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))), IpAddr::V4),
     }
 }
 
@@ -83,11 +103,16 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn crowd(max: usize, spared: &[&str]) -> Crowd {
+        let spared = spared.iter().map(|network| network.parse().unwrap()).collect();
+        Crowd::of(Limits { max, per_source: 50 }, spared)
+    }
+
     #[test]
     fn a_network_of_64_bits_is_one_source() {
-        let crowd = Crowd::of(1_000);
+        let crowd = crowd(1_000, &[]);
         let mut places: Vec<Place> =
-            (0..PER_SOURCE_MAX).map(|host| crowd.enter(ip(&format!("2001:db8::{host:x}"))).unwrap()).collect();
+            (0..50).map(|host| crowd.enter(ip(&format!("2001:db8::{host:x}"))).unwrap()).collect();
         assert!(crowd.enter(ip("2001:db8::ffff:1")).is_none());
         assert!(crowd.enter(ip("2001:db8:0:1::1")).is_some());
         assert!(crowd.enter(ip("192.0.2.1")).is_some() && crowd.enter(ip("::ffff:192.0.2.1")).is_some());
@@ -97,11 +122,24 @@ mod tests {
 
     #[test]
     fn all_together_are_bounded_and_those_who_go_make_room() {
-        let crowd = Crowd::of(3);
+        let crowd = crowd(3, &[]);
         let places: Vec<Option<Place>> = (1..=4).map(|host| crowd.enter(IpAddr::from([192, 0, 2, host]))).collect();
         assert!(places[..3].iter().all(Option::is_some) && places[3].is_none());
         drop(places);
         assert!(crowd.enter(ip("192.0.2.9")).is_some());
-        assert!(crowd.counts.lock().unwrap().of.is_empty(), "nobody is remembered");
+        assert!(crowd.counts().of.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn trunks_find_a_place_when_strangers_have_taken_theirs() {
+        let crowd = crowd(100, &["10.0.0.0/8"]);
+        crowd.spare(ip("198.51.100.7"));
+        let strangers: Vec<Option<Place>> = (0..100).map(|host| crowd.enter(IpAddr::from([192, 0, 2, host]))).collect();
+        assert_eq!(strangers.iter().flatten().count(), 90);
+        let trunk = ["10.1.2.3", "198.51.100.7"].map(|spared| crowd.enter(ip(spared)));
+        assert!(trunk.iter().all(Option::is_some));
+        drop(strangers);
+        let many: Vec<Option<Place>> = (0..98).map(|_| crowd.enter(ip("10.1.2.3"))).collect();
+        assert!(many.iter().all(Option::is_some), "more than one source may have");
     }
 }

@@ -4,7 +4,11 @@
 
 use super::Pattern;
 use crate::clock::Instant;
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    time::Duration,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -29,21 +33,33 @@ pub struct Refused {
     pub why: String,
 }
 
-/// The purse.
-#[derive(Debug, Default)]
-pub struct Tolls {
+/// The purse. Calls have names of the kind `C`.
+#[derive(Debug)]
+pub struct Tolls<C> {
     settings: Settings,
     begun: VecDeque<Instant>,
-    /// Calls that ended: when, and how long they were.
-    talked: VecDeque<(Instant, Duration)>,
+    /// Calls that ended: when, and how many minutes they cost.
+    talked: VecDeque<(Instant, u64)>,
+    talking: HashMap<C, Talking>,
     refused: u64,
 }
 
-impl Tolls {
+/// A call that was answered. Minutes begun are minutes spent, as carriers count them.
+#[derive(Clone, Copy, Debug)]
+struct Talking {
+    minutes: u64,
+    /// Another minute begins.
+    next_at: Instant,
+    /// It may not begin: the call is to end.
+    is_over: bool,
+}
+
+impl<C: Copy + Eq + Hash + Ord> Tolls<C> {
     /// Nothing spent yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+        let (begun, talked) = (VecDeque::new(), VecDeque::new());
+        Self { settings, begun, talked, talking: HashMap::new(), refused: 0 }
     }
 
     /// Calls that were refused here.
@@ -78,22 +94,63 @@ impl Tolls {
             let why = format!("{} calls were begun within a minute", self.begun.len());
             return Err(Refused { rule: "outbound.calls_per_minute", why });
         }
-        while self.talked.front().is_some_and(|(at, _)| now.since(*at) >= DAY) {
-            self.talked.pop_front();
-        }
-        let minutes = self.talked.iter().map(|(_, length)| *length).sum::<Duration>().as_secs() / 60;
-        if settings.minutes_per_day > 0 && minutes >= settings.minutes_per_day {
+        let minutes = self.minutes(now);
+        if self.settings.minutes_per_day > 0 && minutes >= self.settings.minutes_per_day {
             let why = format!("{minutes} minutes were talked within 24 hours");
             return Err(Refused { rule: "outbound.minutes_per_day", why });
         }
         Ok(())
     }
 
-    /// A call has ended after `length`. Minutes begun are minutes spent, as carriers count them.
-    pub fn ended(&mut self, now: Instant, length: Duration) {
-        if self.settings.minutes_per_day > 0 && !length.is_zero() {
-            self.talked.push_back((now, Duration::from_mins(length.as_secs().div_ceil(60).max(1))));
+    /// Minutes spent within 24 hours, those of calls that run included.
+    fn minutes(&mut self, now: Instant) -> u64 {
+        while self.talked.front().is_some_and(|(at, _)| now.since(*at) >= DAY) {
+            self.talked.pop_front();
         }
+        self.talked.iter().map(|(_, minutes)| minutes).sum::<u64>()
+            + self.talking.values().map(|call| call.minutes).sum::<u64>()
+    }
+
+    /// A call was answered: its first minute begins, if [`Self::due`] does not end it at once.
+    pub fn answered(&mut self, now: Instant, call: C) {
+        if self.settings.minutes_per_day > 0 {
+            self.talking.insert(call, Talking { minutes: 0, next_at: now, is_over: false });
+        }
+    }
+
+    /// A call has ended; nothing if it was never answered.
+    pub fn ended(&mut self, now: Instant, call: C) {
+        if let Some(call) = self.talking.remove(&call)
+            && call.minutes > 0
+        {
+            self.talked.push_back((now, call.minutes));
+        }
+    }
+
+    /// When the next minute of a call begins.
+    #[must_use]
+    pub fn timeout(&self) -> Instant {
+        let next = self.talking.values().filter(|call| !call.is_over).map(|call| call.next_at).min();
+        next.unwrap_or(Instant::FAR_FUTURE)
+    }
+
+    /// Begins the minutes that are due. Gives the calls that are to end because there are none left, each once.
+    pub fn due(&mut self, now: Instant) -> Vec<C> {
+        let mut over = Vec::new();
+        while self.timeout() <= now {
+            let minutes = self.minutes(now);
+            let due = self.talking.iter_mut().filter(|(_, call)| !call.is_over && call.next_at <= now);
+            // Of those due at once the first by name goes on.
+            let Some((name, call)) = due.min_by_key(|(name, call)| (call.next_at, **name)) else { break };
+            if minutes < self.settings.minutes_per_day {
+                call.minutes += 1;
+                call.next_at += MINUTE;
+            } else {
+                call.is_over = true;
+                over.push(*name);
+            }
+        }
+        over
     }
 }
 
@@ -112,7 +169,7 @@ mod tests {
     #[test]
     fn only_numbers_that_are_allowed_are_called() {
         let allow = vec!["+49*".parse().unwrap(), "100".parse().unwrap()];
-        let mut tolls = Tolls::new(Settings { allow, ..Settings::default() });
+        let mut tolls = Tolls::<u32>::new(Settings { allow, ..Settings::default() });
         assert_eq!(rule(tolls.begin(at(0), "+4930123")), "");
         assert_eq!(rule(tolls.begin(at(0), "100")), "");
         assert_eq!(rule(tolls.begin(at(0), "+883123")), "outbound.allow");
@@ -121,7 +178,7 @@ mod tests {
 
     #[test]
     fn calls_a_minute_slide() {
-        let mut tolls = Tolls::new(Settings { calls_per_minute: 2, ..Settings::default() });
+        let mut tolls = Tolls::<u32>::new(Settings { calls_per_minute: 2, ..Settings::default() });
         assert_eq!(
             [0, 30, 59, 60, 61].map(|s| rule(tolls.begin(at(s), "1")).is_empty()),
             [true, true, false, true, false]
@@ -130,11 +187,36 @@ mod tests {
 
     #[test]
     fn minutes_a_day_are_counted_as_begun() {
-        let mut tolls = Tolls::new(Settings { minutes_per_day: 3, ..Settings::default() });
-        tolls.ended(at(0), Duration::from_secs(61));
-        assert_eq!(rule(tolls.begin(at(1), "1")), "");
-        tolls.ended(at(10), Duration::from_secs(1));
-        assert_eq!(rule(tolls.begin(at(11), "1")), "outbound.minutes_per_day");
-        assert_eq!(rule(tolls.begin(at(86_400), "1")), "");
+        let mut tolls = Tolls::<u32>::new(Settings { minutes_per_day: 3, ..Settings::default() });
+        tolls.answered(at(0), 1);
+        assert!(tolls.due(at(61)).is_empty());
+        tolls.ended(at(61), 1);
+        assert_eq!(rule(tolls.begin(at(62), "1")), "");
+        tolls.answered(at(70), 2);
+        assert!(tolls.due(at(70)).is_empty());
+        tolls.ended(at(71), 2);
+        assert_eq!(rule(tolls.begin(at(72), "1")), "outbound.minutes_per_day");
+        assert_eq!(rule(tolls.begin(at(86_400 + 61), "1")), "");
+    }
+
+    #[test]
+    fn calls_that_run_end_where_a_minute_may_not_begin() {
+        let mut tolls = Tolls::<u32>::new(Settings { minutes_per_day: 5, ..Settings::default() });
+        tolls.answered(at(0), 1);
+        assert!(tolls.due(at(0)).is_empty());
+        tolls.answered(at(30), 2);
+        assert!(tolls.due(at(30)).is_empty());
+        // Their minutes: 0 and 60 and 120, 30 and 90.
+        assert!(tolls.due(at(149)).is_empty());
+        assert_eq!(rule(tolls.begin(at(149), "1")), "outbound.minutes_per_day");
+        assert_eq!(tolls.timeout(), at(150));
+        assert_eq!(tolls.due(at(150)), [2]);
+        assert_eq!(tolls.due(at(179)), [0_u32; 0], "each once");
+        assert_eq!(tolls.due(at(180)), [1]);
+        assert_eq!(tolls.timeout(), Instant::FAR_FUTURE);
+        tolls.ended(at(181), 1);
+        tolls.ended(at(181), 2);
+        tolls.answered(at(200), 3);
+        assert_eq!(tolls.due(at(200)), [3], "it rang while others talked");
     }
 }

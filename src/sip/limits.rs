@@ -3,7 +3,10 @@
 //! Asked once for each message that comes in, before anything is remembered of it. Memory is bounded: a flood from
 //! forged addresses fills a table of fixed size and is then limited as one. Time is the caller's.
 
-use crate::{clock::Instant, network::Network};
+use crate::{
+    clock::Instant,
+    network::{Network, owner},
+};
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 /// Sources that are remembered at once; beyond it the idle ones go, and newcomers share one bucket.
@@ -386,14 +389,6 @@ impl Guard {
 /// As much of a user's name as is remembered.
 fn shortened(user: &str) -> &str {
     user.char_indices().nth(NAME_MAX).map_or(user, |(end, _)| user.get(..end).unwrap_or(user))
-}
-
-/// Whom an address belongs to: the lower half of an IPv6 address is its owner's to vary.
-fn owner(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-        ip @ IpAddr::V4(_) => ip,
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::{
     env,
     fs::{self, File, Permissions},
-    os::unix::fs::PermissionsExt as _,
+    io::{Read as _, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -167,6 +168,20 @@ impl Gateway {
     /// Somebody to call there.
     pub fn target(&self) -> String {
         format!("sip:bob@127.0.0.1:{}", self.udp)
+    }
+
+    /// Asks its API: a request line without its version, and a body; gives the status and the document.
+    pub fn ask(&self, line: &str, body: &str) -> (u16, Value) {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let length = body.len();
+        write!(stream, "{line} HTTP/1.1\r\nHost: v\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
     /// Waits until a call is up.

@@ -766,7 +766,7 @@ impl Engine {
         let taken = bridging.taken.take();
         bridging.joined = true;
         if matches!(bridging.onward.target, Target::Trunk(_)) || self.trails.elsewhere.contains(&leg) {
-            self.talking.insert(leg, now);
+            self.tolls.answered(now, leg);
         }
         let Some(mut known) = self.sessions.remove(&before) else {
             if taken.is_some() {

@@ -77,13 +77,10 @@ impl Engine {
         let from = format!("web:{}", if name.is_empty() { "guest" } else { name.as_str() });
         let sdp = Some(joining.offer.clone().into_bytes());
         let offered = Offered { display: name, sdp, ..as_offered(&to, &from, user, joining.source, joining.local) };
-        let routed = if self.draining.is_some() {
-            Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
-        } else if self.sessions.len() >= self.config.max_calls {
-            let why = format!("gateway.max_calls = {} is reached", self.config.max_calls);
-            Err(Denied::by_key(503, "gateway.max_calls", why))
-        } else {
-            self.router.route(&offered, None, SystemClock::wall())
+        let stranger = self.places.stranger(offered.path.remote.ip(), offered.user.is_some());
+        let routed = match self.room_for(stranger) {
+            Ok(()) => self.router.route(&offered, None, SystemClock::wall()),
+            Err(denied) => Err(denied),
         };
         let admitted = routed.and_then(|routed| {
             let mut onward = self.onward(&offered, &routed, false)?;
@@ -142,7 +139,7 @@ impl Engine {
         let worker = worker.unwrap_or_else(|| self.workers.least_busy());
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, plan, ports, worker);
         if let Some(session) = self.sessions.get_mut(&leg) {
-            session.caller = Caller::of(&offered, false, &[]);
+            (session.caller, session.stranger) = (Caller::of(&offered, false, &[]), stranger);
         }
         if let Some(onward) = onward {
             self.go_onward(leg, call, onward);

@@ -43,13 +43,11 @@ impl Engine {
             self.replaced(leg, old, offered, trunk.is_some());
             return;
         }
-        let routed = if self.draining.is_some() {
-            Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"))
-        } else if self.sessions.len() >= self.config.max_calls {
-            let why = format!("gateway.max_calls = {} is reached", self.config.max_calls);
-            Err(Denied::by_key(503, "gateway.max_calls", why))
-        } else {
-            self.router.route(&offered, trunk.clone(), SystemClock::wall())
+        let known = trunk.is_some() || offered.user.is_some();
+        let stranger = self.places.stranger(offered.path.remote.ip(), known);
+        let routed = match self.room_for(stranger) {
+            Ok(()) => self.router.route(&offered, trunk.clone(), SystemClock::wall()),
+            Err(denied) => Err(denied),
         };
         let admitted = routed.and_then(|routed| {
             let onward = self.onward(&offered, &routed, trunk.is_some())?;
@@ -93,11 +91,10 @@ impl Engine {
         }
         let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
         let worker = worker.unwrap_or_else(|| self.workers.least_busy());
-        let known = trunk.is_some() || offered.user.is_some();
         let caller = bridge::Caller::of(&offered, trunk.is_some(), &self.config.signalling.headers_across);
         self.spawn(leg, call, Begin::Offered(offered.sdp, offered.target.to_string()), settings, plan, ports, worker);
         if let Some(session) = self.sessions.get_mut(&leg) {
-            session.caller = caller;
+            (session.caller, session.stranger) = (caller, stranger);
         }
         self.may_refer(leg, known);
         if let Some(onward) = onward {
@@ -176,7 +173,7 @@ impl Engine {
         };
         let may_refer = self.config.transfers == Transfers::All;
         let (caller, is_page) = (bridge::Caller::default(), matches!(begin, Begin::Joined(_) | Begin::Whip(_)));
-        self.sessions.insert(leg, Known { call, to, may_refer, far_end, caller, worker, is_page });
+        self.sessions.insert(leg, Known { call, to, may_refer, far_end, caller, stranger: None, worker, is_page });
         if let Some(trace) = self.waiting_trace.take().filter(|trace| trace.leg == Some(leg)) {
             self.trace(trace);
         }

@@ -4,10 +4,10 @@
 
 use super::{Engine, encryption, handle::Originate, new_call_id};
 use crate::{
-    call::journal::{Direction, Header, SCHEMA},
+    call::journal::{Direction, Header, Level, SCHEMA},
     clock::SystemClock,
     error::{Error, Kind, Result},
-    gateway::session::Begin,
+    gateway::session::{Begin, In},
     net::resolve::Found,
     redact::Pii,
     sip::{
@@ -28,6 +28,7 @@ impl Engine {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
+        self.room_for(None).map_err(|denied| Error::machine(format!("no new calls: {}", denied.why)))?;
         if self.codecs(&originate.plan, originate.trunk.as_deref()).is_empty() {
             let agent = &originate.plan.name;
             let problem = format!("no codec of agents.{agent}.codecs is allowed by the trunk's codecs or media.codecs");
@@ -101,6 +102,20 @@ impl Engine {
             self.go_along(endpoint::Attempt::Leg(leg), trail, Some(local_ip));
         }
         Ok(call)
+    }
+
+    /// Calls of ours whose next minute is one too many end before it.
+    pub(super) fn end_beyond_tolls(&mut self) {
+        const WHY: &str = "outbound.minutes_per_day";
+        for leg in self.tolls.due(SystemClock::now()) {
+            self.sink.hub.counters.refuse(WHY);
+            self.tell(leg, In::Note(Level::Warn, format!("{WHY} is spent: the call ends")));
+            if self.sessions.contains_key(&leg) {
+                self.tell(leg, In::HangUp(WHY.to_owned()));
+            } else {
+                self.endpoint.command(SystemClock::now(), Command::HangUp(leg, None));
+            }
+        }
     }
 
     /// The way of a call: for streams the connection is there, or on its way. Our Contact is where we listen; where we

@@ -60,6 +60,7 @@ impl Engine {
                     tracing::warn!(target: "sip", event = "sip.trunks_share", trunk = name, other, address = %ip, "{what}");
                 }
                 self.endpoint.trust(ip);
+                self.crowd.spare(ip);
             }
         }
         // The registrar's own address without a user (RFC 3261 §10.2).

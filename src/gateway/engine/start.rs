@@ -3,8 +3,8 @@
 //! Called once, by the program. Does not serve anything: that is `Engine::run`.
 
 use super::{
-    Engine, TRANSACTIONS_MAX, WAITING_MAX, act, addresses, bridge, conference, handle::Handle, join, pages, refused,
-    targets,
+    Engine, TRANSACTIONS_MAX, WAITING_MAX, act, addresses, bridge, conference, handle::Handle, join, pages,
+    places::Places, refused, targets,
 };
 use crate::{
     agent::prompts,
@@ -16,6 +16,7 @@ use crate::{
         bindings,
         hub::{self, Sink},
         post,
+        pressure::Pressure,
         router::Router,
         trunks::Trunks,
         worker::Workers,
@@ -23,7 +24,7 @@ use crate::{
     },
     net::{
         connections::Connections,
-        crowd::Crowd,
+        crowd::{Crowd, Limits},
         http,
         ports::Ports,
         resolve::Resolver,
@@ -38,7 +39,11 @@ use crate::{
     },
 };
 use rand::Rng as _;
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 use tokio::sync::mpsc;
 
 impl Engine {
@@ -54,8 +59,9 @@ impl Engine {
         let mut streams_bound = Vec::new();
         let connections = Connections::new(tls::Client::new(config.tls.clone())?, streams_to.clone())
             .pinging(config.signalling.keep_alive);
-        let (crowd, origins) =
-            (Crowd::of(config.signalling.connections_max), Arc::from(config.signalling.origins.clone()));
+        let trunk_addresses = addresses::Addresses::new(&config.signalling.trunks);
+        let crowd = crowd_of(&config, trunk_addresses.ips());
+        let origins: Arc<[String]> = Arc::from(config.signalling.origins.clone());
         for listen in &config.listen {
             match listen.transport {
                 Transport::Udp => {
@@ -96,7 +102,6 @@ impl Engine {
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let signalling = &config.signalling;
-        let trunk_addresses = addresses::Addresses::new(&signalling.trunks);
         let mut endpoint = Endpoint::new(endpoint::Settings {
             advertise: config.advertise,
             transactions_max: TRANSACTIONS_MAX,
@@ -126,7 +131,9 @@ impl Engine {
             "builtin" => Music::Tune,
             file => Music::Sound(prompts::load_narrow(std::path::Path::new(file))?),
         };
+        let places = places_of(&config);
         let engine = Self {
+            places,
             endpoint,
             bindings_due: None,
             bindings_written: bindings::Written::default(),
@@ -160,6 +167,8 @@ impl Engine {
             http,
             apology: prompts::builtin("apology"),
             hold_music,
+            pressure: Pressure::new(SystemClock::now()),
+            crowd,
             draining: None,
             deadline_passed: false,
             leaving_until: None,
@@ -167,7 +176,6 @@ impl Engine {
             refused_before: 0,
             untold_before: 0,
             away_before: limits::Counters::default(),
-            talking: HashMap::new(),
         };
         let post = posts.post("engine");
         tokio::spawn(async move {
@@ -175,5 +183,26 @@ impl Engine {
             engine.run(packets, stream_events, from_sessions, requests).await;
         });
         Ok(Handle { to, hub, writer, listening, workers, join_key, upstreams, resolver, posts })
+    }
+}
+
+/// Connections of others: trunks and our own proxies are spared.
+fn crowd_of(config: &Config, trunks: impl Iterator<Item = IpAddr>) -> Crowd {
+    let signalling = &config.signalling;
+    let limits = Limits { max: signalling.connections_max, per_source: signalling.connections_per_source };
+    let crowd = Crowd::of(limits, signalling.limits.trusted.clone());
+    trunks.for_each(|ip| crowd.spare(ip));
+    crowd
+}
+
+/// Places for calls; nothing is kept where there is nobody to keep it for.
+fn places_of(config: &Config) -> Places {
+    let signalling = &config.signalling;
+    let knows_somebody = !signalling.trunks.is_empty() || !signalling.users.is_empty();
+    Places {
+        max_calls: config.max_calls,
+        reserved_percent: if knows_somebody { config.reserved_percent } else { 0 },
+        per_source: signalling.calls_per_source,
+        trusted: signalling.limits.trusted.clone(),
     }
 }

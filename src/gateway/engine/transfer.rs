@@ -122,10 +122,7 @@ impl Engine {
         self.trails.elsewhere.remove(&leg);
         // Who wanted a place and hung up does not take it.
         self.replacing.retain(|_, (new, _)| *new != leg);
-        if let Some(since) = self.talking.remove(&leg) {
-            let now = SystemClock::now();
-            self.tolls.ended(now, now.since(since));
-        }
+        self.tolls.ended(SystemClock::now(), leg);
         if let Some(moving) = self.moves.remove(&leg) {
             let status = ended.status.filter(|status| *status >= 300).unwrap_or(503);
             self.endpoint.command(SystemClock::now(), Command::TellReferrer(moving.from, status));
