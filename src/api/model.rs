@@ -46,6 +46,9 @@ pub struct GatewayView {
     pub now: String,
     /// No new calls are taken.
     pub draining: bool,
+    /// No new calls are taken until media threads keep up again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub overloaded: bool,
     /// Calls that were answered and still run.
     pub up: u32,
     /// Calls not answered yet.
@@ -86,6 +89,11 @@ pub struct GatewayView {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// One upstream.

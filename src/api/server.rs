@@ -232,11 +232,9 @@ fn gone() -> Response {
 }
 
 async fn health(State(handle): State<Handle>) -> Response {
-    match handle.hub.snapshot().await {
-        Some(snapshot) if snapshot.gateway.draining => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(snapshot.gateway)).into_response()
-        }
-        Some(snapshot) => Json(snapshot.gateway).into_response(),
+    match handle.hub.gateway().await {
+        Some(gateway) if gateway.draining => (StatusCode::SERVICE_UNAVAILABLE, Json(gateway)).into_response(),
+        Some(gateway) => Json(gateway).into_response(),
         None => gone(),
     }
 }
@@ -250,10 +248,10 @@ async fn sessions(State(handle): State<Handle>) -> Response {
 
 async fn session(State(handle): State<Handle>, PathPart(call): PathPart<String>) -> Response {
     let Ok(call) = call.parse::<CallId>() else { return unknown_call(&call) };
-    let Some(snapshot) = handle.hub.snapshot().await else { return gone() };
-    match snapshot.sessions.into_iter().find(|session| session.call() == call) {
-        Some(session) => Json(session).into_response(),
-        None => unknown_call(&call.to_string()),
+    match handle.hub.session(call).await {
+        Some(Some(session)) => Json(session).into_response(),
+        Some(None) => unknown_call(&call.to_string()),
+        None => gone(),
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Counters {
     pub records_dropped: AtomicU64,
     /// No new calls.
     pub draining: AtomicBool,
+    /// None for now: media threads do not keep up.
+    pub overloaded: AtomicBool,
     /// The pool of RTP ports, once there is one.
     pub rtp_ports: OnceLock<Ports>,
 }
@@ -61,6 +63,10 @@ pub enum In {
     Subscribe(oneshot::Sender<(Snapshot, broadcast::Receiver<Arc<StreamItem>>)>),
     /// Somebody wants to know everything once.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Somebody wants to know how the gateway is, without its calls.
+    Gateway(oneshot::Sender<GatewayView>),
+    /// Somebody wants to know one call.
+    Session(CallId, oneshot::Sender<Option<SessionView>>),
     /// The writer's trouble, or its end.
     RecordingProblem(String),
     /// How the trunks are.
@@ -115,6 +121,20 @@ impl HubHandle {
     pub async fn snapshot(&self) -> Option<Snapshot> {
         let (reply, answer) = oneshot::channel();
         self.to.send(In::Snapshot(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// The gateway, without its calls.
+    pub async fn gateway(&self) -> Option<GatewayView> {
+        let (reply, answer) = oneshot::channel();
+        self.to.send(In::Gateway(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// One call, if it is there; none outside if the hub is gone.
+    pub async fn session(&self, call: CallId) -> Option<Option<SessionView>> {
+        let (reply, answer) = oneshot::channel();
+        self.to.send(In::Session(call, reply)).await.ok()?;
         answer.await.ok()
     }
 
@@ -215,6 +235,12 @@ impl Hub {
             In::Snapshot(reply) => {
                 let _ = reply.send(self.snapshot());
             }
+            In::Gateway(reply) => {
+                let _ = reply.send(self.view());
+            }
+            In::Session(call, reply) => {
+                let _ = reply.send(self.sessions.get(&call).cloned());
+            }
             In::RecordingProblem(problem) => self.problem = problem,
             In::Trunks(views) => self.trunks = views,
             In::Users(views) => self.users = views,
@@ -253,6 +279,7 @@ impl Hub {
             uptime_s: SystemClock::now().since(self.started).as_secs_f64().round(),
             now: SystemClock::wall().rfc3339(),
             draining: self.counters.draining.load(Ordering::Relaxed),
+            overloaded: self.counters.overloaded.load(Ordering::Relaxed),
             up: u32::try_from(up).unwrap_or(u32::MAX),
             ringing: u32::try_from(running().count() - up).unwrap_or(u32::MAX),
             calls_total: count(&self.counters.calls),

@@ -39,6 +39,9 @@ pub fn first(model: &Model, width: u16) -> Line<'static> {
     if gateway.draining {
         pieces.push(("DRAINING".to_owned(), theme.warn));
     }
+    if gateway.overloaded {
+        pieces.push(("OVERLOADED".to_owned(), theme.bad));
+    }
     pieces.push((format!("{} up {} ringing", gateway.up, gateway.ringing), theme.plain));
     if let Some(time) = text::time_of_day(&gateway.now, 0.0) {
         pieces.push((time.get(..8).unwrap_or_default().to_owned(), theme.plain));

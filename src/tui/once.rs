@@ -64,6 +64,9 @@ pub fn once_text(
     if snapshot.gateway.draining {
         lines.push("draining: no new calls".to_owned());
     }
+    if snapshot.gateway.overloaded {
+        lines.push("overloaded: no new calls until media threads keep up".to_owned());
+    }
     if !snapshot.gateway.recording_problem.is_empty() {
         lines.push(format!("recording: {}", text::clean(&snapshot.gateway.recording_problem)));
     }
@@ -183,9 +186,10 @@ mod tests {
     fn what_is_wrong_with_the_gateway_is_said() {
         let mut snapshot = snapshot("+4930");
         snapshot.gateway.draining = true;
+        snapshot.gateway.overloaded = true;
         snapshot.gateway.recording_problem = "cannot write to /calls: no space".to_owned();
         let text = once_text(&snapshot, &Filter::default(), "", 0, false).unwrap();
-        assert!(text.ends_with("draining: no new calls\nrecording: cannot write to /calls: no space\n"), "{text}");
+        assert!(text.ends_with("draining: no new calls\noverloaded: no new calls until media threads keep up\nrecording: cannot write to /calls: no space\n"), "{text}");
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Handle {
     /// credentials. None if there is no such trunk.
     pub async fn through(&self, trunk: &str, number: &str) -> Option<(Uri, Uri, Option<Credentials>)> {
         let upstream = self.upstreams.iter().find(|upstream| upstream.name == trunk)?;
-        let views = self.hub.snapshot().await.map(|snapshot| snapshot.gateway.trunks).unwrap_or_default();
+        let views = self.hub.gateway().await.map(|gateway| gateway.trunks).unwrap_or_default();
         let current = views.iter().find(|view| view.name == trunk).and_then(|view| Uri::parse(&view.server).ok());
         let mut to = current.or_else(|| upstream.servers.first().cloned())?;
         number.clone_into(&mut to.user);
@@ -177,7 +177,7 @@ impl Handle {
     /// The proxies that requests through a trunk must pass, first hop first (RFC 3608): `Route` of what we send there,
     /// whose first is where it goes. Often none.
     pub async fn service_route(&self, trunk: &str) -> Vec<String> {
-        let views = self.hub.snapshot().await.map(|snapshot| snapshot.gateway.trunks).unwrap_or_default();
+        let views = self.hub.gateway().await.map(|gateway| gateway.trunks).unwrap_or_default();
         views.into_iter().find(|view| view.name == trunk).map(|view| view.service_route).unwrap_or_default()
     }
 

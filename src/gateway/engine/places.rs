@@ -7,7 +7,7 @@ use crate::{
     clock::SystemClock,
     network::{Network, owner},
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::atomic::Ordering};
 
 /// The limits.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +68,7 @@ impl Engine {
             return Err(Denied::by_key(503, "gateway.drain", "the gateway is draining"));
         }
         if self.pressure.is_too_high() {
-            return Err(Denied::by_key(503, "overload", "the gateway is overloaded: calls that run come first"));
+            return Err(Denied::by_key(503, "media.overload", "the gateway is overloaded: calls that run come first"));
         }
         self.places.admit(self.sessions.values().map(|known| known.stranger), stranger)
     }
@@ -80,6 +80,7 @@ impl Engine {
         if !self.pressure.look(now, (fired, late)) {
             return;
         }
+        self.sink.hub.counters.overloaded.store(self.pressure.is_too_high(), Ordering::Relaxed);
         if self.pressure.is_too_high() {
             let hint =
                 "fewer calls (gateway.max_calls), or more cores; other programs: permit real time with LimitRTPRIO=10";
