@@ -18,7 +18,7 @@ use super::{
     prompts,
     stages::talk::Talk,
     token,
-    wire::{self, Auth, Facts, Provider, Wire, gemini::models::may_stay_silent, tool::Tool},
+    wire::{self, Auth, Facts, Provider, Wire, tool::Tool},
 };
 use crate::{
     call::{BargeIn, Early, turn::Owner},
@@ -115,12 +115,10 @@ impl RemotePlan {
         self.wire(&Facts { codec: String::new(), ..Facts::default() }).rate()
     }
 
-    /// Whether it answers each time that the caller has spoken. A bot may wait for whatever it likes, and so may a model
-    /// that speaks only when it is meant.
+    /// Whether it answers each time that the caller has spoken.
     #[must_use]
     pub fn answers(&self) -> bool {
-        let is_gemini = self.provider.name == wire::gemini::PROVIDER.name;
-        self.provider.ends_turns && !(is_gemini && may_stay_silent(&self.settings))
+        (self.provider.answers)(&self.settings)
     }
 
     /// Scheme and host, for messages: without what may stand before an `@`.

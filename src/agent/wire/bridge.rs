@@ -36,6 +36,7 @@ pub const PROVIDER: Provider = Provider {
     retries_once_live: RECONNECTS,
     speaks: None,
     ends_turns: false,
+    answers: |_| false,
     encodings: &["pcmu", "pcm8", "pcm16", "pcm24"],
     wire: |settings, facts| Box::new(Wire::new(Arc::clone(settings), facts)),
 };

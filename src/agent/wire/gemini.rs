@@ -77,6 +77,7 @@ pub const PROVIDER: Provider = Provider {
     retries_once_live: 3,
     speaks: Some(DOWNLINK_RATE),
     ends_turns: true,
+    answers: |settings| !models::may_stay_silent(settings),
     encodings: &[],
     wire: |settings, facts: &Facts| Box::new(Wire::new(Arc::clone(settings), facts.interruptible)),
 };

@@ -60,6 +60,9 @@ pub struct Provider {
     pub speaks: Option<SampleRate>,
     /// It says when its turns end; if not, silence of its sound ends them.
     pub ends_turns: bool,
+    /// Such a profile answers each time that the caller has spoken. A bot may wait for whatever it likes, and so may a
+    /// model that speaks only when it is meant.
+    pub answers: fn(&Settings) -> bool,
     /// Names of the encodings that its protocol has for both directions, where a profile may choose (`audio`).
     pub encodings: &'static [&'static str],
     /// A wire for one call.

@@ -5,10 +5,13 @@
 //! resumption: a new connection is told in words what was said on the old one. Does not know sockets.
 
 mod account;
+mod frames;
+mod session;
+mod words;
 
 use super::{
     AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64,
-    tool::{Tool, late, text},
+    tool::{late, text},
 };
 use crate::{
     agent::event::{Command, Event, ToolCall},
@@ -16,9 +19,10 @@ use crate::{
     unit::SampleRate,
 };
 use account::{Limits, Tokens, check};
-use serde::Deserialize;
+use frames::{Delta, ErrorEvent, Kind, OutputItem, ResponseEvent, Said, SessionEvent, output_of, read};
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, collections::VecDeque, sync::Arc, time::Duration};
+use words::{Heard, Memory, Speaker, Utterances};
 
 /// The row.
 pub const PROVIDER: Provider = Provider {
@@ -65,6 +69,7 @@ pub const PROVIDER: Provider = Provider {
     retries_once_live: 3,
     speaks: None,
     ends_turns: true,
+    answers: |_| true,
     encodings: &["pcmu", "pcma", "pcm24"],
     wire: |settings, facts| Box::new(Wire::new(Arc::clone(settings), facts)),
 };
@@ -75,10 +80,6 @@ pub const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
 const TRANSCRIPTION: &str = "gpt-transcribe";
 /// How a message with sound begins.
 const APPEND: &str = r#"{"type":"input_audio_buffer.append","audio":""#;
-/// What was said that a new connection is told of, in characters; the oldest goes first.
-const MEMORY_MAX: usize = 8_000;
-/// Utterances of the caller whose words are awaited; beyond, the oldest is given up.
-const UTTERANCES_MAX: usize = 16;
 /// Calls of tools that are remembered, so that none is told twice.
 const TOLD_MAX: usize = 64;
 /// Errors that mean only that we were too late.
@@ -122,10 +123,10 @@ pub struct Wire {
     /// Pieces of the turn that plays, in order.
     items: Vec<Item>,
     /// What the caller said, in the order in which it was said.
-    utterances: VecDeque<Utterance>,
+    utterances: Utterances,
     /// Words of the answer in progress.
     answer: String,
-    memory: VecDeque<(Speaker, String)>,
+    memory: Memory,
     messages: Vec<String>,
 }
 
@@ -135,20 +136,6 @@ struct Item {
     id: String,
     content_index: u64,
     received: usize,
-}
-
-#[derive(Debug)]
-struct Utterance {
-    id: String,
-    text: String,
-    given: usize,
-    done: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaker {
-    Caller,
-    Agent,
 }
 
 impl Wire {
@@ -185,9 +172,9 @@ impl Wire {
             caller_speaks: false,
             broken_off: false,
             items: Vec::new(),
-            utterances: VecDeque::new(),
+            utterances: Utterances::default(),
             answer: String::new(),
-            memory: VecDeque::new(),
+            memory: Memory::default(),
             messages: Vec::new(),
         }
     }
@@ -202,78 +189,6 @@ impl Wire {
             message.extend(fields);
         }
         Value::Object(message).to_string()
-    }
-
-    fn session(&self) -> Value {
-        let settings = &self.settings;
-        let format = match self.encoding {
-            Encoding::Pcmu => json!({"type": "audio/pcmu"}),
-            Encoding::Pcma => json!({"type": "audio/pcma"}),
-            Encoding::Pcm(rate) => json!({"type": "audio/pcm", "rate": rate.0}),
-        };
-        let mut transcription = Map::new();
-        transcription.insert("model".into(), json!(settings.transcription.as_deref().unwrap_or(TRANSCRIPTION)));
-        if let Some(language) = &settings.language {
-            // ISO 639: the region of en-US says nothing about words.
-            transcription.insert("language".into(), json!(language.split('-').next()));
-        }
-        let mut input = Map::new();
-        input.insert("format".into(), format.clone());
-        if settings.transcription.as_deref() != Some("none") {
-            input.insert("transcription".into(), Value::Object(transcription));
-        }
-        if let Some(kind) = settings.noise_reduction.as_deref().filter(|kind| *kind != "none") {
-            input.insert("noise_reduction".into(), json!({"type": kind}));
-        }
-        input.insert("turn_detection".into(), self.turn_detection());
-        let mut output = Map::new();
-        output.insert("format".into(), format);
-        if let Some(voice) = &settings.voice {
-            let own = voice.starts_with("voice_");
-            output.insert("voice".into(), if own { json!({"id": voice}) } else { json!(voice) });
-        }
-        if let Some(speed) = settings.speed {
-            output.insert("speed".into(), json!(speed));
-        }
-        let mut session = Map::new();
-        session.insert("type".into(), json!("realtime"));
-        session.insert("output_modalities".into(), json!(["audio"]));
-        if let Some(instructions) = settings.instructions.as_deref().filter(|text| !text.trim().is_empty()) {
-            session.insert("instructions".into(), json!(instructions));
-        }
-        session.insert("audio".into(), json!({"input": input, "output": output}));
-        if !settings.tools.is_empty() {
-            let tools: Vec<Value> = settings.tools.iter().map(declared).collect();
-            session.insert("tools".into(), json!(tools));
-        }
-        if let Some(most) = settings.max_tokens {
-            session.insert("max_output_tokens".into(), json!(most));
-        }
-        if let Some(effort) = &settings.reasoning {
-            session.insert("reasoning".into(), json!({"effort": effort}));
-        }
-        Value::Object(session)
-    }
-
-    fn turn_detection(&self) -> Value {
-        let settings = &self.settings;
-        let mut detection = Map::new();
-        let semantic = settings.vad.as_deref() == Some("semantic_vad");
-        detection.insert("type".into(), json!(if semantic { "semantic_vad" } else { "server_vad" }));
-        if semantic {
-            if let Some(eagerness) = &settings.eagerness {
-                detection.insert("eagerness".into(), json!(eagerness));
-            }
-        } else {
-            let mut put = |name: &str, value: Option<Value>| value.map(|value| detection.insert(name.into(), value));
-            put("threshold", settings.vad_threshold.map(Value::from));
-            put("prefix_padding_ms", settings.vad_prefix_ms.map(Value::from));
-            put("silence_duration_ms", settings.silence_ms.map(Value::from));
-            put("idle_timeout_ms", settings.idle_ms.map(Value::from));
-        }
-        detection.insert("create_response".into(), json!(true));
-        detection.insert("interrupt_response".into(), json!(self.interruptible));
-        Value::Object(detection)
     }
 
     /// What follows from what was received, gathered for [`super::Wire::due`].
@@ -371,23 +286,6 @@ impl Wire {
         }
     }
 
-    fn remember(&mut self, who: Speaker, text: &str) {
-        let text = text.trim();
-        if text.is_empty() {
-            return;
-        }
-        match self.memory.back_mut() {
-            Some((last, words)) if *last == who => {
-                words.push(' ');
-                words.push_str(text);
-            }
-            _ => self.memory.push_back((who, text.to_owned())),
-        }
-        while self.memory.iter().map(|(_, text)| text.len()).sum::<usize>() > MEMORY_MAX {
-            self.memory.pop_front();
-        }
-    }
-
     // Frames
 
     fn settled(&mut self, frame: &[u8], events: &mut VecDeque<Event>) {
@@ -405,7 +303,7 @@ impl Wire {
         self.live = true;
         self.ever_live = true;
         events.push_back(Event::Ready);
-        for (who, text) in self.memory.clone() {
+        for (who, text) in self.memory.all() {
             match who {
                 Speaker::Caller => self.say("user", "input_text", &text),
                 Speaker::Agent => self.say("assistant", "output_text", &text),
@@ -466,7 +364,7 @@ impl Wire {
         let Some(ResponseEvent { response }) = read(frame, events) else { return };
         self.response = None;
         let answer = std::mem::take(&mut self.answer);
-        self.remember(Speaker::Agent, &answer);
+        self.memory.remember(Speaker::Agent, &answer);
         if let Some(tokens) = response.usage {
             events.push_back(Event::Usage(tokens.into()));
         }
@@ -514,42 +412,11 @@ impl Wire {
         }
     }
 
-    /// Words of the caller come per utterance, and the second one's may come before the first one's are done.
-    fn heard(&mut self, id: &str, text: Option<(&str, bool)>, done: bool, events: &mut VecDeque<Event>) {
-        if !self.utterances.iter().any(|utterance| utterance.id == id) {
-            if self.utterances.len() >= UTTERANCES_MAX
-                && let Some(oldest) = self.utterances.front_mut()
-            {
-                oldest.done = true;
-            }
-            let utterance = Utterance { id: id.to_owned(), text: String::new(), given: 0, done: false };
-            self.utterances.push_back(utterance);
-        }
-        if let Some(utterance) = self.utterances.iter_mut().find(|utterance| utterance.id == id) {
-            match text {
-                Some((text, false)) => utterance.text.push_str(text),
-                // The whole of it: what was not said in fragments.
-                Some((text, true)) if utterance.text.is_empty() => text.clone_into(&mut utterance.text),
-                _ => {}
-            }
-            utterance.done |= done;
-        }
-        while let Some(front) = self.utterances.front_mut() {
-            if front.given < front.text.len() {
-                // Utterances are apart: the next one's words do not run into these.
-                let mut words = front.text[front.given..].to_owned();
-                if front.given == 0 && !words.starts_with(' ') {
-                    words.insert(0, ' ');
-                }
-                front.given = front.text.len();
-                events.push_back(Event::CallerText(words));
-            }
-            if !front.done {
-                return;
-            }
-            if let Some(Utterance { text, .. }) = self.utterances.pop_front() {
-                self.remember(Speaker::Caller, &text);
-            }
+    fn heard(&mut self, id: &str, what: Heard<'_>, events: &mut VecDeque<Event>) {
+        let (words, whole) = self.utterances.heard(id, what);
+        events.extend(words.into_iter().map(Event::CallerText));
+        for text in whole {
+            self.memory.remember(Speaker::Caller, &text);
         }
     }
 
@@ -557,11 +424,11 @@ impl Wire {
         let Some(said) = read::<Said<'_>>(frame, events) else { return };
         let id = said.item_id.as_deref().unwrap_or_default();
         match kind {
-            "delta" => self.heard(id, said.delta.as_deref().map(|text| (text, false)), false, events),
-            "completed" => self.heard(id, said.transcript.as_deref().map(|text| (text, true)), true, events),
+            "delta" => self.heard(id, Heard::Piece(said.delta.as_deref().unwrap_or_default()), events),
+            "completed" => self.heard(id, Heard::Whole(said.transcript.as_deref()), events),
             "failed" => {
                 events.push_back(Event::Note("the caller's words could not be written down".into()));
-                self.heard(id, None, true, events);
+                self.heard(id, Heard::Whole(None), events);
             }
             _ => {}
         }
@@ -581,7 +448,7 @@ impl super::Wire for Wire {
         self.suspend();
         self.going_away = false;
         self.downlink = self.encoding;
-        let session = self.session();
+        let session = session::wanted(&self.settings, self.encoding, self.interruptible);
         messages.push(self.message("session.update", json!({"session": session})));
     }
 
@@ -644,7 +511,7 @@ impl super::Wire for Wire {
                 if let Some(Said { item_id: Some(id), .. }) = read(frame, events)
                     && self.settings.transcription.as_deref() != Some("none")
                 {
-                    self.heard(&id, None, false, events);
+                    self.heard(&id, Heard::Began, events);
                 }
             }
             "response.created" => {
@@ -690,9 +557,9 @@ impl super::Wire for Wire {
     fn suspend(&mut self) {
         self.live = false;
         let answer = std::mem::take(&mut self.answer);
-        self.remember(Speaker::Agent, &answer);
-        for utterance in std::mem::take(&mut self.utterances) {
-            self.remember(Speaker::Caller, &utterance.text);
+        self.memory.remember(Speaker::Agent, &answer);
+        for text in self.utterances.give_up() {
+            self.memory.remember(Speaker::Caller, &text);
         }
         // Nobody would say anything until the caller does.
         if std::mem::take(&mut self.awaits_answer) {
@@ -726,12 +593,6 @@ impl super::Wire for Wire {
     }
 }
 
-/// A tool as the session has it.
-fn declared(tool: &Tool) -> Value {
-    let parameters = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
-    json!({"type": "function", "name": tool.name, "description": tool.description, "parameters": parameters})
-}
-
 fn hint(code: &str) -> &'static str {
     match code {
         "invalid_api_key" => "; check OPENAI_API_KEY",
@@ -741,121 +602,10 @@ fn hint(code: &str) -> &'static str {
     }
 }
 
-/// How the service says that it speaks: GA's object, or the beta's word.
-fn output_of(session: &Value) -> Option<Encoding> {
-    let format = &session["audio"]["output"]["format"];
-    let kind = format["type"].as_str().or_else(|| session["output_audio_format"].as_str())?;
-    match kind {
-        "audio/pcmu" | "g711_ulaw" => Some(Encoding::Pcmu),
-        "audio/pcma" | "g711_alaw" => Some(Encoding::Pcma),
-        "audio/pcm" | "pcm16" => {
-            let rate = format["rate"]
-                .as_u64()
-                .and_then(|rate| u32::try_from(rate).ok())
-                .map_or(SampleRate::HZ_24000, SampleRate);
-            matches!(rate.0, 8_000 | 16_000 | 24_000 | 48_000).then_some(Encoding::Pcm(rate))
-        }
-        _ => None,
-    }
-}
-
-/// One frame as `T`; what cannot be read is said, not fatal.
-fn read<'a, T: Deserialize<'a>>(frame: &'a [u8], events: &mut VecDeque<Event>) -> Option<T> {
-    serde_json::from_slice(frame)
-        .map_err(|problem| {
-            events.push_back(Event::Note(format!("a frame from the provider could not be read: {problem}")));
-        })
-        .ok()
-}
-
 fn host(base: &str) -> &str {
     let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     authority.split(':').next().unwrap_or_default()
-}
-
-#[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(borrow, rename = "delta")]
-    piece: Cow<'a, str>,
-    #[serde(borrow)]
-    response_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    item_id: Option<Cow<'a, str>>,
-    content_index: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Said<'a> {
-    #[serde(borrow)]
-    item_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    delta: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    transcript: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct SessionEvent {
-    session: Value,
-}
-
-#[derive(Deserialize)]
-struct ResponseEvent {
-    response: Response,
-}
-
-#[derive(Deserialize)]
-struct Response {
-    id: Option<String>,
-    status: Option<String>,
-    status_details: Option<StatusDetails>,
-    usage: Option<Tokens>,
-    #[serde(default)]
-    output: Vec<OutputItem>,
-}
-
-#[derive(Deserialize)]
-struct StatusDetails {
-    error: Option<ErrorBody>,
-}
-
-#[derive(Deserialize)]
-struct OutputItem {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    name: Option<String>,
-    call_id: Option<String>,
-    /// JSON text.
-    arguments: Option<String>,
-    response_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ErrorEvent {
-    error: ErrorBody,
-}
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    code: Option<String>,
-    message: Option<String>,
-}
-
-impl ErrorBody {
-    fn words(&self) -> String {
-        let name = self.code.clone().or_else(|| self.kind.clone()).unwrap_or_default();
-        let message: String = self.message.as_deref().unwrap_or_default().chars().take(300).collect();
-        if message.is_empty() { name } else { format!("{name}: {message}") }
-    }
 }
 
 #[cfg(test)]

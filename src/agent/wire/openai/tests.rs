@@ -1,7 +1,7 @@
 //! The wire against frames as the vendor documents them.
 
 use super::{super::Wire as _, *};
-use crate::call::journal::Usage;
+use crate::{agent::wire::tool::Tool, call::journal::Usage};
 
 fn wire(codec: &str, settings: Settings) -> Wire {
     Wire::new(Arc::new(settings), &Facts { codec: codec.to_owned(), ..Facts::default() })
@@ -28,7 +28,7 @@ fn due(wire: &mut Wire) -> Vec<Value> {
 fn live(codec: &str) -> Wire {
     let mut wire = wire(codec, Settings { greeting: None, ..Settings::default() });
     wire.setup(&mut Vec::new(), &mut VecDeque::new());
-    let format = wire.session()["audio"]["output"]["format"].clone();
+    let format = session::wanted(&wire.settings, wire.encoding, true)["audio"]["output"]["format"].clone();
     let updated = json!({"type": "session.updated", "session": {"audio": {"output": {"format": format}}}});
     assert_eq!(receive(&mut wire, &updated), [Event::Ready]);
     wire
@@ -75,7 +75,7 @@ fn the_session_has_every_field_in_its_place_and_follows_the_codec() {
         assert_eq!(session["audio"]["input"]["turn_detection"], detection);
     }
     let semantic = Settings { vad: Some("semantic_vad".into()), eagerness: Some("low".into()), ..settings };
-    let detection = wire("pcmu", semantic).turn_detection();
+    let detection = session::turn_detection(&semantic, true);
     assert_eq!(detection["eagerness"], "low");
     assert!(detection.get("silence_duration_ms").is_none(), "a field of the other kind");
 }
