@@ -487,6 +487,13 @@ impl Pipeline {
         pipeline
     }
 
+    /// The description that a call with these settings offers first, before there is a call: what [`Self::offer`] will say.
+    #[must_use]
+    pub fn first_offer(settings: &Settings) -> String {
+        let security = srtp::Srtp::new(settings.srtp.clone()).for_offer();
+        negotiate::offer(&settings.offerable(&[], security), &settings.local(1, false))
+    }
+
     /// The description for our own INVITE.
     pub fn offer(&mut self) -> String {
         let security = self.srtp.for_offer();

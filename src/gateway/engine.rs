@@ -474,7 +474,7 @@ impl Engine {
     async fn request(&mut self, request: Request) {
         match request {
             Request::Originate(originate, found, reply) => {
-                let outcome = self.originate(*originate, found).await;
+                let outcome = self.originate(*originate, found);
                 let _ = reply.send(outcome);
             }
             Request::Transfer(call, to, reply) => {
@@ -507,8 +507,9 @@ impl Engine {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }
             Request::Errand(errand, found) => self.errand(*errand, found),
-            Request::Referral(leg, to, found) => self.follow(leg, to, found).await,
-            Request::Onward(id, found) => self.ways_found(id, found).await,
+            Request::Referral(leg, to, found) => self.follow(leg, to, found),
+            Request::Elsewhere(new, offer) => self.follow_with(*new, offer),
+            Request::Onward(id, found) => self.ways_found(id, found),
             Request::Bridge(call, target, number, reply) => {
                 let _ = reply.send(self.put_through(call, target, number));
             }

@@ -104,8 +104,8 @@ pub enum In {
 pub enum Begin {
     /// An INVITE with this description came in, for this Request-URI.
     Offered(Option<Vec<u8>>, String),
-    /// We call: the engine sends our INVITE with the description it gets through this.
-    Dialled(tokio::sync::oneshot::Sender<String>),
+    /// We call: the engine sends our INVITE with the first offer of these settings.
+    Dialled,
     /// A browser joined with an offer.
     Joined(Box<web::Joining>),
     /// We call a WHIP server.
@@ -208,8 +208,9 @@ pub async fn run(start: Start, lines: Lines, pace: Arc<Pace>) {
     }
     match begin {
         Begin::Offered(sdp, _) => session.input(Input::Offered(sdp.as_deref())).await,
-        Begin::Dialled(reply) => {
-            let _ = reply.send(session.pipeline.offer());
+        Begin::Dialled => {
+            // The engine has sent it already.
+            let _ = session.pipeline.offer();
             session.input(Input::Dialled).await;
         }
         Begin::Joined(joining) => Box::pin(session.join(*joining)).await,

@@ -876,6 +876,8 @@ pub struct World {
     offers: bool,
     acknowledges: bool,
     calls_out: bool,
+    /// What was offered before there was a pipeline.
+    first_offer: String,
     early_answer: String,
     phone_ticks: bool,
     over: bool,
@@ -889,6 +891,7 @@ impl World {
     pub fn new(setup: Setup) -> Self {
         let settings = setup.settings();
         let rate = setup.agent_rate.unwrap_or(SampleRate::HZ_8000);
+        let first_offer = Pipeline::first_offer(&settings);
         let mut pipeline = Pipeline::new(ORIGIN, settings, setup.seat);
         pipeline.set_agent(rate, setup.ends_turns);
         let mut world = Self {
@@ -915,6 +918,7 @@ impl World {
             offers: setup.offers,
             acknowledges: setup.acknowledges,
             calls_out: setup.calls_out,
+            first_offer,
             early_answer: String::new(),
             phone_ticks: false,
             over: false,
@@ -1012,7 +1016,11 @@ impl World {
     fn perform(&mut self, happening: Happening) {
         match happening {
             Happening::Offer if self.calls_out => {
-                self.pipeline.offer();
+                assert_eq!(
+                    self.pipeline.offer(),
+                    self.first_offer,
+                    "what the engine has sent is what the session knows"
+                );
                 self.give(Input::Dialled);
             }
             Happening::Offer => {

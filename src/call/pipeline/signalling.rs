@@ -1,6 +1,6 @@
 //! Descriptions in and out, and the media path that they make or change (RFC 3264).
 
-use super::{Media, Out, Pipeline, STATS_EVERY, Seat, SipAction, formats, placement::Placement};
+use super::{Media, Out, Pipeline, STATS_EVERY, Seat, Settings, SipAction, formats, placement::Placement};
 use crate::{
     call::Input as CallInput,
     call::journal::{Body, InboundStats, Level, MediaChange, Note},
@@ -21,29 +21,24 @@ use crate::{
     sip::sdp::negotiate::Agreed,
     sip::sdp::negotiate::Local,
     sip::sdp::negotiate::Offerable,
-    unit::{SampleRate, Ssrc},
+    unit::{PayloadType, SampleRate, Ssrc},
 };
 use std::time::Duration;
 
 impl Pipeline {
     pub(super) fn offerable(&self, security: Security) -> Offerable {
         let known = self.media.as_ref().map_or(&[][..], |media| &media.agreed.accepts);
-        let mut codecs = formats::of(&self.settings.codecs, self.wanted(), known);
+        let mut offerable = self.settings.offerable(known, security);
         // What is being spoken stays the first choice: a hold is no reason to change the codec.
         if let Some(media) = &self.media {
-            codecs.sort_by_key(|format| format.name != media.agreed.codec.0);
+            offerable.codecs.sort_by_key(|format| format.name != media.agreed.codec.0);
         }
-        Offerable { codecs, ptime: self.settings.ptime, events: self.settings.tuning.dtmf.events(), security }
-    }
-
-    /// Rate at which the agent hears best.
-    fn wanted(&self) -> SampleRate {
-        self.settings.agent_rate.unwrap_or(SampleRate::HZ_16000)
+        offerable
     }
 
     /// Our side of a description. Whoever writes one raises its version first (RFC 3264 §8: by one).
     pub(super) fn local(&self) -> Local {
-        Local { address: self.settings.rtp, session: (self.settings.seed >> 2, self.sdp_version), hold: self.hold.on }
+        self.settings.local(self.sdp_version, self.hold.on)
     }
 
     pub(super) fn invited(&mut self, now: Instant, sdp: Option<&[u8]>) {
@@ -189,7 +184,7 @@ impl Pipeline {
                 .filter_map(|(payload_type, name)| Some((*payload_type, codec::by_name(name)?)))
                 .collect(),
             events: agreed.events_in.iter().map(|(event, clock)| (*event, SampleRate(*clock))).collect(),
-            wanted: self.wanted(),
+            wanted: self.settings.wanted(),
             described: Some(agreed.remote),
             expected,
         };
@@ -261,5 +256,23 @@ impl Pipeline {
         }
         self.record(now, Body::Media(change));
         self.hear_far();
+    }
+}
+
+impl Settings {
+    /// What may be offered; what the far end is known to take has its numbers.
+    pub(super) fn offerable(&self, known: &[(PayloadType, String)], security: Security) -> Offerable {
+        let codecs = formats::of(&self.codecs, self.wanted(), known);
+        Offerable { codecs, ptime: self.ptime, events: self.tuning.dtmf.events(), security }
+    }
+
+    /// Rate at which the agent hears best.
+    fn wanted(&self) -> SampleRate {
+        self.agent_rate.unwrap_or(SampleRate::HZ_16000)
+    }
+
+    /// Our side of a description of this version.
+    pub(super) fn local(&self, version: u64, hold: bool) -> Local {
+        Local { address: self.rtp, session: (self.seed >> 2, version), hold }
     }
 }

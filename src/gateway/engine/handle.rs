@@ -85,6 +85,8 @@ pub(super) enum Request {
     Errand(Box<Errand>, Result<Found>),
     /// Whom a REFER names: found, or not.
     Referral(LegId, Uri, Result<Found>),
+    /// A session has made an offer for them.
+    Elsewhere(Box<super::transfer::Elsewhere>, Option<String>),
     /// The servers of a Via's name, for a response.
     Deliver(Box<super::answers::Parcel>, Result<Found>),
     /// Whom a 3xx names: found, or not.

@@ -200,7 +200,7 @@ impl Engine {
     pub(super) fn ask_about(&self, begin: &Begin, header: &Header, plan: &Plan) -> Option<Ask> {
         let uri = match begin {
             _ if matches!(plan.what, What::Far) => return None,
-            Begin::Dialled(_) | Begin::Whip(_) => return None,
+            Begin::Dialled | Begin::Whip(_) => return None,
             Begin::Offered(_, uri) => uri.clone(),
             Begin::Joined(joining) => format!("sip:{}@{}", escaped(&header.to.0), joining.local.ip()),
         };

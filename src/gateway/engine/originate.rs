@@ -4,7 +4,10 @@
 
 use super::{Engine, encryption, handle::Originate, new_call_id};
 use crate::{
-    call::journal::{Direction, Header, Level, SCHEMA},
+    call::{
+        journal::{Direction, Header, Level, SCHEMA},
+        pipeline::Pipeline,
+    },
     clock::SystemClock,
     error::{Error, Kind, Result},
     gateway::session::{Begin, In},
@@ -21,10 +24,9 @@ use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
 };
-use tokio::sync::oneshot;
 
 impl Engine {
-    pub(super) async fn originate(&mut self, mut originate: Originate, found: Option<Found>) -> Result<CallId> {
+    pub(super) fn originate(&mut self, mut originate: Originate, found: Option<Found>) -> Result<CallId> {
         if self.draining.is_some() {
             return Err(Error::machine("the gateway is draining: no new calls"));
         }
@@ -78,11 +80,10 @@ impl Engine {
         let rtp = SocketAddr::new(ip, rtp_port);
         let settings = self.settings(header, &plan, originate.trunk.as_deref(), rtp, srtp, Some(&originate));
         let leg = self.endpoint.new_leg();
-        let (reply, sdp) = oneshot::channel();
         let worker = self.workers.least_busy();
-        self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports, worker);
+        let sdp = Pipeline::first_offer(&settings);
+        self.spawn(leg, call, Begin::Dialled, settings, plan, ports, worker);
         self.may_refer(leg, true);
-        let sdp = sdp.await.map_err(|_| Error::new(Kind::Bug, "the session ended before it began"))?;
         let mut to = originate.to;
         if to.host.is_empty() {
             to.host = path.remote.ip().to_string();

@@ -1,6 +1,6 @@
 //! Transfers (RFC 3515, RFC 5589): the far end sends us elsewhere, or we send it.
 
-use super::{Command, Engine, Move, Request, encryption, printable};
+use super::{Command, Engine, Move, Path, Request, encryption, printable, targets::Trail};
 use crate::{
     call::journal::Level,
     clock::SystemClock,
@@ -17,6 +17,16 @@ use tokio::sync::oneshot;
 
 /// Whom we are sent to may ring for so long.
 const RING_MAX: Duration = Duration::from_mins(1);
+
+/// Whom a REFER names, and the way there.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    /// The leg that is to be left.
+    leg: LegId,
+    to: Uri,
+    path: Path,
+    trail: Trail,
+}
 
 impl Engine {
     /// The far end asks us to call somebody else: the session goes on with them, if they answer.
@@ -38,7 +48,7 @@ impl Engine {
         });
     }
 
-    pub(super) async fn follow(&mut self, leg: LegId, mut to: Uri, found: Result<Found>) {
+    pub(super) fn follow(&mut self, leg: LegId, to: Uri, found: Result<Found>) {
         if let Err(refused) = self.tolls.begin(SystemClock::now(), &unescaped(to.number())) {
             self.sink.hub.counters.refuse(refused.rule);
             self.tell(
@@ -59,15 +69,26 @@ impl Engine {
         if let Err(problem) = &found {
             self.tell(leg, In::Note(Level::Warn, printable(&format!("the transfer failed: {problem}")).into_owned()));
         }
-        let offer = match (&found, self.sessions.get(&leg)) {
-            (Ok((path, _)), Some(known)) => {
-                let (reply, offer) = oneshot::channel();
-                let _ = known.to.try_send(In::OfferAgain(reply, !path.transport.is_secure()));
-                offer.await.ok()
-            }
-            _ => None,
+        let (Ok((path, trail)), Some(known)) = (found, self.sessions.get(&leg)) else {
+            self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 503));
+            return;
         };
-        let (Ok((path, trail)), Some(sdp)) = (found, offer) else {
+        let (reply, offer) = oneshot::channel();
+        let _ = known.to.try_send(In::OfferAgain(reply, !path.transport.is_secure()));
+        let requests = self.requests_to.clone();
+        // Nobody waits for a session while all others wait for us.
+        tokio::spawn(async move {
+            let offer = offer.await.ok();
+            if let Some(requests) = requests.upgrade() {
+                let _ = requests.send(Request::Elsewhere(Box::new(Elsewhere { leg, to, path, trail }), offer)).await;
+            }
+        });
+    }
+
+    /// The session has made its offer for whom a REFER names; none if it is over.
+    pub(super) fn follow_with(&mut self, elsewhere: Elsewhere, offer: Option<String>) {
+        let Elsewhere { leg, mut to, path, trail } = elsewhere;
+        let Some(sdp) = offer.filter(|_| self.sessions.contains_key(&leg)) else {
             self.endpoint.command(SystemClock::now(), Command::TellReferrer(leg, 503));
             return;
         };

@@ -14,7 +14,7 @@ use crate::{
     call::{
         bridge::{self, Bridge},
         journal::{Direction, Header, SCHEMA},
-        pipeline::{Bridged, srtp},
+        pipeline::{Bridged, Pipeline, srtp},
     },
     clock::SystemClock,
     config::{Identity, Trunk},
@@ -37,7 +37,6 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::sync::oneshot;
 
 /// A trunk's server that gives no sign for so long is left for the next: four repetitions over UDP.
 const SIGN_WITHIN: Duration = Duration::from_secs(4);
@@ -115,7 +114,7 @@ impl Engine {
     }
 
     /// Names were looked up: opens the callee's session and begins.
-    pub(in crate::gateway::engine) async fn ways_found(&mut self, id: u64, found: Vec<(Uri, Result<Found>)>) {
+    pub(in crate::gateway::engine) fn ways_found(&mut self, id: u64, found: Vec<(Uri, Result<Found>)>) {
         let Some(bridging) = self.bridges.all.get(&id) else { return };
         let onward = bridging.onward.clone();
         let mut trails = Vec::new();
@@ -153,7 +152,7 @@ impl Engine {
         let sdp = if way.is_none() && page.is_none() {
             String::new()
         } else {
-            match self.open_callee(id, &onward, way, page).await {
+            match self.open_callee(id, &onward, way, page) {
                 Ok(sdp) => sdp,
                 Err(problem) => {
                     let nobody = (500, problem.to_string());
@@ -175,7 +174,7 @@ impl Engine {
     }
 
     /// The callee's session on the caller's worker; gives its offer.
-    async fn open_callee(
+    fn open_callee(
         &mut self,
         id: u64,
         onward: &Onward,
@@ -231,12 +230,12 @@ impl Engine {
         if let Some(bridging) = self.bridges.all.get_mut(&id).filter(|_| secure) {
             bridging.trails.iter_mut().flatten().for_each(Trail::stay_secure);
         }
-        let (reply, sdp) = oneshot::channel();
-        self.spawn(leg, call, Begin::Dialled(reply), settings, plan, ports, worker);
+        let sdp = Pipeline::first_offer(&settings);
+        self.spawn(leg, call, Begin::Dialled, settings, plan, ports, worker);
         // Whom we call we know.
         self.may_refer(leg, true);
         self.tell(leg, In::Bridged(Bridged::Calling(caller, "the caller".to_owned())));
-        sdp.await.map_err(|_| Error::new(Kind::Bug, "the session ended before it began"))
+        Ok(sdp)
     }
 
     /// All telephones of a user, in groups by their preference.
