@@ -1,48 +1,39 @@
 //! `voxgw dial`: places calls through the same engine that `serve` runs.
 
 mod checks;
+mod outcome;
+mod watch;
 
 use super::{
-    Global, Printer,
-    arguments::{Dial, Format},
-    conditions, devices, environment, expand_home, is_log_level_set, layers, logging,
+    Global, Printer, arguments::Dial, conditions, devices, environment, expand_home, is_log_level_set, layers, logging,
 };
 use crate::{
     agent::{
         prompts,
         seat::{Plan, PlayPlan},
     },
-    api::model::StreamItem,
-    call::{
-        check::Condition,
-        journal::{Body, CallState, Check, Record, Summary, Turn, Verdict},
-    },
+    call::check::Condition,
     config::{Config, read_secret},
     error::{Error, Kind, Result},
     gateway::{Engine, Handle, Originate},
     network::url::Url,
     redact::Secret,
-    report,
     sip::{auth::Credentials, carried, tx::Transport, uri::Uri},
     unit::{CallId, parse_duration},
 };
 use checks::Script;
-use indicatif::ProgressBar;
+use outcome::{CallOutcome, Outcome};
 use rand::Rng as _;
-use serde::Serialize;
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::broadcast,
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use watch::{METERS_EVERY, Running, Watch};
 
 pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Result<u8> {
     let devices = devices::open(arguments)?;
@@ -64,7 +55,7 @@ pub(super) fn run(global: &Global, arguments: &Dial, printer: &Printer) -> Resul
     let config = Arc::new(config);
     let outcome = runtime.block_on(dial(arguments, &config, &template, printer))?;
     folder.deliver(arguments, &outcome.calls, printer)?;
-    report(arguments, &outcome, printer);
+    outcome::report(arguments, &outcome, printer);
     if let Some(file) = &arguments.junit {
         let xml = checks::junit(&arguments.target, &outcome);
         std::fs::write(file, xml).map_err(|problem| Error::file("write", file, &problem))?;
@@ -413,88 +404,6 @@ fn plan(
     Ok((Plan::play(if arguments.play.is_empty() { "silence" } else { "play" }, play), Vec::new()))
 }
 
-/// One call's end.
-#[derive(Debug, Serialize)]
-struct CallOutcome {
-    call: CallId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scenario: Option<String>,
-    summary: Summary,
-    turns: Vec<Turn>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    checks: Vec<Check>,
-    exit_code: u8,
-}
-
-/// A call that is not over.
-#[derive(Debug, Default)]
-struct Running {
-    script: Option<usize>,
-    turns: Vec<Turn>,
-    checks: Vec<Check>,
-}
-
-#[derive(Debug, Default)]
-struct Outcome {
-    calls: Vec<CallOutcome>,
-    failures: Vec<Error>,
-    /// Exit code of the signal that ended it.
-    interrupted: Option<u8>,
-}
-
-impl Outcome {
-    /// 0 only if all succeeded; otherwise the first cause in the order 7, 2, 3, 4, 6, 5, 1.
-    fn exit_code(&self) -> u8 {
-        let codes: Vec<u8> = self
-            .calls
-            .iter()
-            .map(|call| call.exit_code)
-            .chain(self.failures.iter().map(|error| error.kind().exit_code()))
-            .filter(|code| *code != 0)
-            .collect();
-        let first = [7, 2, 3, 4, 6, 5, 1].into_iter().find(|code| codes.contains(code));
-        match first.or_else(|| codes.first().copied()) {
-            Some(code) => code,
-            None => self.interrupted.unwrap_or(0),
-        }
-    }
-}
-
-/// What failed in a call, as an exit code.
-fn exit_code_of(summary: &Summary) -> u8 {
-    if summary.sip == Verdict::Fail {
-        return match summary.status {
-            // 408 made here: nobody answered.
-            None | Some(408 | 200) => Kind::Unreachable.exit_code(),
-            Some(487) if summary.ended_by == "us" => Kind::Unreachable.exit_code(),
-            Some(_) if summary.reason.starts_with("no media") => Kind::Media.exit_code(),
-            Some(_) => Kind::Refused.exit_code(),
-        };
-    }
-    match (summary.media, summary.agent, summary.checks) {
-        (Verdict::Fail, _, _) => Kind::Media.exit_code(),
-        (_, Verdict::Fail, _) => Kind::Agent.exit_code(),
-        (_, _, Verdict::Fail) => Kind::Check.exit_code(),
-        _ => 0,
-    }
-}
-
-/// How often microphone and loudspeaker are shown.
-const METERS_EVERY: Duration = Duration::from_millis(150);
-
-struct Watch<'a> {
-    arguments: &'a Dial,
-    printer: &'a Printer,
-    progress: ProgressBar,
-    running: HashMap<CallId, Running>,
-    template: &'a Template,
-    /// What is to be done when.
-    due: Vec<(tokio::time::Instant, CallId, Deed)>,
-    answered: HashSet<CallId>,
-    outcome: Outcome,
-    single: bool,
-}
-
 async fn dial(arguments: &Dial, config: &Arc<Config>, template: &Template, printer: &Printer) -> Result<Outcome> {
     if let Err(nobody) = anybody_there(template).await {
         return Ok(Outcome { failures: vec![nobody], ..Outcome::default() });
@@ -650,201 +559,6 @@ async fn finish(handle: &Handle, watch: &Watch<'_>) {
     handle.finish_files();
 }
 
-impl Watch<'_> {
-    fn show_meters(&self) {
-        if let Some(devices) = &self.template.devices {
-            self.progress.set_message(devices::meters(&devices.meters));
-            self.progress.tick();
-        }
-    }
-
-    /// True if items were lost.
-    fn item(&mut self, item: Result<Arc<StreamItem>, broadcast::error::RecvError>) -> bool {
-        match item {
-            Ok(item) => {
-                if let StreamItem::Record { call, record } = &*item {
-                    self.record(*call, record);
-                }
-            }
-            Err(broadcast::error::RecvError::Lagged(count)) => {
-                self.printer.note(&format!("warning: {count} events were dropped"));
-                return true;
-            }
-            Err(broadcast::error::RecvError::Closed) => self.running.clear(),
-        }
-        false
-    }
-
-    /// What is due now, in order.
-    fn take_due(&mut self) -> Vec<(CallId, Deed)> {
-        let now = tokio::time::Instant::now();
-        let mut due: Vec<_> = self.due.extract_if(.., |(at, ..)| *at <= now).collect();
-        due.sort_by_key(|(at, ..)| *at);
-        due.into_iter().map(|(_, call, deed)| (call, deed)).collect()
-    }
-
-    fn finished(&mut self, call: CallId, summary: &Summary) {
-        let Some(running) = self.running.remove(&call) else { return };
-        self.due.retain(|(_, known, _)| *known != call);
-        let mut summary = summary.clone();
-        let script = running.script.and_then(|at| self.template.scripts.get(at));
-        let checks = checks::judge(&mut summary, running.checks, script, &self.template.fail_if);
-        let (scenario, exit_code) = (checks::name(script), exit_code_of(&summary));
-        self.outcome.calls.push(CallOutcome { call, scenario, summary, turns: running.turns, checks, exit_code });
-        if !self.single {
-            self.progress.inc(1);
-        }
-    }
-
-    fn record(&mut self, call: CallId, record: &Record) {
-        if self.arguments.output == Format::Jsonl {
-            let line = serde_json::json!({"call": call, "record": record});
-            self.printer.result(&line.to_string());
-        } else if self.single
-            && self.arguments.output == Format::Text
-            // The player on our side is nobody's agent.
-            && (self.arguments.agent.is_some() || !matches!(record.body, Body::Agent(_)))
-            && let Some(line) = report::call::line(record)
-        {
-            self.progress.suspend(|| self.printer.note(&line));
-        }
-        match &record.body {
-            // Up again after a hold is not the answer.
-            Body::State(state) if state.state == CallState::Up && self.answered.insert(call) => {
-                let now = tokio::time::Instant::now();
-                self.due.extend(self.template.deeds.iter().map(|(after, deed)| (now + *after, call, deed.clone())));
-            }
-            Body::Turn(turn) => self.running.entry(call).or_default().turns.push(turn.clone()),
-            Body::Check(check) => self.running.entry(call).or_default().checks.push(check.clone()),
-            Body::Stats(stats) if self.single && self.template.devices.is_none() => {
-                let (inbound, outbound) = (&stats.inbound, &stats.outbound);
-                self.progress.set_message(format!(
-                    "{:.0} s  in {:.0} dBFS  out {:.0} dBFS  jitter {:.1} ms  loss {:.1}%",
-                    record.t, inbound.level_dbfs, outbound.level_dbfs, inbound.jitter_ms, inbound.loss_percent
-                ));
-                self.progress.tick();
-            }
-            Body::Summary(summary) => self.finished(call, summary),
-            _ => {}
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: &'a str,
-    target: &'a str,
-    placed: usize,
-    succeeded: usize,
-    failed: usize,
-    failures: Vec<String>,
-    sip: Verdict,
-    media: Verdict,
-    agent: Verdict,
-    checks: Verdict,
-    answered_p50_ms: Option<f64>,
-    answered_p95_ms: Option<f64>,
-    gap_p50_ms: Option<f64>,
-    gap_p95_ms: Option<f64>,
-    loss_percent: f64,
-    exit_code: u8,
-    calls: &'a [CallOutcome],
-}
-
-fn document<'a>(arguments: &'a Dial, outcome: &'a Outcome) -> Document<'a> {
-    let of = |pick: fn(&Summary) -> Verdict| {
-        let verdicts = || outcome.calls.iter().map(|call| pick(&call.summary));
-        if verdicts().any(|verdict| verdict == Verdict::Fail) {
-            Verdict::Fail
-        } else if verdicts().any(|verdict| verdict == Verdict::Pass) {
-            Verdict::Pass
-        } else {
-            Verdict::None
-        }
-    };
-    let percentile = crate::call::latency::percentile;
-    let answered: Vec<f64> = outcome.calls.iter().filter_map(|call| call.summary.answered_after_ms).collect();
-    let gaps: Vec<f64> =
-        outcome.calls.iter().flat_map(|call| call.turns.iter().filter_map(|turn| turn.gap_ms)).collect();
-    let (expected, lost) = outcome.calls.iter().fold((0, 0), |(expected, lost), call| {
-        (expected + call.summary.stats.inbound.expected, lost + call.summary.stats.inbound.lost)
-    });
-    let loss_percent = if expected == 0 { 0.0 } else { lost as f64 * 100.0 / expected as f64 };
-    let succeeded = outcome.calls.iter().filter(|call| call.exit_code == 0).count();
-    Document {
-        schema: "voxgw.dial/1",
-        target: &arguments.target,
-        placed: outcome.calls.len() + outcome.failures.len(),
-        succeeded,
-        failed: outcome.calls.len() - succeeded + outcome.failures.len(),
-        failures: outcome.failures.iter().map(ToString::to_string).collect(),
-        sip: if outcome.failures.is_empty() { of(|summary| summary.sip) } else { Verdict::Fail },
-        media: of(|summary| summary.media),
-        agent: of(|summary| summary.agent),
-        checks: of(|summary| summary.checks),
-        answered_p50_ms: percentile(answered.clone(), 50.0),
-        answered_p95_ms: percentile(answered, 95.0),
-        gap_p50_ms: percentile(gaps.clone(), 50.0),
-        gap_p95_ms: percentile(gaps, 95.0),
-        loss_percent: crate::call::journal::rounded(loss_percent),
-        exit_code: outcome.exit_code(),
-        calls: &outcome.calls,
-    }
-}
-
-fn report(arguments: &Dial, outcome: &Outcome, printer: &Printer) {
-    if let Some(failure) = outcome.failures.first() {
-        printer.error(failure);
-    }
-    let document = document(arguments, outcome);
-    match arguments.output {
-        Format::Json => printer.result(&serde_json::to_string_pretty(&document).unwrap_or_default()),
-        Format::Jsonl => printer.result(&serde_json::to_string(&document).unwrap_or_default()),
-        Format::Csv => {
-            let mut text = String::from("call,status,answered_ms,duration_s,lost_percent,jitter_ms,mos,turns,exit_code\n");
-            for call in &outcome.calls {
-                let (summary, inbound) = (&call.summary, &call.summary.stats.inbound);
-                let _ = writeln!(
-                    text,
-                    "{},{},{},{},{},{},{},{},{}",
-                    call.call,
-                    summary.status.unwrap_or(0),
-                    summary.answered_after_ms.unwrap_or(0.0),
-                    summary.duration_s,
-                    inbound.loss_percent,
-                    inbound.jitter_ms,
-                    inbound.mos.unwrap_or(0.0),
-                    summary.turns,
-                    call.exit_code
-                );
-            }
-            printer.result(&text);
-        }
-        Format::Text => match &outcome.calls[..] {
-            [] if document.placed == 1 => {}
-            [call] if outcome.failures.is_empty() => {
-                printer.result(&report::call::summary(&call.summary, &call.turns));
-                printer.result(&checks::lines(outcome));
-            }
-            _ => printer.result(&format!(
-                "  calls     {} placed  {} succeeded  {} failed\n  answered  p50 {} p95 {} ms\n  media     lost {:.2}%\n  gaps      p50 {} p95 {} ms\n\n  sip {}   media {}   agent {}   checks {}",
-                document.placed,
-                document.succeeded,
-                document.failed,
-                report::or_dash(document.answered_p50_ms, 0),
-                report::or_dash(document.answered_p95_ms, 0),
-                document.loss_percent,
-                report::or_dash(document.gap_p50_ms, 0),
-                report::or_dash(document.gap_p95_ms, 0),
-                document.sip.name(),
-                document.media.name(),
-                document.agent.name(),
-                document.checks.name()
-            )),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -866,16 +580,5 @@ mod tests {
         assert_eq!(digits("1,2,#@3s").unwrap(), (Duration::from_secs(3), "12#".to_owned()));
         assert!(digits("1x").is_err() && digits("@3s").is_err());
         assert_eq!(numbered(Path::new("a/out.wav"), 3), Path::new("a/out-3.wav"));
-    }
-
-    #[test]
-    fn the_first_cause_decides_the_exit_code() {
-        use Verdict::{Fail, None, Pass};
-        let summary = |sip, media, agent, status| Summary { status, sip, media, agent, ..Summary::default() };
-        assert_eq!(exit_code_of(&summary(Pass, Pass, Pass, Some(200))), 0);
-        assert_eq!(exit_code_of(&summary(Fail, None, None, Some(486))), 4);
-        assert_eq!(exit_code_of(&summary(Fail, None, None, Some(408))), 3);
-        assert_eq!(exit_code_of(&summary(Pass, Fail, Fail, Some(200))), 6);
-        assert_eq!(exit_code_of(&summary(Pass, Pass, Fail, Some(200))), 5);
     }
 }

@@ -1,6 +1,10 @@
 //! What `dial` checks: scenarios (`--scenario`), conditions (`--fail-if`), and the JUnit file that says how they went.
 
-use super::{super::conditions, CallOutcome, Dial, Outcome};
+use super::{
+    super::conditions,
+    Dial,
+    outcome::{CallOutcome, Outcome},
+};
 use crate::{
     agent::seat::{self, Plan},
     call::{
