@@ -223,7 +223,7 @@ impl Engine {
                 }
                 Some(event) = stream_events.recv() => self.stream(event),
                 request = requests.recv() => match request {
-                    Some(request) => self.request(request).await,
+                    Some(request) => self.request(request),
                     // Every handle is gone: the program ends.
                     None => return,
                 },
@@ -471,7 +471,7 @@ impl Engine {
 
     // Requests
 
-    async fn request(&mut self, request: Request) {
+    fn request(&mut self, request: Request) {
         match request {
             Request::Originate(originate, found, reply) => {
                 let outcome = self.originate(*originate, found);
