@@ -25,7 +25,7 @@ use super::{
     decoding::Decoding,
     dsp::{
         digits,
-        level::LevelMeter,
+        level::{Energy, LevelMeter},
         vad::{Detector, Kind, SpeechEdge},
     },
     latch::{Latch, Verdict},
@@ -80,6 +80,8 @@ pub enum Out {
         concealed: bool,
         /// The frame holds voice.
         voiced: bool,
+        /// How loud it is.
+        energy: Energy,
     },
     /// Speech began or ended.
     Speech(SpeechEdge),
@@ -470,20 +472,22 @@ impl Inbound {
         }
         let concealed = payload.is_empty();
         self.frames_total += samples.len() as u64;
-        let mean_square = self.level.add(&samples);
+        let rate = self.rate();
+        let energy = Energy::of(rate, &samples);
+        self.level.add(&samples, &energy);
         if let Some(tone) = tone {
             let duration_ms = u32::try_from(tone.duration.as_millis()).unwrap_or(u32::MAX);
             self.push(Out::Digit { digit: tone.digit, duration_ms });
         }
-        let edge = self.vad.add(at, &samples);
-        let (rate, position) = (self.rate(), self.position);
+        let edge = self.vad.add(at, &samples, &energy);
+        let position = self.position;
         self.position += samples.len() as u64;
         if self.vad.is_voiced_now() && !concealed {
-            self.speech.0 += f64::from(mean_square);
+            self.speech.0 += f64::from(energy.mean_square());
             self.speech.1 += 1;
         }
         let voiced = self.vad.is_speaking() || self.vad.is_voiced_now();
-        self.out.push_back((Out::Frame { rate, at, position, concealed, voiced }, samples));
+        self.out.push_back((Out::Frame { rate, at, position, concealed, voiced, energy }, samples));
         if let Some(edge) = edge {
             self.push(Out::Speech(edge));
         }

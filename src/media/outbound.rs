@@ -11,7 +11,12 @@
 
 use super::{
     codec::Codec,
-    dsp::{beep::Beep, digits, level::LevelMeter, resample::Resampler},
+    dsp::{
+        beep::Beep,
+        digits,
+        level::{Energy, LevelMeter},
+        resample::Resampler,
+    },
     encoding::Encoding,
     relay::{Far, FarSound, Relay},
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
@@ -114,6 +119,8 @@ pub struct Outbound {
     tones: Option<digits::Speaker>,
     event_timestamp: u32,
     level: LevelMeter,
+    /// Of the packet that the last tick wrote.
+    energy: Energy,
     beep: Beep,
     packets: u64,
     octets: u64,
@@ -153,6 +160,7 @@ impl Outbound {
             tones: None,
             event_timestamp: 0,
             level: LevelMeter::default(),
+            energy: Energy::of(SampleRate::HZ_8000, &[]),
             beep: Beep::new(),
             packets: 0,
             octets: 0,
@@ -400,7 +408,7 @@ impl Outbound {
         {
             let rate = self.settings.rate;
             self.encoding.instead(|played| ticked.digit = tones.next(rate, count, played));
-            self.level.add(self.encoding.played());
+            self.measure();
             let packet = (std::mem::take(&mut self.marked), self.settings.payload_type, timestamp);
             let payload = self.encoding.take_payload();
             self.send(packet, &payload, datagram);
@@ -422,7 +430,7 @@ impl Outbound {
             }
             self.encoding.finish(count, &mut self.beep);
         }
-        self.level.add(self.encoding.played());
+        self.measure();
         self.marked |= ticked.voice && !was_in_spurt;
         self.voice_packets += u64::from(ticked.voice);
         // The encoder may have nothing to say in silence (DTX): the timestamp goes on alone.
@@ -440,6 +448,17 @@ impl Outbound {
     #[must_use]
     pub fn played(&self) -> &[i16] {
         self.encoding.played()
+    }
+
+    /// How loud [`Self::played`] is.
+    #[must_use]
+    pub const fn energy(&self) -> &Energy {
+        &self.energy
+    }
+
+    fn measure(&mut self) {
+        self.energy = Energy::of(self.settings.rate, self.encoding.played());
+        self.level.add(self.encoding.played(), &self.energy);
     }
 
     /// Rate of [`Self::played`].
