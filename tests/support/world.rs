@@ -953,8 +953,14 @@ impl World {
 
     /// Sits down in a conference, as a session does.
     pub fn enter(&mut self, lines: &Lines, chair: &Chair) {
+        let now = self.now;
+        self.sit(chair, || lines.seat(now, chair));
+    }
+
+    /// The same with an end that somebody else made.
+    pub fn sit(&mut self, chair: &Chair, end: impl FnOnce() -> End) {
         self.give(Input::Bridged(Bridged::Answer));
-        self.line = Some(lines.seat(self.now, chair));
+        self.line = Some(end());
         self.give(Input::Bridged(Bridged::Enter(format!("conference {}", chair.room))));
     }
 
