@@ -320,7 +320,7 @@ impl Session {
                     }
                 },
                 Some((id, outcome)) = self.tools.done.recv() => self.input(Input::ToolDone(&id, outcome)).await,
-                event = receive(&mut self.events) => match event {
+                event = receive(&mut self.events), if !self.pipeline.is_full() => match event {
                     Some(AgentEvent::Failed(why)) => self.agent_failed(why).await,
                     Some(event) => self.input(Input::Agent(event)).await,
                     None => self.events = None,

@@ -28,8 +28,11 @@ use crate::{
 };
 use std::{collections::VecDeque, time::Duration};
 
-/// Sound that may wait; what an agent sends beyond is dropped and said so.
-pub const QUEUE_MAX: Duration = Duration::from_mins(1);
+/// Sound that waits while its agent is held back: nothing more is read of it until some has been played.
+pub const QUEUE_FULL: Duration = Duration::from_mins(1);
+/// Sound that may wait all the same, because an agent cannot be held back while the caller speaks: it may have been
+/// interrupted, and that stands behind its sound. What comes beyond is dropped and said so.
+pub const QUEUE_MAX: Duration = Duration::from_mins(5);
 /// After the queue ran dry inside a turn, this much is gathered before going on.
 const REBUFFER: Duration = Duration::from_millis(60);
 /// A tick later than this is not caught up with.
@@ -716,7 +719,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said() {
         let mut outbound = outbound();
-        assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(59_000)), 0);
+        assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(299_000)), 0);
         assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(3_000)), 2_000);
         assert_eq!(outbound.queued(), QUEUE_MAX);
     }

@@ -13,6 +13,7 @@ use crate::{
     media::dsp::resample::Resampler,
     media::dsp::vad::SpeechEdge,
     media::inbound,
+    media::outbound::QUEUE_FULL,
     media::recorder::{Recorder, Side},
     media::rtp::packet::is_rtcp,
     unit::{SampleRate, TurnId},
@@ -240,9 +241,16 @@ impl Pipeline {
         let dropped_ms = media.outbound.enqueue(now, turn, rate, &samples);
         self.floor.give(now, rate.duration_of(samples.len()));
         if dropped_ms > 0 {
-            let text = format!("the agent is more than a minute ahead: {dropped_ms} ms of its sound were dropped");
+            let text = format!("the agent is more than five minutes ahead: {dropped_ms} ms of its sound were dropped");
             self.record(now, Body::Note(Note { level: Level::Warn, text }));
         }
+    }
+
+    /// So much of the agent's sound waits that no more of it should be read. Not while the caller speaks: if the agent is
+    /// interrupted, the word of that comes behind its sound.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.outbound.queued() >= QUEUE_FULL && !media.inbound.is_speaking())
     }
 
     pub(super) fn tick(&mut self, now: Instant) {

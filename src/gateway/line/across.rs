@@ -194,12 +194,12 @@ mod tests {
         Chair { room: "team".into(), call: CallId(call), role: Role::Talks, speaker: Arc::default() }
     }
 
-    fn say(end: &End, n: u64, hz: f64, rate: SampleRate) {
+    fn say(end: &End, n: u32, hz: f64, rate: SampleRate) {
         let (mut samples, length) = (Vec::new(), rate.samples_in(Duration::from_millis(20)));
         tone::sine(hz, 6_000.0, rate, n as usize * length, length, &mut samples);
         end.push(Far::Sound(FarSound {
-            at: at(n * 20),
-            position: n * length as u64,
+            at: at(u64::from(n) * 20),
+            position: u64::from(n) * length as u64,
             is_filling: false,
             is_digit: false,
             codec: &CODECS[0],
@@ -228,10 +228,10 @@ mod tests {
         for n in 0..100 {
             say(&local, n, 400.0, SampleRate::HZ_8000);
             say(&session, n, 1_900.0, SampleRate::HZ_48000);
-            for tick in [n * 20, n * 20 + 10] {
+            for tick in [0, 10].map(|ms| u64::from(n) * 20 + ms) {
                 assert!(guest.carry(at(tick)));
             }
-            local.due(at(n * 20 + 10));
+            local.due(at(u64::from(n) * 20 + 10));
             hear(&local, &mut here);
             hear(&session, &mut there);
         }

@@ -130,9 +130,9 @@ mod tests {
             let energy = Energy::of(SampleRate::HZ_8000, &vec![3; length]);
             let (sum, samples) =
                 energy.pieces().fold((0.0, 0), |(sum, all), (squares, samples)| (sum + squares, all + samples));
-            assert_eq!((sum, samples), (9.0 * length as f32, length));
-            assert!(energy.pieces().all(|(squares, samples)| squares == 9.0 * samples as f32));
-            assert_eq!(energy.mean_square(), if length == 0 { 0.0 } else { 9.0 });
+            assert!((sum - 9.0 * length as f32).abs() < 0.5 && samples == length);
+            assert!(energy.pieces().all(|(squares, samples)| (squares - 9.0 * samples as f32).abs() < 0.5));
+            assert!((energy.mean_square() - if length == 0 { 0.0 } else { 9.0 }).abs() < 0.01);
         }
     }
 
