@@ -493,9 +493,19 @@ fn calls_of_a_rule_hear_each_other_in_a_conference_and_the_operator_mutes_and_re
 #[test]
 fn the_operator_puts_agents_callers_into_a_conference() {
     let home = Home::new();
-    let one = home.file("one.toml", "[gateway]\nworkers = 1\n");
-    let gateway = home.serve("echo:live", &["--config", &one.display().to_string()]);
-    let dials: Vec<_> = (0..2).map(|_| home.start_dial(&gateway.target(), &["--silence", "-o", "json"])).collect();
+    // Each lives on a worker of its own.
+    let two = home.file("two.toml", "[gateway]\nworkers = 2\n");
+    let gateway = home.serve("echo:live", &["--config", &two.display().to_string()]);
+    let tones = [400.0, 1_900.0];
+    let dial = |hz: f64| {
+        let sound = home.file(&format!("{hz}.wav"), tone_wav_of(hz, 20.0)).display().to_string();
+        let record = home.path().join(format!("heard-{hz}.wav")).display().to_string();
+        (
+            home.start_dial(&gateway.target(), &["--play", &sound, "--delay", "0s", "--record", &record, "-o", "json"]),
+            record,
+        )
+    };
+    let dials = tones.map(dial);
     assert!(until(LIMIT, || sessions(&gateway, "up").len() == 2));
     let calls: Vec<String> =
         sessions(&gateway, "up").iter().map(|call| call["header"]["call"].as_str().unwrap().to_owned()).collect();
@@ -507,11 +517,19 @@ fn the_operator_puts_agents_callers_into_a_conference() {
     }
     assert_eq!(ask_with(&gateway, "POST /v1/sessions/c-00000001/conference", "{\"name\":\"team\"}").status, 404);
     assert_eq!(members(&gateway).len(), 2);
+    std::thread::sleep(Duration::from_secs(4));
     for call in &calls {
         ask_with(&gateway, "POST /v1/conferences/team/kick", &format!("{{\"call\":\"{call}\"}}"));
     }
-    for dial in dials {
+    for (n, (dial, record)) in dials.into_iter().enumerate() {
         dial.wait().exits(0);
+        let heard = program::read_wav(std::path::Path::new(&record)).remove(1);
+        let rate = voxgw::unit::SampleRate(hound::WavReader::open(&record).unwrap().spec().sample_rate);
+        // The last two seconds but a half.
+        let half = rate.0 as usize / 2;
+        let part = &heard[heard.len() - 5 * half..heard.len() - half];
+        let shares = tones.map(|hz| voxgw::media::dsp::tone::share_at(hz, rate, part));
+        assert!(shares[1 - n] > 0.8 && shares[n] < 0.01, "{n} hears {shares:?}");
     }
     let journals = finished_journals(&gateway.recordings, 2);
     for journal in &journals {

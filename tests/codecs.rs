@@ -357,7 +357,7 @@ fn likeness_in_gaps(fec: bool) -> f64 {
         let (mut reference, mut made) = (Vec::new(), Vec::new());
         clean.decode(payload, &mut reference);
         if n % 5 == 4 && n + 1 < packets.len() {
-            assert!(lossy.conceal(320, Some(&packets[n + 1]), &mut made));
+            lossy.conceal(320, Some(&packets[n + 1]), &mut made);
             for (a, b) in reference.iter().zip(&made) {
                 let (a, b) = (f64::from(*a), f64::from(*b));
                 (product, own, other) = (product + a * b, own + a * a, other + b * b);
@@ -637,9 +637,9 @@ fn a_decoder_of_each_row_starts_from_silence() {
     for row in CODECS {
         let mut decoder: Box<dyn Decode> = row.decoder(row.rates[0]);
         let mut samples = Vec::new();
-        let made = decoder.conceal(160, None, &mut samples);
-        assert!(samples.iter().all(|sample| *sample == 0), "{}", row.name);
-        assert_eq!(made, row.name == "opus", "{}: only Opus conceals by itself", row.name);
+        decoder.conceal(160, None, &mut samples);
+        assert!(samples.len() == 160 && samples.iter().all(|sample| *sample == 0), "{}", row.name);
+        assert_eq!(decoder.conceals(), row.name == "opus", "{}: only Opus conceals by itself", row.name);
     }
 }
 

@@ -26,7 +26,7 @@ mod mock_openai;
 use conversation::{Conversation, voice};
 use door::{Door, Visit};
 use mock_openai::{Fault, MockOpenAi, Reply, Script};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 use voxgw::{
@@ -99,6 +99,29 @@ async fn a_whole_conversation_with_barge_in() {
     let cassette = std::fs::read_to_string(conversation.file("serve", "agent.jsonl")).unwrap();
     assert!(!cassette.contains(KEY) && cassette.contains("\"wire\":\"openai pcmu\""), "the cassette knows its wire");
     assert!(!cassette.contains("input_audio_buffer.append"), "our own sound is in the recording");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_far_ahead_is_held_back_and_can_be_interrupted_all_the_same() {
+    let mut replies = replies();
+    replies[1].ms = 180_000;
+    let mock = MockOpenAi::start(Script { replies, ..Script::default() }).await;
+    // It comes ten times faster than it is heard: after seven seconds a minute waits here, and the rest on its way.
+    let sound = voice(&[(1_200, 9_500), (900, 2_600)]);
+    let conversation = call(&mock, 25_780, "end_of_speech = '500ms'", sound, 1_500).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let turns = &conversation.gateway.turns;
+    assert!(turns.len() == 3 && turns[1].cut && (6_000..12_500).contains(&turns[1].heard_ms), "{turns:?}");
+    assert!(turns[2].gap_ms.is_some_and(|gap| gap < 2_000.0) && conversation.heard_tone(1_100.0), "{:?}", turns[2]);
+    assert_eq!(mock.logs().len(), 1, "the connection lives on");
+    assert!(!notes(&conversation).contains("dropped"), "{}", notes(&conversation));
+    let journal = std::fs::read_to_string(conversation.file("serve", "session.jsonl")).unwrap();
+    let queued = journal.lines().filter_map(|line| {
+        let record: Value = serde_json::from_str(line).ok()?;
+        record["outbound"]["queue_ms"].as_u64()
+    });
+    let most_ms = queued.max().unwrap_or(0);
+    assert!((55_000..=62_000).contains(&most_ms), "{most_ms} ms wait");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,8 @@
 
 #[path = "world/acting.rs"]
 mod acting;
+#[path = "world/ahead.rs"]
+mod ahead;
 #[path = "world/conference.rs"]
 mod conference;
 #[path = "world/dtmf.rs"]

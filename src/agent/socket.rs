@@ -1,7 +1,8 @@
 //! The one WebSocket client: carries a wire's frames to a provider and back, and connects again when that helps.
 //!
 //! One task per call, on the call's own worker: the wire is shared with the session by `Rc`, nothing crosses a
-//! thread. Reading stops while the session's queue is full, so a provider that floods is held back by TCP.
+//! thread. Reading stops while the session takes nothing more, so a provider that floods is held back by TCP; what it is
+//! told goes on meanwhile.
 
 use super::{
     event::{CassetteFrame, Event},
@@ -285,6 +286,16 @@ async fn converse(
     let mut found = VecDeque::new();
     let mut due = Vec::new();
     loop {
+        if found.is_empty() {
+            match shared.wire.borrow().leaves_within() {
+                Some(Duration::ZERO) => return End::GoAway,
+                Some(within) if !leaves => {
+                    leaves = true;
+                    leave_by.as_mut().reset(tokio::time::Instant::now() + within);
+                }
+                _ => {}
+            }
+        }
         tokio::select! {
             biased;
             message = outgoing.recv() => {
@@ -297,7 +308,25 @@ async fn converse(
                     shared.uplink.borrow_mut().add(SystemClock::now().since(since));
                 }
             }
-            frame = stream.next() => {
+            permit = events.reserve(), if !found.is_empty() => {
+                let (Ok(permit), Some(event)) = (permit, found.pop_front()) else { return End::SessionOver };
+                if event == Event::Ready {
+                    ready = true;
+                    tries.ready();
+                }
+                let failed = matches!(event, Event::Failed(_));
+                permit.send(event);
+                if failed {
+                    // What it cannot go on after ends here: the session has said what there is to say.
+                    return End::SessionOver;
+                }
+                if found.is_empty() {
+                    // Held back, it could not be heard.
+                    silent_until.as_mut().reset(tokio::time::Instant::now() + PING_AFTER);
+                }
+            }
+            // While the session has no room nothing is read: TCP holds the provider back. What it is told goes on.
+            frame = stream.next(), if found.is_empty() => {
                 // Whatever it is, it lives.
                 pinged = false;
                 silent_until.as_mut().reset(tokio::time::Instant::now() + PING_AFTER);
@@ -328,27 +357,8 @@ async fn converse(
                         return end;
                     }
                 }
-                for event in found.drain(..) {
-                    if event == Event::Ready {
-                        ready = true;
-                        tries.ready();
-                    }
-                    let failed = matches!(event, Event::Failed(_));
-                    // What it cannot go on after ends here: the session has said what there is to say.
-                    if events.send(event).await.is_err() || failed {
-                        return End::SessionOver;
-                    }
-                }
-                match shared.wire.borrow().leaves_within() {
-                    Some(Duration::ZERO) => return End::GoAway,
-                    Some(within) if !leaves => {
-                        leaves = true;
-                        leave_by.as_mut().reset(tokio::time::Instant::now() + within);
-                    }
-                    _ => {}
-                }
             }
-            () = &mut silent_until, if ready => {
+            () = &mut silent_until, if ready && found.is_empty() => {
                 if pinged {
                     let silent = PING_AFTER + PONG_WITHIN;
                     return End::Closed(1_006, format!("nothing for {} s, and no pong", silent.as_secs()));
@@ -359,7 +369,7 @@ async fn converse(
                     return end;
                 }
             }
-            () = &mut leave_by, if leaves => return End::GoAway,
+            () = &mut leave_by, if leaves && found.is_empty() => return End::GoAway,
             () = &mut ready_by, if !ready => {
                 return End::Closed(1_008, format!("not ready within {} s", READY_WITHIN.as_secs()));
             }

@@ -2,7 +2,10 @@
 //!
 //! Both sessions live on one thread, so the line is plain memory without locks, and nobody is woken: a session looks in
 //! when its next packet is due. Buffers are used again. Called by `gateway::session`; who is bridged with whom is the
-//! engine's business. A conference is a line with many ends: a [`Room`] that mixes, found by its name.
+//! engine's business. A conference is a line with many ends: a [`Room`] that mixes, found by its name; who sits in it from another
+//! worker is heard by way of [`across`].
+
+pub mod across;
 
 use crate::{
     call::bridge::Side,
@@ -172,6 +175,8 @@ pub enum End {
     },
     /// Of many.
     Room(Seat),
+    /// Of many, on another worker.
+    Away(across::Away),
 }
 
 impl End {
@@ -182,6 +187,12 @@ impl End {
             Self::Room(seat) => {
                 if let Far::Sound(sound) = far {
                     seat.room.borrow_mut().say(seat.id, &sound);
+                }
+                return;
+            }
+            Self::Away(away) => {
+                if let Far::Sound(sound) = far {
+                    away.push(&sound);
                 }
                 return;
             }
@@ -224,19 +235,31 @@ impl End {
     /// Silences this end for the others of a conference, or not; true if it is one.
     #[must_use]
     pub fn mute(&self, muted: bool) -> bool {
-        matches!(self, Self::Room(seat) if seat.room.borrow_mut().mute(seat.id, muted))
+        match self {
+            Self::Line { .. } => false,
+            Self::Room(seat) => seat.room.borrow_mut().mute(seat.id, muted),
+            Self::Away(away) => away.mute(muted),
+        }
     }
 
     /// Whom this end hears in a conference, and who hears it; true if it is one.
     #[must_use]
     pub fn set_role(&self, role: Role) -> bool {
-        matches!(self, Self::Room(seat) if seat.room.borrow_mut().set_role(seat.id, role))
+        match self {
+            Self::Line { .. } => false,
+            Self::Room(seat) => seat.room.borrow_mut().set_role(seat.id, role),
+            Self::Away(away) => away.set_role(role),
+        }
     }
 
     /// How loud this end is for the others of a conference, in decibels; true if it is one.
     #[must_use]
     pub fn set_gain(&self, decibels: f32) -> bool {
-        matches!(self, Self::Room(seat) if seat.room.borrow_mut().set_gain(seat.id, decibels))
+        match self {
+            Self::Line { .. } => false,
+            Self::Room(seat) => seat.room.borrow_mut().set_gain(seat.id, decibels),
+            Self::Away(away) => away.set_gain(decibels),
+        }
     }
 
     /// The next thing that the other end gave; [`Self::give_back`] it.
@@ -245,6 +268,7 @@ impl End {
         let (line, side) = match self {
             Self::Line { line, side } => (line, side),
             Self::Room(seat) => return seat.hear(),
+            Self::Away(away) => return away.take(),
         };
         let mut line = line.borrow_mut();
         match side {
@@ -261,6 +285,7 @@ impl End {
                 seat.held.replace(Some(held));
                 return;
             }
+            Self::Away(away) => return away.give_back(held),
         };
         let mut line = line.borrow_mut();
         match side {

@@ -9,7 +9,7 @@ pub mod whip;
 use super::{
     engine::ToEngine,
     hub::Sink,
-    line::{Chair, End, LineId, Lines},
+    line::{Chair, End, LineId, Lines, across::Away},
     pressure::Pace,
     writer,
 };
@@ -89,8 +89,8 @@ pub enum In {
     Acted(u32, Outcome),
     /// From now on the two legs hear each other over this line; the other's session, and who it is.
     Join(LineId, Side, CallId, String),
-    /// It sits down in a conference.
-    Enter(Chair),
+    /// It sits down in a conference; with this if that lives on another worker.
+    Enter(Chair, Option<Box<Away>>),
     /// It is silent for the others of its conference, or not.
     Mute(bool),
     /// Whom it hears in its conference, and who hears it.
@@ -220,8 +220,8 @@ pub async fn run(start: Start, lines: Lines, pace: Arc<Pace>) {
         }
     }
     session.begun = true;
-    if let Some(chair) = session.entering.take() {
-        session.enter(&chair).await;
+    if let Some((chair, away)) = session.entering.take() {
+        session.enter(chair, away).await;
     }
     session.converse(&mut from).await;
 }
@@ -268,7 +268,7 @@ struct Session {
     line: Option<End>,
     /// The INVITE has been handled; a conference that waits until then, or for the answer.
     begun: bool,
-    entering: Option<Chair>,
+    entering: Option<(Chair, Option<Box<Away>>)>,
     over: bool,
     unsent: u64,
 }
@@ -320,7 +320,7 @@ impl Session {
                     }
                 },
                 Some((id, outcome)) = self.tools.done.recv() => self.input(Input::ToolDone(&id, outcome)).await,
-                event = receive(&mut self.events) => match event {
+                event = receive(&mut self.events), if !self.pipeline.is_full() => match event {
                     Some(AgentEvent::Failed(why)) => self.agent_failed(why).await,
                     Some(event) => self.input(Input::Agent(event)).await,
                     None => self.events = None,
@@ -347,8 +347,8 @@ impl Session {
             In::Replaced(sdp, in_clear) => self.input(Input::Replaced(sdp.as_deref(), in_clear)).await,
             In::Answered(sdp) => {
                 self.input(Input::Answered(sdp.as_deref())).await;
-                if let Some(chair) = self.entering.take() {
-                    self.enter(&chair).await;
+                if let Some((chair, away)) = self.entering.take() {
+                    self.enter(chair, away).await;
                 }
             }
             In::Acknowledged(sdp) => self.input(Input::Acknowledged(sdp.as_deref())).await,
@@ -399,8 +399,8 @@ impl Session {
                 self.line = Some(self.lines.end(line, side));
                 self.input(Input::Bridged(Bridged::Join(peer, name))).await;
             }
-            In::Enter(chair) if self.begun => self.enter(&chair).await,
-            In::Enter(chair) => self.entering = Some(chair),
+            In::Enter(chair, away) if self.begun => self.enter(chair, away).await,
+            In::Enter(chair, away) => self.entering = Some((chair, away)),
             In::Mute(muted) => {
                 let done = self.line.as_ref().is_some_and(|end| end.mute(muted));
                 let text = if muted { "muted in its conference" } else { "heard in its conference again" };
@@ -419,15 +419,18 @@ impl Session {
     }
 
     /// Sits down in a conference; a call that waits for it is answered, a call of ours that still rings goes there later.
-    async fn enter(&mut self, chair: &Chair) {
+    async fn enter(&mut self, chair: Chair, away: Option<Box<Away>>) {
         self.input(Input::Bridged(Bridged::Answer)).await;
         if !self.pipeline.is_up() {
-            self.entering = Some(chair.clone());
+            self.entering = Some((chair, away));
             return;
         }
         // Whom it talked to before is left first.
         self.line = None;
-        self.line = Some(self.lines.seat(SystemClock::now(), chair));
+        self.line = Some(match away {
+            Some(away) => away.sit(),
+            None => self.lines.seat(SystemClock::now(), &chair),
+        });
         self.input(Input::Bridged(Bridged::Enter(format!("conference {}", chair.room)))).await;
     }
 

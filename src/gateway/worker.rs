@@ -2,7 +2,7 @@
 
 use super::{
     engine::ToEngine,
-    line::Lines,
+    line::{Lines, across},
     pressure::Pace,
     priority::{self, Granted},
     session::{self, Start},
@@ -35,9 +35,17 @@ pub struct Workers {
 
 #[derive(Clone, Debug)]
 struct Worker {
-    to: mpsc::UnboundedSender<Start>,
+    to: mpsc::UnboundedSender<Work>,
     calls: Arc<AtomicUsize>,
     pace: Arc<Pace>,
+}
+
+/// What a worker is given.
+#[derive(Debug)]
+enum Work {
+    Call(Box<Start>),
+    /// A seat in a conference of this worker, for a session of another.
+    Host(across::Host),
 }
 
 impl Workers {
@@ -63,7 +71,14 @@ impl Workers {
     pub fn spawn(&self, worker: usize, start: Start) {
         if let Some(worker) = self.all.get(worker) {
             worker.calls.fetch_add(1, Ordering::Relaxed);
-            let _ = worker.to.send(start);
+            let _ = worker.to.send(Work::Call(Box::new(start)));
+        }
+    }
+
+    /// Gives a worker the seat in its conference of a session that lives elsewhere.
+    pub fn host(&self, worker: usize, host: across::Host) {
+        if let Some(worker) = self.all.get(worker) {
+            let _ = worker.to.send(Work::Host(host));
         }
     }
 
@@ -85,7 +100,7 @@ impl Workers {
 }
 
 fn start_one(number: usize, urgent: bool) -> Result<Worker> {
-    let (to, mut from) = mpsc::unbounded_channel::<Start>();
+    let (to, mut from) = mpsc::unbounded_channel::<Work>();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let pace = Arc::new(Pace::default());
@@ -109,7 +124,14 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
             local.block_on(&runtime, async move {
                 let lines = Lines::default();
                 let mut unsaid = granted.filter(|_| number == 0);
-                while let Some(start) = from.recv().await {
+                while let Some(work) = from.recv().await {
+                    let start = match work {
+                        Work::Call(start) => *start,
+                        Work::Host(host) => {
+                            tokio::task::spawn_local(carry(host.at(lines.clone())));
+                            continue;
+                        }
+                    };
                     if let Some(granted) = unsaid.take() {
                         say(granted);
                     }
@@ -134,6 +156,18 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
         })
         .map_err(failed)?;
     Ok(Worker { to, calls, pace })
+}
+
+/// Carries the sound of a seat until its session is gone.
+async fn carry(mut guest: across::Guest) {
+    let mut tick = tokio::time::interval(across::TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tick.tick().await;
+        if !guest.carry(SystemClock::now()) {
+            return;
+        }
+    }
 }
 
 /// Said once, with the first call of the first worker: all get the same.

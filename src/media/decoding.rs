@@ -29,13 +29,16 @@ struct Voice {
     codec: &'static Codec,
     rate: SampleRate,
     decoder: Box<dyn Decode>,
-    concealer: Concealer,
+    /// Beside a decoder that does not conceal itself.
+    concealer: Option<Concealer>,
 }
 
 impl Voice {
     fn new(payload_type: PayloadType, codec: &'static Codec, wanted: SampleRate) -> Self {
         let rate = codec.rate_for(wanted);
-        Self { payload_type, codec, rate, decoder: codec.decoder(rate), concealer: Concealer::new(rate) }
+        let decoder = codec.decoder(rate);
+        let concealer = (!decoder.conceals()).then(|| Concealer::new(rate));
+        Self { payload_type, codec, rate, decoder, concealer }
     }
 }
 
@@ -81,15 +84,18 @@ impl Decoding {
         let start = samples.len();
         let voice = &mut self.voices[self.current];
         voice.decoder.decode(payload, samples);
-        voice.concealer.good(&mut samples[start..]);
+        if let Some(concealer) = &mut voice.concealer {
+            concealer.good(&mut samples[start..]);
+        }
     }
 
     /// Appends `count` samples in place of lost ones; `next` is the packet behind the gap, if it is there.
     pub fn conceal(&mut self, count: usize, next: Option<(PayloadType, &[u8])>, samples: &mut Vec<i16>) {
         let voice = &mut self.voices[self.current];
         let next = next.filter(|(payload_type, _)| *payload_type == voice.payload_type).map(|(_, payload)| payload);
-        if !voice.decoder.conceal(count, next, samples) {
-            voice.concealer.conceal(count, samples);
+        match &mut voice.concealer {
+            Some(concealer) => concealer.conceal(count, samples),
+            None => voice.decoder.conceal(count, next, samples),
         }
     }
 

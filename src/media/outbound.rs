@@ -11,7 +11,12 @@
 
 use super::{
     codec::Codec,
-    dsp::{beep::Beep, digits, level::LevelMeter, resample::Resampler},
+    dsp::{
+        beep::Beep,
+        digits,
+        level::{Energy, LevelMeter},
+        resample::Resampler,
+    },
     encoding::Encoding,
     relay::{Far, FarSound, Relay},
     rtp::{dtmf::Speaker, packet::Packet, report::SentTotals},
@@ -23,8 +28,11 @@ use crate::{
 };
 use std::{collections::VecDeque, time::Duration};
 
-/// Sound that may wait; what an agent sends beyond is dropped and said so.
-pub const QUEUE_MAX: Duration = Duration::from_mins(1);
+/// Sound that waits while its agent is held back: nothing more is read of it until some has been played.
+pub const QUEUE_FULL: Duration = Duration::from_mins(1);
+/// Sound that may wait all the same, because an agent cannot be held back while the caller speaks: it may have been
+/// interrupted, and that stands behind its sound. What comes beyond is dropped and said so.
+pub const QUEUE_MAX: Duration = Duration::from_mins(5);
 /// After the queue ran dry inside a turn, this much is gathered before going on.
 const REBUFFER: Duration = Duration::from_millis(60);
 /// A tick later than this is not caught up with.
@@ -114,6 +122,8 @@ pub struct Outbound {
     tones: Option<digits::Speaker>,
     event_timestamp: u32,
     level: LevelMeter,
+    /// Of the packet that the last tick wrote.
+    energy: Energy,
     beep: Beep,
     packets: u64,
     octets: u64,
@@ -153,6 +163,7 @@ impl Outbound {
             tones: None,
             event_timestamp: 0,
             level: LevelMeter::default(),
+            energy: Energy::of(SampleRate::HZ_8000, &[]),
             beep: Beep::new(),
             packets: 0,
             octets: 0,
@@ -400,7 +411,7 @@ impl Outbound {
         {
             let rate = self.settings.rate;
             self.encoding.instead(|played| ticked.digit = tones.next(rate, count, played));
-            self.level.add(self.encoding.played());
+            self.measure();
             let packet = (std::mem::take(&mut self.marked), self.settings.payload_type, timestamp);
             let payload = self.encoding.take_payload();
             self.send(packet, &payload, datagram);
@@ -422,7 +433,7 @@ impl Outbound {
             }
             self.encoding.finish(count, &mut self.beep);
         }
-        self.level.add(self.encoding.played());
+        self.measure();
         self.marked |= ticked.voice && !was_in_spurt;
         self.voice_packets += u64::from(ticked.voice);
         // The encoder may have nothing to say in silence (DTX): the timestamp goes on alone.
@@ -440,6 +451,17 @@ impl Outbound {
     #[must_use]
     pub fn played(&self) -> &[i16] {
         self.encoding.played()
+    }
+
+    /// How loud [`Self::played`] is.
+    #[must_use]
+    pub const fn energy(&self) -> &Energy {
+        &self.energy
+    }
+
+    fn measure(&mut self) {
+        self.energy = Energy::of(self.settings.rate, self.encoding.played());
+        self.level.add(self.encoding.played(), &self.energy);
     }
 
     /// Rate of [`Self::played`].
@@ -697,7 +719,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said() {
         let mut outbound = outbound();
-        assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(59_000)), 0);
+        assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(299_000)), 0);
         assert_eq!(outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &voice(3_000)), 2_000);
         assert_eq!(outbound.queued(), QUEUE_MAX);
     }

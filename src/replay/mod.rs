@@ -102,9 +102,7 @@ pub fn media_report(stream: &Stream) -> StreamReport {
         while let Some(out) = inbound.poll(&mut samples) {
             match out {
                 Out::Digit { digit, .. } => digits.push((rounded(now.signed_ms_since(Instant::ZERO) / 1_000.0), digit)),
-                Out::Frame { .. } => {
-                    level.add(&samples);
-                }
+                Out::Frame { energy, .. } => level.add(&samples, &energy),
                 _ => {}
             }
         }

@@ -7,7 +7,10 @@ use super::{
 use std::fmt::Write as _;
 use voxgw::{
     clock::Instant,
-    media::dsp::vad::{Detector, Kind},
+    media::dsp::{
+        level::Energy,
+        vad::{Detector, Kind},
+    },
     unit::SampleRate,
 };
 
@@ -46,7 +49,7 @@ fn rates(kind: Kind, samples: &[i16], voiced: &[bool]) -> (f64, f64) {
     let mut detector = Detector::of_kind(SampleRate::HZ_8000, kind);
     let (mut missed, mut voice, mut false_alarms, mut silence, mut since) = (0, 0, 0, 0, 100);
     for (n, step) in samples.chunks(STEP).enumerate() {
-        detector.add(Instant::from_millis(n as u64 * 10), step);
+        detector.add(Instant::from_millis(n as u64 * 10), step, &Energy::of(SampleRate::HZ_8000, step));
         let heard = detector.is_speaking() || detector.is_voiced_now();
         since = if voiced[n] { 0 } else { since + 1 };
         if voiced[n] {

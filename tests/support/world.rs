@@ -868,6 +868,8 @@ pub struct World {
     pub pipeline: Pipeline,
     /// The way to others, as a session has it.
     line: Option<End>,
+    /// What the agent has said and nobody has read yet.
+    held_back: VecDeque<AgentEvent>,
     wake_at: Instant,
     agenda: BTreeMap<(Instant, u64), Happening>,
     scheduled: u64,
@@ -911,6 +913,7 @@ impl World {
             now: ORIGIN,
             pipeline,
             line: None,
+            held_back: VecDeque::new(),
             wake_at: Instant::FAR_FUTURE,
             agenda: BTreeMap::new(),
             scheduled: 0,
@@ -953,8 +956,14 @@ impl World {
 
     /// Sits down in a conference, as a session does.
     pub fn enter(&mut self, lines: &Lines, chair: &Chair) {
+        let now = self.now;
+        self.sit(chair, || lines.seat(now, chair));
+    }
+
+    /// The same with an end that somebody else made.
+    pub fn sit(&mut self, chair: &Chair, end: impl FnOnce() -> End) {
         self.give(Input::Bridged(Bridged::Answer));
-        self.line = Some(lines.seat(self.now, chair));
+        self.line = Some(end());
         self.give(Input::Bridged(Bridged::Enter(format!("conference {}", chair.room))));
     }
 
@@ -1005,6 +1014,11 @@ impl World {
             self.hear_line();
             self.give(Input::Timeout);
         }
+        while !self.pipeline.is_full()
+            && let Some(event) = self.held_back.pop_front()
+        {
+            self.give(Input::Agent(event));
+        }
         true
     }
 
@@ -1049,7 +1063,8 @@ impl World {
                 self.perform(Happening::Reinvite("sendrecv"));
             }
             Happening::AtPhone(bytes) => self.phone.hears(self.now, &bytes),
-            Happening::AgentSays(event) => self.give(Input::Agent(event)),
+            // As a session that does not read while there is no room.
+            Happening::AgentSays(event) => self.held_back.push_back(event),
             Happening::ToolDone(id, answer) => self.give(Input::ToolDone(id, answer)),
             Happening::Acted(id, outcome) => self.give(Input::Acted(id, outcome)),
             Happening::Switch(seat) => {

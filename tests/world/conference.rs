@@ -10,7 +10,11 @@ use std::{
 };
 use voxgw::{
     call::journal::{Body, BridgeState},
-    gateway::line::{Chair, Lines},
+    clock::Instant,
+    gateway::line::{
+        Chair, Lines,
+        across::{self, Guest},
+    },
     media::dsp::{
         mix::{MemberId, Role},
         tone::share_at,
@@ -25,11 +29,25 @@ struct Room {
     lines: Lines,
     speaker: Arc<AtomicU64>,
     callers: Vec<World>,
+    /// Seats of callers who live on other workers, and when they are looked after next.
+    guests: Vec<Guest>,
+    carried_at: Instant,
 }
 
 impl Room {
     fn of(uplinks: &[Faults], until_ms: u64) -> Self {
-        let mut room = Self { lines: Lines::default(), speaker: Arc::default(), callers: Vec::new() };
+        Self::with(uplinks, &[], until_ms)
+    }
+
+    /// The same; these of the callers live on other workers.
+    fn with(uplinks: &[Faults], away: &[u32], until_ms: u64) -> Self {
+        let mut room = Self {
+            lines: Lines::default(),
+            speaker: Arc::default(),
+            callers: Vec::new(),
+            guests: Vec::new(),
+            carried_at: crate::world::at_ms(0),
+        };
         for (n, uplink) in (0..).zip(uplinks) {
             let law = if n == 1 { 8 } else { 0 };
             let setup = Setup { seed: u64::from(n) + 1, uplink: *uplink, law, ..Setup::far() };
@@ -37,10 +55,15 @@ impl Room {
             caller.say(1_000, until_ms - 1_000, Sound::Tone(TONES[n as usize]));
             // The INVITE comes first.
             caller.step(caller.next_at());
-            caller.enter(
-                &room.lines,
-                &Chair { room: "team".into(), call: CallId(n), role: Role::Talks, speaker: Arc::clone(&room.speaker) },
-            );
+            let chair =
+                Chair { room: "team".into(), call: CallId(n), role: Role::Talks, speaker: Arc::clone(&room.speaker) };
+            if away.contains(&n) {
+                let (away, host) = across::pair(chair.clone());
+                caller.sit(&chair, || away.sit());
+                room.guests.push(host.at(room.lines.clone()));
+            } else {
+                caller.enter(&room.lines, &chair);
+            }
             room.callers.push(caller);
         }
         room
@@ -50,6 +73,11 @@ impl Room {
     fn run(&mut self, until_ms: u64) {
         let until = crate::world::at_ms(until_ms);
         while let Some(next) = self.callers.iter_mut().min_by_key(|caller| caller.next_at()) {
+            if !self.guests.is_empty() && self.carried_at <= next.next_at().min(until) {
+                self.guests.retain_mut(|guest| guest.carry(self.carried_at));
+                self.carried_at += across::TICK;
+                continue;
+            }
             if !next.step(until) {
                 return;
             }
@@ -80,6 +108,36 @@ fn three_callers_each_hear_the_two_others_and_not_themselves() {
         }
     }
     assert!(room.speaker.load(Ordering::Relaxed) > 0, "somebody speaks");
+}
+
+#[test]
+fn callers_of_other_workers_hear_and_are_heard_alike() {
+    let bad = Faults { loss_percent: 3, jitter: Duration::from_millis(40), ..Faults::default() };
+    for (faults, share) in [(Faults::default(), 0.45..0.55), (bad, 0.40..0.60)] {
+        let mut room = Room::with(&[Faults::default(), faults, Faults::default()], &[1, 2], 12_000);
+        room.run(6_000);
+        for listener in 0..3 {
+            for (speaker, heard) in room.shares(listener, 3_000, 6_000).into_iter().enumerate() {
+                let expected = if speaker == listener { 0.0..0.001 } else { share.clone() };
+                assert!(expected.contains(&heard), "{listener} hears {speaker}: {heard}");
+            }
+        }
+        assert!(room.speaker.load(Ordering::Relaxed) > 0, "somebody speaks");
+        // What a seat can do, that of a guest can.
+        assert!(room.callers[1].line().is_some_and(|end| end.mute(true)));
+        assert!(room.callers[2].line().is_some_and(|end| end.set_role(Role::Whispers(MemberId(0)))));
+        room.run(9_000);
+        assert!(room.shares(0, 7_000, 9_000)[1] < 0.001 && room.shares(0, 7_000, 9_000)[2] > 0.9);
+        assert!(room.shares(1, 7_000, 9_000)[2] < 0.001, "a whisper is for one");
+        // The first one goes: the room stays for the others.
+        room.callers[0].leave();
+        assert!(room.callers[1].line().is_some_and(|end| end.mute(false)));
+        room.run(12_000);
+        assert!(room.shares(2, 10_000, 11_500)[1] > 0.9);
+        room.callers[2].leave();
+        room.run(12_100);
+        assert_eq!(room.guests.len(), 1, "a guest goes with its session");
+    }
 }
 
 #[test]
@@ -142,4 +200,10 @@ fn a_supervisor_listens_and_whispers_to_one() {
     room.run(7_000);
     assert!(room.shares(0, 5_000, 7_000)[2] < 0.001, "the customer does not hear it");
     assert!(room.shares(1, 5_000, 7_000)[2] > 0.4, "the agent does");
+    // Barging in: both hear it.
+    assert!(room.callers[2].line().is_some_and(|end| end.set_role(Role::Talks)));
+    room.run(9_500);
+    for listener in [0, 1] {
+        assert!(room.shares(listener, 8_000, 9_500)[2] > 0.4, "{listener}");
+    }
 }

@@ -9,10 +9,11 @@ use crate::{
     clock::Instant,
     media::codec,
     media::dsp::digits::Mode,
-    media::dsp::level::sum_of_squares,
+    media::dsp::level::Energy,
     media::dsp::resample::Resampler,
     media::dsp::vad::SpeechEdge,
     media::inbound,
+    media::outbound::QUEUE_FULL,
     media::recorder::{Recorder, Side},
     media::rtp::packet::is_rtcp,
     unit::{SampleRate, TurnId},
@@ -30,13 +31,13 @@ impl Media {
         rate: SampleRate,
         to: SampleRate,
         made_up: bool,
-        samples: &[i16],
+        energy: &Energy,
     ) -> Place {
         let signed = |samples: u64| i64::try_from(samples).unwrap_or(i64::MAX);
         let converted = |samples: u64| samples.saturating_mul(u64::from(to.0)) / u64::from(rate.0.max(1));
         let arrival = signed(to.samples_in(at.since(self.started_at)) as u64);
         // 50 ms.
-        self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20), made_up, || !is_voice(samples))
+        self.placement.place(arrival, signed(converted(position)), i64::from(to.0 / 20), made_up, || !is_voice(energy))
     }
 }
 
@@ -64,8 +65,8 @@ impl Pipeline {
         let mut samples = std::mem::take(&mut self.samples);
         while let Some(out) = self.media.as_mut().and_then(|media| media.inbound.poll(&mut samples)) {
             match out {
-                inbound::Out::Frame { rate, at, position, concealed, voiced } => {
-                    self.frame(at, position, (concealed, voiced), rate, &samples);
+                inbound::Out::Frame { rate, at, position, concealed, voiced, energy } => {
+                    self.frame(at, position, (concealed, voiced), rate, (&samples, &energy));
                 }
                 // Nobody's words: the network's tones and announcements, or a party that we hold.
                 // But who was told that somebody began to speak is told that they ceased.
@@ -170,13 +171,13 @@ impl Pipeline {
         position: u64,
         (concealed, voiced): (bool, bool),
         rate: SampleRate,
-        samples: &[i16],
+        (samples, energy): (&[i16], &Energy),
     ) {
         let Some(media) = &mut self.media else { return };
-        media.echo.heard(at, rate.duration_of(samples.len()), samples);
+        media.echo.heard(at, energy);
         if let Some(recorder) = &mut self.recorder {
             let side = if self.settings.we_are_caller { Side::Agent } else { Side::Caller };
-            let place = media.place(at, position, rate, recorder.rate(), concealed, samples);
+            let place = media.place(at, position, rate, recorder.rate(), concealed, energy);
             recorder.add(side, place.position, rate, self.recording.kept(samples), place.slip);
         }
         if self.is_unanswered_call_of_ours() || self.hold.on {
@@ -240,9 +241,16 @@ impl Pipeline {
         let dropped_ms = media.outbound.enqueue(now, turn, rate, &samples);
         self.floor.give(now, rate.duration_of(samples.len()));
         if dropped_ms > 0 {
-            let text = format!("the agent is more than a minute ahead: {dropped_ms} ms of its sound were dropped");
+            let text = format!("the agent is more than five minutes ahead: {dropped_ms} ms of its sound were dropped");
             self.record(now, Body::Note(Note { level: Level::Warn, text }));
         }
+    }
+
+    /// So much of the agent's sound waits that no more of it should be read. Not while the caller speaks: if the agent is
+    /// interrupted, the word of that comes behind its sound.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.outbound.queued() >= QUEUE_FULL && !media.inbound.is_speaking())
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
@@ -260,10 +268,10 @@ impl Pipeline {
             let ticked = media.outbound.tick(now, &mut datagram);
             if ticked.sent {
                 let length = media.agreed.ptime.duration();
-                media.echo.sent(now, length, media.outbound.played());
+                media.echo.sent(now, media.outbound.energy());
                 let background = self.background.is_some();
                 let asked = media.inbound.is_speaking() || (self.settings.we_are_caller && !background);
-                if ticked.voice && asked && is_voice(media.outbound.played()) {
+                if ticked.voice && asked && is_voice(media.outbound.energy()) {
                     if media.inbound.is_speaking() {
                         media.double_talk += length;
                     }
@@ -339,7 +347,7 @@ impl Pipeline {
 pub(super) const INFO_MS: u32 = 100;
 
 /// Loud enough to be a voice rather than the noise of a recording.
-fn is_voice(samples: &[i16]) -> bool {
+fn is_voice(energy: &Energy) -> bool {
     // −45 dBFS.
-    sum_of_squares(samples) > 33_000.0 * samples.len() as f32
+    energy.mean_square() > 33_000.0
 }

@@ -1,13 +1,13 @@
 //! Conferences: who is in which, on which media worker, and what the API does to them.
 //!
-//! Sound never comes here: a room lives on one worker (`gateway::line`), and every call of it must too. Rules enter at
-//! [`Engine::sit_down`] with a call that begins on that worker; the API moves a running call in by [`Engine::confer`], if
-//! it happens to be there. Called by the engine.
+//! Sound never comes here: a room lives on one worker (`gateway::line`). Rules enter at [`Engine::sit_down`] with a call
+//! that begins on that worker; the API moves a running call in by [`Engine::confer`], and if it lives on another, its sound
+//! is carried across. Called by the engine.
 
 use super::{Engine, In, LegId};
 use crate::{
     error::{Error, Kind, Result},
-    gateway::line::Chair,
+    gateway::line::{Chair, across},
     media::dsp::mix::{MemberId, Role},
     unit::CallId,
 };
@@ -144,11 +144,17 @@ fn is_name(name: &str) -> bool {
 }
 
 impl Engine {
-    /// A call that begins on the conference's worker takes its seat when it is answered.
+    /// A call takes its seat when it is answered.
     pub(super) fn sit_down(&mut self, leg: LegId, name: &str, role: Role) {
         let Some((call, worker)) = self.sessions.get(&leg).map(|known| (known.call, known.worker)) else { return };
-        let chair = self.conferences.add(name, worker, call, role);
-        self.tell(leg, In::Enter(chair));
+        let home = self.conferences.worker(name).unwrap_or(worker);
+        let chair = self.conferences.add(name, home, call, role);
+        let away = (home != worker).then(|| {
+            let (away, host) = across::pair(chair.clone());
+            self.workers.host(home, host);
+            Box::new(away)
+        });
+        self.tell(leg, In::Enter(chair, away));
     }
 
     /// A running call goes into a conference; its agent is told good-bye.
@@ -163,11 +169,6 @@ impl Engine {
         }
         if self.is_bridged(leg) {
             return Err(refused(format!("call {call} is bridged")));
-        }
-        let worker = self.sessions.get(&leg).map_or(0, |known| known.worker);
-        if self.conferences.worker(name).is_some_and(|there| there != worker) {
-            let why = format!("call {call} lives on another media worker than conference {name}");
-            return Err(refused(why).hint("send calls there by a rule with conference, or set gateway.workers = 1"));
         }
         self.sit_down(leg, name, role);
         Ok(())

@@ -17,12 +17,16 @@ pub trait Decode: std::fmt::Debug + Send {
     /// Appends the samples of one packet's `payload`. Broken payload gives silence or nothing, never a panic.
     fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>);
 
-    /// Appends `count` samples in place of what was lost or not sent. `next` is the payload of the packet after the
-    /// gap, if it is there: some codecs carry the packet before once more. False, and nothing appended, if the codec
-    /// cannot.
-    fn conceal(&mut self, count: usize, next: Option<&[u8]>, samples: &mut Vec<i16>) -> bool {
-        let _ = (count, next, samples);
+    /// Whether the codec itself makes up what is missing, by [`Self::conceal`].
+    fn conceals(&self) -> bool {
         false
+    }
+
+    /// Appends `count` samples in place of what was lost or not sent. `next` is the payload of the packet after the
+    /// gap, if it is there: some codecs carry the packet before once more. Silence if the codec cannot.
+    fn conceal(&mut self, count: usize, next: Option<&[u8]>, samples: &mut Vec<i16>) {
+        let _ = next;
+        samples.resize(samples.len() + count, 0);
     }
 }
 

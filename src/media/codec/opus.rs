@@ -155,21 +155,24 @@ impl Decode for Unpacker {
         let _ = self.decoder.decode_s16(payload, count, &mut samples[start..]);
     }
 
-    fn conceal(&mut self, count: usize, next: Option<&[u8]>, samples: &mut Vec<i16>) -> bool {
+    fn conceals(&self) -> bool {
+        true
+    }
+
+    fn conceal(&mut self, count: usize, next: Option<&[u8]>, samples: &mut Vec<i16>) {
         let start = samples.len();
         samples.resize(start + count, 0);
         // Concealment knows whole 2.5 ms only; the rest, of a stream with odd timestamps, is silence.
         let step = (self.rate.0 / 400) as usize;
         let whole = count / step * step;
         if whole == 0 {
-            return true;
+            return;
         }
         let made = &mut samples[start..start + whole];
         let _ = match next.filter(|next| !next.is_empty()) {
             Some(next) => self.decoder.decode_fec_s16(next, whole, made),
             None => self.decoder.decode_s16(&[], whole, made),
         };
-        true
     }
 }
 

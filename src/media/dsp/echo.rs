@@ -4,7 +4,7 @@
 //! (RTP there and back, and the far end's buffers). Loudness survives codecs and loudspeakers where waveforms do not.
 //! Called by `call::pipeline` with both directions, and asked once a second.
 
-use super::level::sum_of_squares;
+use super::level::Energy;
 use crate::{clock::Instant, unit::DbFs};
 use std::time::Duration;
 
@@ -50,18 +50,15 @@ impl Track {
         (step % KEPT as u64) as usize
     }
 
-    fn add(&mut self, at: Instant, length: Duration, samples: &[i16]) {
-        let steps = usize::try_from(length.as_nanos() / u128::from(STEP_NANOS)).unwrap_or(1).clamp(1, 12);
+    fn add(&mut self, at: Instant, energy: &Energy) {
         let first = at.as_nanos() / STEP_NANOS;
-        let piece = (samples.len() / steps).max(1);
-        for (n, samples) in samples.chunks(piece).take(steps).enumerate() {
-            let step = first + n as u64;
+        for (step, (squares, samples)) in (first..).zip(energy.pieces()) {
             // What nobody wrote was silent.
             for passed in (self.newest + 1).max(step.saturating_sub(KEPT as u64))..step {
                 self.loudness[Self::slot(passed)] = 0.0;
             }
             self.newest = self.newest.max(step);
-            self.loudness[Self::slot(step)] = (sum_of_squares(samples) / samples.len().max(1) as f32).sqrt();
+            self.loudness[Self::slot(step)] = (squares / samples.max(1) as f32).sqrt();
         }
     }
 
@@ -86,14 +83,14 @@ pub struct EchoMeter {
 }
 
 impl EchoMeter {
-    /// We sent this at `at`.
-    pub fn sent(&mut self, at: Instant, length: Duration, samples: &[i16]) {
-        self.sent.add(at, length, samples);
+    /// We sent sound of this energy at `at`.
+    pub fn sent(&mut self, at: Instant, energy: &Energy) {
+        self.sent.add(at, energy);
     }
 
-    /// This arrived at `at`.
-    pub fn heard(&mut self, at: Instant, length: Duration, samples: &[i16]) {
-        self.heard.add(at, length, samples);
+    /// Sound of this energy arrived at `at`.
+    pub fn heard(&mut self, at: Instant, energy: &Energy) {
+        self.heard.add(at, energy);
     }
 
     /// The echo, if there was one just now and a second ago.
@@ -183,6 +180,7 @@ fn product(one: &[f32], other: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unit::SampleRate;
 
     /// Loudness of a talker: syllables of changing length and strength.
     fn talk(step: u64, seed: u64) -> i16 {
@@ -197,8 +195,8 @@ mod tests {
         let mut echo = None;
         for step in 0..1_000_u64 {
             let at = Instant::from_millis(step * 10);
-            meter.sent(at, Duration::from_millis(10), &[talk(step, 1); 80]);
-            meter.heard(at, Duration::from_millis(10), &[heard(step); 80]);
+            meter.sent(at, &Energy::of(SampleRate::HZ_8000, &[talk(step, 1); 80]));
+            meter.heard(at, &Energy::of(SampleRate::HZ_8000, &[heard(step); 80]));
             if step % 100 == 99 {
                 echo = meter.measure();
             }

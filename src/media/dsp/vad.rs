@@ -4,7 +4,7 @@
 //! the offline agents and marks the ends of silence that latency is measured from; a provider's own detector
 //! decides its turns.
 
-use super::{level::sum_of_squares, neural::Neural};
+use super::{level::Energy, neural::Neural};
 use crate::{clock::Instant, unit::SampleRate};
 use std::time::Duration;
 
@@ -103,21 +103,19 @@ impl Detector {
         self.partial_samples = 0;
     }
 
-    /// Takes in a frame that ends at `at`; gives at most one edge.
-    pub fn add(&mut self, at: Instant, samples: &[i16]) -> Option<SpeechEdge> {
+    /// Takes in a frame that ends at `at`, and its energy; gives at most one edge. What a frame holds beyond whole 10 ms
+    /// counts for the first of the next one.
+    pub fn add(&mut self, at: Instant, samples: &[i16], energy: &Energy) -> Option<SpeechEdge> {
         let step_samples = (self.rate.0 / 100) as usize;
         let mut edge = None;
         if let Some(neural) = &mut self.neural {
             self.score = neural.add(samples);
         }
-        let mut rest = samples;
-        while !rest.is_empty() {
-            let piece;
-            (piece, rest) = rest.split_at(rest.len().min(step_samples.saturating_sub(self.partial_samples).max(1)));
-            self.partial_squares += sum_of_squares(piece);
-            self.partial_samples += piece.len();
+        for (squares, samples) in energy.pieces() {
+            self.partial_squares += squares;
+            self.partial_samples += samples;
             if self.partial_samples >= step_samples {
-                let level = crate::unit::DbFs::of_mean_square(self.partial_squares / step_samples as f32).0;
+                let level = crate::unit::DbFs::of_mean_square(self.partial_squares / self.partial_samples as f32).0;
                 self.partial_squares = 0.0;
                 self.partial_samples = 0;
                 edge = self.step(at, level).or(edge);
@@ -206,7 +204,8 @@ mod tests {
         for frame in 0..ms / 20 {
             let mut samples = Vec::new();
             super::super::tone::sine(300.0, amplitude, SampleRate::HZ_8000, 0, 160, &mut samples);
-            edges.extend(detector.add(Instant::from_millis(from_ms + (frame + 1) * 20), &samples));
+            let energy = Energy::of(SampleRate::HZ_8000, &samples);
+            edges.extend(detector.add(Instant::from_millis(from_ms + (frame + 1) * 20), &samples, &energy));
         }
         edges
     }
