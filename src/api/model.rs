@@ -460,7 +460,10 @@ mod tests {
     use crate::{call::journal::StateChange, redact::Pii};
 
     fn words(turn: u32, who: Who, text: &str) -> Record {
-        Record { t: 1.0, body: Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()) }) }
+        Record {
+            t: 1.0,
+            body: Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()), written: false }),
+        }
     }
 
     #[test]

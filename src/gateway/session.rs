@@ -615,6 +615,7 @@ impl Session {
         let Opened { shared, to, events } = socket::open(plan, &facts, self.origin, self.cassette());
         self.pipeline.set_agent(shared.wire.borrow().rate(), plan.provider.ends_turns);
         self.pipeline.set_agent_answers(plan.answers());
+        self.pipeline.set_agent_reads(plan.provider.reads);
         self.remote = Some((shared, to));
         self.events = Some(events);
     }

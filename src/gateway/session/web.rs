@@ -16,7 +16,7 @@ use crate::{
     unit::CallId,
     webrtc::{
         peer::{Accepted, Peer, Said, Settings, State},
-        protocol::{self, FromPage, ToPage},
+        protocol::{self, FromPage, MESSAGES_PER_SECOND, Pace, TEXTS_MAX, TEXTS_WITHIN, ToPage},
     },
 };
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
@@ -97,6 +97,11 @@ pub(super) struct Link {
     early: VecDeque<String>,
     /// Events that the page did not take in time.
     lost_events: u64,
+    /// What the page said on its data channel.
+    typed: VecDeque<FromPage>,
+    messages: Pace,
+    /// Texts for the agent.
+    texts: Pace,
     /// Messages of signalling so far.
     traced: u32,
 }
@@ -146,6 +151,9 @@ impl Link {
             packet: Vec::new(),
             early: VecDeque::new(),
             lost_events: 0,
+            typed: VecDeque::new(),
+            messages: Pace::new(MESSAGES_PER_SECOND, Duration::from_secs(1)),
+            texts: Pace::new(TEXTS_MAX, TEXTS_WITHIN),
             traced: 0,
         }
     }
@@ -312,7 +320,7 @@ impl Link {
     }
 
     /// What the peer said, except packets; true if a packet waits in `packet`.
-    fn said(&mut self, said: Said) -> bool {
+    fn said(&mut self, now: Instant, said: Said) -> bool {
         match said {
             Said::Rtp => {
                 self.peer.packet(&mut self.packet);
@@ -333,8 +341,7 @@ impl Link {
                 jitter_ms: report.jitter_ms.unwrap_or_default(),
                 rtt_ms: report.rtt_ms,
             })),
-            // Nobody at this end reads what pages write.
-            Said::Text(_) => {}
+            Said::Text(text) => self.typed(now, &text),
             Said::Failed(why) => {
                 let by = if why.starts_with("the browser closed") { self.who } else { "network" };
                 let why = if self.from.is_some() { why.to_owned() } else { why.replace("the browser", "the far end") };
@@ -342,6 +349,18 @@ impl Link {
             }
         }
         false
+    }
+
+    /// A message on the data channel is what it would be on the WebSocket. A far end that we called is no page.
+    fn typed(&mut self, now: Instant, text: &str) {
+        if self.from.is_none() {
+            return;
+        }
+        let read = if self.messages.step(now) { protocol::read(text) } else { Err("too many messages".to_owned()) };
+        match read {
+            Ok(message) => self.typed.push_back(message),
+            Err(why) => self.tell(now, ToPage::Error { status: 400, why: &why }.json()),
+        }
     }
 
     fn ice(&mut self, state: &str) {
@@ -470,7 +489,7 @@ impl Session {
         while let Some(link) = &mut self.web
             && let Some(said) = link.peer.poll()
         {
-            if link.said(said) {
+            if link.said(SystemClock::now(), said) {
                 let packet = std::mem::take(&mut link.packet);
                 let stand_in = link.stand_in;
                 self.keep(stand_in, self.local, &packet);
@@ -479,6 +498,9 @@ impl Session {
                     link.packet = packet;
                 }
             }
+        }
+        while let Some(message) = self.web.as_mut().and_then(|link| link.typed.pop_front()) {
+            self.page_said(Some(message)).await;
         }
         self.hear_link().await;
     }
@@ -504,6 +526,11 @@ impl Session {
 
     /// What the page says; none when its signalling is gone.
     pub(super) async fn page_says(&mut self, message: Option<FromPage>) {
+        self.page_said(message).await;
+        self.peer_turn().await;
+    }
+
+    async fn page_said(&mut self, message: Option<FromPage>) {
         let now = SystemClock::now();
         let Some(link) = &mut self.web else { return };
         match message {
@@ -545,8 +572,22 @@ impl Session {
             Some(FromPage::Mute { muted }) => {
                 link.trace(Direction::In, if muted { "mute" } else { "unmute" }, "");
             }
+            Some(FromPage::Text { text }) => self.wrote(now, text).await,
             Some(FromPage::Join { .. } | FromPage::Register { .. } | FromPage::Decline { .. } | FromPage::Unknown) => {}
         }
-        self.peer_turn().await;
+    }
+
+    /// The page writes to the agent; if nobody can read it, the page and the journal hear of that.
+    async fn wrote(&mut self, now: Instant, text: String) {
+        let Some(link) = &mut self.web else { return };
+        link.trace(Direction::In, "text", "");
+        let refused = if link.texts.step(now) {
+            self.pipeline.may_write().err().map(|why| (501, why.to_owned()))
+        } else {
+            Some((429, format!("more than {TEXTS_MAX} texts within {} s", TEXTS_WITHIN.as_secs())))
+        };
+        let Some((status, why)) = refused else { return self.input(Input::Wrote(text)).await };
+        link.pending.push_back(Pending::Note(Level::Warn, format!("a text of the page was refused: {why}")));
+        link.tell(now, ToPage::Error { status, why: &why }.json());
     }
 }
