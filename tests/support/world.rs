@@ -505,6 +505,8 @@ pub enum Told {
     Held(bool),
     /// What became of something that it asked for: its number, and `begun`, `done` or `refused`.
     Acted(u32, &'static str),
+    /// The caller wrote this.
+    Text(String),
     /// The call is over.
     Close,
     /// Speech, keys.
@@ -822,6 +824,7 @@ impl Given {
                 Command::Held(held) => Told::Held(held),
                 Command::Close => Told::Close,
                 Command::Marked(mark) => Told::Marked(mark),
+                Command::Text(text) => Told::Text(text.to_owned()),
                 Command::Acted { id, outcome } => Told::Acted(id, outcome.name()),
                 Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) | Command::ToolResult { .. } => {
                     Told::Other

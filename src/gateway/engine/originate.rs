@@ -82,7 +82,7 @@ impl Engine {
         let leg = self.endpoint.new_leg();
         let worker = self.workers.least_busy();
         let sdp = Pipeline::first_offer(&settings);
-        self.spawn(leg, call, Begin::Dialled, settings, plan, ports, worker);
+        self.spawn(leg, call, Begin::Dialled, settings, plan, Some(ports), worker);
         self.may_refer(leg, true);
         let mut to = originate.to;
         if to.host.is_empty() {

@@ -49,8 +49,8 @@ pub struct PickUp {
 pub struct Taken {
     /// Its side of the connection.
     pub joining: Joining,
-    /// The address that it is told for media.
-    pub tell: IpAddr,
+    /// Where we receive its media: the socket's address, and what it is told.
+    pub media: (IpAddr, IpAddr),
 }
 
 /// Names a page that is there.
@@ -167,13 +167,13 @@ impl Engine {
     pub(super) fn pick_up(&mut self, taken: PickUp) {
         let PickUp { ring, joining } = taken;
         let found = self.pages.rings.remove(&ring);
-        let found = found.and_then(|ringing| Some((ringing.leg, self.pages.all.get(&ringing.page)?.media.1)));
-        let Some((leg, tell)) = found else {
+        let found = found.and_then(|ringing| Some((ringing.leg, self.pages.all.get(&ringing.page)?.media)));
+        let Some((leg, media)) = found else {
             let why = "the call is over, or somebody else took it".to_owned();
             let _ = joining.reply.send(Err(Refused { status: 410, why }));
             return;
         };
-        self.bridge_taken(leg, Taken { joining, tell });
+        self.bridge_taken(leg, Taken { joining, media });
     }
 
     /// Rings at a page for this branch; a page that does not take it up is no telephone.

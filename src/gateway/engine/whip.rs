@@ -67,7 +67,7 @@ impl Engine {
         let settings: Settings = self.settings(header, &plan, None, rtp, srtp::Settings::default(), Some(originate));
         let leg = self.endpoint.new_leg();
         let worker = self.workers.least_busy();
-        self.spawn(leg, call, Begin::Whip(Box::new(whip)), settings, plan, ports, worker);
+        self.spawn(leg, call, Begin::Whip(Box::new(whip)), settings, plan, Some(ports), worker);
         Ok(call)
     }
 }

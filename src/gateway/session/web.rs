@@ -19,7 +19,12 @@ use crate::{
         protocol::{self, FromPage, MESSAGES_PER_SECOND, Pace, TEXTS_MAX, TEXTS_WITHIN, ToPage},
     },
 };
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Messages of a page that may wait for its session.
@@ -40,6 +45,8 @@ pub struct Joining {
     pub transport: &'static str,
     /// How peers are set up.
     pub settings: Arc<Settings>,
+    /// The shared port for its media, where it is bound; none is the call's own.
+    pub shared: Option<SocketAddr>,
     /// The answer, or why there is none.
     pub reply: oneshot::Sender<Result<Joined, Refused>>,
     /// Where events go; none for those who have no way to hear them but the data channel.
@@ -409,9 +416,10 @@ impl Session {
 
     /// A page takes this call of ours: the telephones that it was offered to are out of it, and so are their keys.
     pub(super) async fn taken(&mut self, taken: Taken) {
-        let Taken { joining, tell } = taken;
+        let Taken { joining, media: (_, tell) } = taken;
         let now = SystemClock::now();
-        let local = SocketAddr::new(tell, self.local.port());
+        let port = joining.shared.map_or(self.local.port(), |shared| shared.port());
+        let local = SocketAddr::new(tell, port);
         let Some((accepted, reply, to)) = self.meet(now, joining, local, "callee").await else { return };
         self.pipeline.forget_keys();
         if let Some(link) = &mut self.web {
@@ -443,19 +451,29 @@ impl Session {
         media: SocketAddr,
         who: &'static str,
     ) -> Option<(Accepted, oneshot::Sender<Result<Joined, Refused>>, mpsc::Sender<FromPage>)> {
-        let Joining { offer, source, local, transport, settings, reply, events } = joining;
+        let Joining { offer, source, local, transport, settings, shared, reply, events } = joining;
+        if let Some(shared) = shared {
+            match self.mux.sit(shared, &self.sink.hub.counters) {
+                Ok(seat) => self.seat = Some(seat),
+                Err(why) => {
+                    self.no_link(reply, Refused { status: 503, why }).await;
+                    return None;
+                }
+            }
+        }
         let base = origin(now);
         let codecs = (&self.peer_codecs.0[..], self.peer_codecs.1);
         let accepted = Peer::accept(now, base, &settings, media, source.ip(), codecs, &offer);
         let (peer, accepted) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
-                let _ = reply.send(Err(Refused { status: 488, why: why.clone() }));
-                self.input(Input::Note(Level::Error, format!("488: {why}"))).await;
-                self.input(Input::SipEnded { by: "us", status: Some(488), reason: why }).await;
+                self.no_link(reply, Refused { status: 488, why }).await;
                 return None;
             }
         };
+        if let Some(seat) = &self.seat {
+            seat.answered(&accepted.answer);
+        }
         let (to, from) = mpsc::channel(FROM_PAGE_MAX);
         let mut link = Link::new(peer, who, (source, local), transport);
         (link.from, link.events) = (Some(from), events);
@@ -465,10 +483,35 @@ impl Session {
         Some((accepted, reply, to))
     }
 
+    /// The page has no media with us: it and the call hear why.
+    async fn no_link(&mut self, reply: oneshot::Sender<Result<Joined, Refused>>, refused: Refused) {
+        let Refused { status, why } = refused.clone();
+        let _ = reply.send(Err(refused));
+        self.input(Input::Note(Level::Error, format!("{status}: {why}"))).await;
+        self.input(Input::SipEnded { by: "us", status: Some(status), reason: why }).await;
+    }
+
+    /// What came for it on a shared port.
+    pub(super) async fn shared(&mut self, mut source: SocketAddr, mut bytes: Vec<u8>) {
+        // What else has arrived is taken in the same turn of the loop.
+        for _ in 0..8 {
+            self.web_datagram(source, &bytes).await;
+            let Some(seat) = &self.seat else { return };
+            seat.give_back(bytes);
+            let Some(next) = seat.take() else { return };
+            (source, bytes) = next;
+        }
+        self.web_datagram(source, &bytes).await;
+    }
+
     /// A datagram for the peer, and what follows from it.
     pub(super) async fn web_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
         if let Some(link) = &mut self.web {
-            let _ = link.peer.datagram(SystemClock::now(), source, bytes);
+            if !link.peer.datagram(SystemClock::now(), source, bytes) {
+                self.sink.hub.counters.web_strays.fetch_add(1, Ordering::Relaxed);
+            } else if let Some(seat) = &self.seat {
+                seat.authentic(source);
+            }
             self.peer_turn().await;
         }
     }
@@ -518,7 +561,12 @@ impl Session {
     pub(super) fn flush(&mut self) {
         let Some(link) = &mut self.web else { return };
         while let Some((to, bytes)) = link.peer.transmit() {
-            if self.rtp.try_send_to(&bytes, to).is_err() {
+            let sent = match (&self.seat, &self.rtp) {
+                (Some(seat), _) => seat.send(&bytes, to),
+                (None, Some(rtp)) => rtp.try_send_to(&bytes, to).is_ok(),
+                (None, None) => false,
+            };
+            if !sent {
                 self.unsent += 1;
             }
         }
@@ -556,6 +604,9 @@ impl Session {
                 match link.peer.offer_again(now, &sdp) {
                     Ok(answer) => {
                         link.trace(Direction::Out, "answer", &answer);
+                        if let Some(seat) = &self.seat {
+                            seat.answered(&answer);
+                        }
                         let call = self.call.to_string();
                         link.tell(now, ToPage::Answer { call: &call, sdp: &answer }.json());
                     }
