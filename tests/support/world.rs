@@ -505,8 +505,6 @@ pub enum Told {
     Held(bool),
     /// What became of something that it asked for: its number, and `begun`, `done` or `refused`.
     Acted(u32, &'static str),
-    /// The caller wrote this.
-    Text(String),
     /// The call is over.
     Close,
     /// Speech, keys.
@@ -824,11 +822,12 @@ impl Given {
                 Command::Held(held) => Told::Held(held),
                 Command::Close => Told::Close,
                 Command::Marked(mark) => Told::Marked(mark),
-                Command::Text(text) => Told::Text(text.to_owned()),
                 Command::Acted { id, outcome } => Told::Acted(id, outcome.name()),
-                Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) | Command::ToolResult { .. } => {
-                    Told::Other
-                }
+                Command::Audio { .. }
+                | Command::Speech(_)
+                | Command::Digit(_)
+                | Command::Text(_)
+                | Command::ToolResult { .. } => Told::Other,
             }),
             Output::Act(id, action) => Self::Act(id, action),
             Output::Record(record) => Self::Record(record),

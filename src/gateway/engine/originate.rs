@@ -40,6 +40,9 @@ impl Engine {
             self.sink.hub.counters.refuse(refused.rule);
             Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
         })?;
+        if found.is_none() && self.has_only_pages(&originate.to.user) {
+            return self.call_pages(&originate);
+        }
         let mut trail = None;
         let (path, target) = if let Some(found) = found {
             let found = self.for_invite(found, &originate.headers);
