@@ -36,6 +36,13 @@ async fn a_tone_comes_back_over_whip_and_the_call_ends_with_delete() {
     let location = answer.header("location");
     browser.take_answer(&answer.body);
     tokio::time::timeout(LIMIT, browser.connect()).await.expect("a connection");
+    let snapshot = gateway.handle.hub.snapshot().await.unwrap();
+    let connection = snapshot.sessions[0].connection.clone().expect("a browser's connection");
+    assert_eq!((connection.ice.as_str(), connection.dtls.as_str()), ("connected", "connected"));
+    assert_eq!(connection.remote, browser.address().to_string());
+    let candidate = answer.body.lines().find(|line| line.starts_with("a=candidate:")).unwrap();
+    let words: Vec<&str> = candidate.split(' ').collect();
+    assert_eq!(connection.local, format!("{}:{}", words[4], words[5]), "as we told it: {candidate}");
     let heard = browser.sing(1_013.0, Duration::from_secs(2)).await;
     let share = browser::share_at(1_013.0, &heard);
     println!("{} samples came back, {share:.3} of their power at 1013 Hz", heard.len());

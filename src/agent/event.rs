@@ -113,6 +113,8 @@ pub enum Command<'a> {
     Speech(SpeechEdge),
     /// The caller pressed a key.
     Digit(char),
+    /// The caller wrote this; sent only to agents that read.
+    Text(&'a str),
     /// The caller was sent the last of the agent's present turn.
     Played,
     /// The agent's turn was cut, by us or as it asked for; so much of it was heard.

@@ -6,7 +6,7 @@
 pub use crate::call::latency::percentile;
 use crate::{
     call::journal::{
-        Body, BridgeState, CallState, Direction, Fragment, Header, InboundStats, Level, Lint, MediaChange,
+        Body, BridgeState, CallState, Direction, Fragment, Header, IceChange, InboundStats, Level, Lint, MediaChange,
         OutboundStats, Record, RecordingState, SipMessage, Summary, Turn, Who,
     },
     redact::Pii,
@@ -73,6 +73,9 @@ pub struct GatewayView {
     /// Such pairs in `media.rtp_ports`: when all are in use, calls are refused.
     #[serde(default)]
     pub rtp_ports: usize,
+    /// Datagrams on browsers' ports that were of no session, or not authentic.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub web_strays_total: u64,
     /// What is wrong with recording right now, if anything: `disk full`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub recording_problem: String,
@@ -126,6 +129,37 @@ pub struct UserView {
     pub name: String,
     /// Contacts, the preferred one first.
     pub contacts: Vec<String>,
+}
+
+/// How a browser is connected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// ICE: `checking`, `connected`, `disconnected`, `closed`.
+    pub ice: String,
+    /// DTLS: `new`, `connecting`, `connected`, `closed`.
+    pub dtls: String,
+    /// Our address of the pair of candidates in use; empty until one is chosen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub local: String,
+    /// The browser's, or its relay's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remote: String,
+}
+
+impl ConnectionView {
+    fn apply(&mut self, change: &IceChange) {
+        let (ice, dtls) = match change.state.as_str() {
+            "handshake" => ("connected", "connecting"),
+            "connected" => ("connected", "connected"),
+            "disconnected" => ("disconnected", "connected"),
+            "closed" => ("closed", "closed"),
+            other => (other, "new"),
+        };
+        (self.ice, self.dtls) = (ice.to_owned(), dtls.to_owned());
+        if !change.remote.is_empty() {
+            (self.local, self.remote) = (change.local.clone(), change.remote.clone());
+        }
+    }
 }
 
 /// One line of the ladder or the log: an event without its bulk.
@@ -196,6 +230,9 @@ pub struct SessionView {
     /// What media was agreed on.
     #[serde(default)]
     pub media: Option<MediaChange>,
+    /// How a browser is connected; none for telephones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionView>,
     /// Newest figures of what comes in.
     pub inbound: InboundStats,
     /// Newest figures of what goes out.
@@ -306,6 +343,7 @@ impl SessionView {
                 false
             }
             Body::Ice(change) => {
+                self.connection.get_or_insert_default().apply(change);
                 // The pair that carries the media is where it goes; before, an address stood for the browser.
                 if let Some(media) = self.media.as_mut().filter(|_| !change.remote.is_empty()) {
                     media.local.clone_from(&change.local);
@@ -460,7 +498,42 @@ mod tests {
     use crate::{call::journal::StateChange, redact::Pii};
 
     fn words(turn: u32, who: Who, text: &str) -> Record {
-        Record { t: 1.0, body: Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()) }) }
+        Record {
+            t: 1.0,
+            body: Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()), written: false }),
+        }
+    }
+
+    #[test]
+    fn a_browser_s_connection_is_told_as_ice_and_dtls_with_its_pair() {
+        let mut view = SessionView::default();
+        let mut seen = Vec::new();
+        let pair = ("192.0.2.1:4000", "198.51.100.7:5000");
+        for (state, local, remote) in [
+            ("checking", "", ""),
+            ("handshake", "", ""),
+            ("connected", pair.0, pair.1),
+            ("disconnected", pair.0, pair.1),
+            ("connected", pair.0, "198.51.100.7:5001"),
+            ("closed", "", ""),
+        ] {
+            let change = IceChange { state: state.into(), local: local.into(), remote: remote.into() };
+            view.apply(&Record { t: 1.0, body: Body::Ice(change) });
+            let ConnectionView { ice, dtls, local, remote } = view.connection.clone().unwrap();
+            seen.push(format!("{ice}/{dtls} {local} {remote}"));
+        }
+        assert_eq!(
+            seen,
+            [
+                "checking/new  ",
+                "connected/connecting  ",
+                "connected/connected 192.0.2.1:4000 198.51.100.7:5000",
+                "disconnected/connected 192.0.2.1:4000 198.51.100.7:5000",
+                "connected/connected 192.0.2.1:4000 198.51.100.7:5001",
+                "closed/closed 192.0.2.1:4000 198.51.100.7:5001",
+            ]
+        );
+        assert_eq!(view.events.len(), 6, "the ladder shows each");
     }
 
     #[test]

@@ -464,6 +464,9 @@ pub struct Fragment {
     pub turn: TurnId,
     /// The words, spaces included.
     pub text: Pii,
+    /// They were written, not said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub written: bool,
 }
 
 /// A turn is over.

@@ -17,11 +17,10 @@ pub mod summary;
 mod terms;
 pub mod tools;
 pub mod turn;
+mod written;
 
 use crate::{agent::event::Event as AgentEvent, clock::Instant, media::dsp::vad::SpeechEdge, unit::TurnId};
-use journal::{
-    AgentChange, AgentState, Body, CallState, Direction, Fragment, Level, Note, Speech, StateChange, Verdict, Who,
-};
+use journal::{AgentChange, AgentState, Body, CallState, Direction, Level, Note, Speech, StateChange, Verdict, Who};
 use std::{collections::VecDeque, time::Duration};
 pub use terms::{BargeIn, Early, Effect, Input, Settings};
 use turn::{Owner, Turns};
@@ -150,6 +149,7 @@ impl Call {
             Input::Agent(event) => self.agent(now, event),
             Input::Speech(edge) => self.speech(edge),
             Input::Digit(_) => {}
+            Input::Wrote(text) => self.wrote(now, text),
             Input::Began(turn) => self.began(now, turn),
             Input::Finished => self.finished(now),
             Input::Drained => {
@@ -404,11 +404,11 @@ impl Call {
             }
             AgentEvent::CallerText(text) => {
                 let turn = self.turns.caller_text(&text);
-                self.record(Body::Transcript(Fragment { who: Who::Caller, turn, text: crate::redact::Pii(text) }));
+                self.record(written::said(Who::Caller, turn, text));
             }
             AgentEvent::AgentText(text) => {
                 if let Some(turn) = self.turns.agent_text(now, &text) {
-                    self.record(Body::Transcript(Fragment { who: Who::Agent, turn, text: crate::redact::Pii(text) }));
+                    self.record(written::said(Who::Agent, turn, text));
                 }
             }
             AgentEvent::Digits(digits) => self.effects.push_back(Effect::Press(digits)),

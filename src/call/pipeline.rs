@@ -23,6 +23,7 @@ mod signalling;
 mod sound;
 pub mod srtp;
 mod tools;
+mod written;
 
 pub use consulted::Consulted;
 pub use far::Bridged;
@@ -130,6 +131,8 @@ pub enum Input<'a> {
     Replaced(Option<&'a [u8]>, bool),
     /// A digit in an INFO, and its length in milliseconds.
     InfoDigit(char, u32),
+    /// The caller writes to the agent; ask [`Pipeline::may_write`] first.
+    Wrote(String),
     /// The signalling is over.
     SipEnded {
         /// `caller`, `us`, `network`.
@@ -291,6 +294,7 @@ enum Out {
     FarTone(char, u32),
     Act(u32, Action),
     TellActed(u32, Outcome),
+    TellText(String),
     Tool(Run),
     CancelTool(String),
     ToolDone(Done),
@@ -406,6 +410,9 @@ pub struct Pipeline {
     current_samples: Vec<i16>,
     current_datagram: Vec<u8>,
     current_outcome: Outcome,
+    /// The remote agent reads what the caller writes.
+    reads: bool,
+    current_text: String,
     tools: Tools,
     current_tool: Done,
     out: VecDeque<Out>,
@@ -460,6 +467,8 @@ impl Pipeline {
             current_samples: Vec::new(),
             current_datagram: Vec::new(),
             current_outcome: Outcome::Done(String::new()),
+            reads: false,
+            current_text: String::new(),
             tools: Tools::new(Arc::clone(&settings.tools)),
             current_tool: Done::default(),
             out: VecDeque::new(),
@@ -539,6 +548,7 @@ impl Pipeline {
 
     /// A remote agent is being connected: the rate that it wants to hear, and whether it says when its turns end.
     pub fn set_agent(&mut self, rate: SampleRate, ends_turns: bool) {
+        self.reads = false;
         self.floor.set_ends_turns(ends_turns);
         self.uplink = Uplink { rate, resampler: None, chunk: Vec::new(), voiced_since: None };
     }
@@ -591,6 +601,7 @@ impl Pipeline {
             Input::Hold(hold) => self.hold(now, hold),
             Input::Replaced(sdp, in_clear) => self.replaced(now, sdp, in_clear),
             Input::InfoDigit(digit, duration_ms) => self.info_digit(now, digit, duration_ms),
+            Input::Wrote(text) => self.wrote(now, text),
             Input::SipEnded { by, status, reason } => {
                 self.call.handle(now, CallInput::SipEnded { by, status, reason });
             }
@@ -651,6 +662,10 @@ impl Pipeline {
                 self.current_outcome = outcome;
                 let command = Command::Acted { id, outcome: &self.current_outcome };
                 Output::Agent { command, voiced_since: None }
+            }
+            Out::TellText(text) => {
+                self.current_text = text;
+                Output::Agent { command: Command::Text(&self.current_text), voiced_since: None }
             }
             Out::Tell(told) => Output::Agent { command: told.command(), voiced_since: None },
             Out::Tool(run) => Output::Tool(run),

@@ -89,6 +89,8 @@ pub enum Input {
     Speech(SpeechEdge),
     /// The caller pressed a key.
     Digit(char),
+    /// The caller wrote to an agent that reads.
+    Wrote(String),
     /// The first packet of this turn went out.
     Began(TurnId),
     /// The last packet of this turn went out.

@@ -150,6 +150,12 @@ impl Turns {
         TurnId(self.last + 1)
     }
 
+    /// What the caller wrote; whatever is being said, the next turn answers it.
+    pub fn caller_wrote(&mut self, text: &str) -> TurnId {
+        self.caller_words.push_str(text);
+        TurnId(self.last + 1)
+    }
+
     /// Words of the agent; gives the turn they belong to, none if they are late words of a cut turn.
     pub fn agent_text(&mut self, now: Instant, text: &str) -> Option<TurnId> {
         if self.refuse_until.is_some_and(|until| now < until) {

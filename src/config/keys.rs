@@ -120,6 +120,7 @@ pub static KEYS: &[Key] = &[
     key("web.secret_file", "", "File with the secret of join tokens, 16 characters or more; none is a new secret each run."),
     key("web.origins", "[]", "Other sites whose pages may join, like https://example.org."),
     key("web.address", "\"auto\"", "The address that browsers send media to; auto is the one that they reached us at."),
+    key("web.media_port", "0", "One UDP port for the media of all browsers, and the next ones if there are more media workers; 0 is a port of media.rtp_ports for each."),
     key("web.stun", "[]", "STUN servers that browsers are told, like stun:stun.example.org:3478."),
     key("web.turn", "[]", "TURN servers that browsers are told, like turn:turn.example.org:3478?transport=udp."),
     key("web.turn_user", "", "User name at the TURN servers, for all browsers; needs turn_password."),

@@ -41,6 +41,8 @@ pub struct Web {
     pub origins: Vec<String>,
     /// The address that browsers are told for media; none is where they reached us.
     pub address: Option<IpAddr>,
+    /// The first of the UDP ports that browsers share, one for each media worker; none is a port for each browser.
+    pub media_port: Option<u16>,
     /// Answer ICE checks, make none.
     pub lite: bool,
     /// STUN servers that browsers are told.
@@ -95,6 +97,10 @@ impl Reader<'_> {
                     text.parse().map(Some).map_err(|_| "is no IP address".to_owned())
                 })?
                 .flatten(),
+            media_port: self.parsed("web.media_port", |text| match text.parse::<u16>() {
+                Ok(port) => Ok((port > 0).then_some(port)),
+                Err(_) => Err("is no port: 1 to 65535, or 0".to_owned()),
+            })?,
             lite: self.one_of("web.ice", &["full", "lite"])? == "lite",
             stun: self.ice_urls("web.stun", &["stun:", "stuns:"])?,
             turn: self.ice_urls("web.turn", &["turn:", "turns:"])?,

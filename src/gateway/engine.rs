@@ -15,6 +15,7 @@ mod ladder;
 mod offered;
 mod originate;
 mod outside;
+mod page_calls;
 mod pages;
 mod places;
 mod policy;
@@ -423,7 +424,10 @@ impl Engine {
                 self.conferences.leave(call);
                 self.give_up_replacing(call);
                 if let Some(leg) = self.leg_of(call) {
-                    self.sessions.remove(&leg);
+                    if self.sessions.remove(&leg).is_some_and(|known| known.is_page) {
+                        self.tolls.ended(now, leg);
+                    }
+                    self.give_up_pages(leg);
                     self.session_of_bridge_over(leg);
                     self.give_up_calling(leg);
                     self.give_up_moves_of(leg);
@@ -435,7 +439,7 @@ impl Engine {
                 let Some(leg) = self.leg_of(call) else { return };
                 if matches!(action, SipAction::HangUp(_)) {
                     self.give_up_moves_of(leg);
-                    if self.give_up_calling(leg) {
+                    if self.give_up_calling(leg) || self.give_up_pages(leg) {
                         return;
                     }
                 }
@@ -478,11 +482,7 @@ impl Engine {
                 let _ = reply.send(outcome);
             }
             Request::Transfer(call, to, reply) => {
-                let leg = self.sessions.iter().find(|(_, known)| known.call == call).map(|(leg, _)| *leg);
-                if let Some(leg) = leg {
-                    self.endpoint.command(SystemClock::now(), Command::Transfer(leg, to));
-                }
-                let _ = reply.send(leg.is_some());
+                let _ = reply.send(self.transfer(call, to));
             }
             Request::Whip(originate, whip, reply) => {
                 let _ = reply.send(self.call_whip(&originate, *whip));

@@ -50,6 +50,8 @@ pub struct Counters {
     pub draining: AtomicBool,
     /// None for now: media threads do not keep up.
     pub overloaded: AtomicBool,
+    /// Datagrams on browsers' ports that were nobody's.
+    pub web_strays: AtomicU64,
     /// The pool of RTP ports, once there is one.
     pub rtp_ports: OnceLock<Ports>,
 }
@@ -290,6 +292,7 @@ impl Hub {
             records_dropped_total: count(&self.counters.records_dropped),
             rtp_ports_used: self.counters.rtp_ports.get().map_or(0, Ports::used),
             rtp_ports: self.counters.rtp_ports.get().map_or(0, Ports::capacity),
+            web_strays_total: count(&self.counters.web_strays),
             recording_problem: self.problem.clone(),
             listening: self.listening.clone(),
             trunks: self.trunks.clone(),

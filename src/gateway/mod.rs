@@ -13,6 +13,7 @@ pub mod engine;
 pub mod hub;
 pub mod line;
 mod mend;
+pub mod mux;
 pub mod post;
 pub(crate) mod pressure;
 pub mod priority;
@@ -26,3 +27,4 @@ pub use engine::{
     ConferenceView, Deed, Engine, Handle, Join, Originate, PageId, PickUp, Presence, Writing, conference_role,
 };
 pub use router::Router;
+pub use worker::Workers;

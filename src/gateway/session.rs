@@ -10,6 +10,7 @@ use super::{
     engine::ToEngine,
     hub::Sink,
     line::{Chair, End, LineId, Lines, across::Away},
+    mux::{self, Mux},
     pressure::Pace,
     writer,
 };
@@ -125,8 +126,8 @@ pub struct Start {
     pub settings: Settings,
     /// Its agent.
     pub plan: Arc<Plan>,
-    /// Its sockets.
-    pub ports: PortPair,
+    /// Its sockets; a browser's call may have none of its own.
+    pub ports: Option<PortPair>,
     /// From the engine.
     pub from: mpsc::Receiver<In>,
     /// To the engine.
@@ -143,12 +144,17 @@ pub struct Start {
     pub ask: Option<consult::Ask>,
 }
 
-/// Runs a call to its end; `lines` are those of its worker.
-pub async fn run(start: Start, lines: Lines, pace: Arc<Pace>) {
+/// Runs a call to its end; `lines` and `mux` are those of its worker.
+pub async fn run(start: Start, lines: Lines, mux: Mux, pace: Arc<Pace>) {
     let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http, ask } =
         start;
-    let PortPair { rtp, rtcp, lease: _lease } = ports;
-    let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
+    let (rtp, rtcp, _lease) = match ports {
+        Some(PortPair { rtp, rtcp, lease }) => {
+            let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
+            (Some(rtp), Some(rtcp), Some(lease))
+        }
+        None => (None, None, None),
+    };
     let now = SystemClock::now();
     let local = settings.rtp;
     let outgoing = settings.header.direction == Direction::Out;
@@ -165,6 +171,8 @@ pub async fn run(start: Start, lines: Lines, pace: Arc<Pace>) {
         about,
         rtp,
         rtcp,
+        mux,
+        seat: None,
         local,
         engine,
         sink,
@@ -232,8 +240,12 @@ struct Session {
     pipeline: Pipeline,
     plan: Arc<Plan>,
     about: About,
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    /// None if a shared port is all that it has.
+    rtp: Option<UdpSocket>,
+    rtcp: Option<UdpSocket>,
+    mux: Mux,
+    /// Its place on a port that browsers share.
+    seat: Option<mux::Seat>,
     local: SocketAddr,
     engine: mpsc::Sender<ToEngine>,
     sink: Sink,
@@ -275,8 +287,9 @@ struct Session {
 
 /// The next datagram: its length and source. One task waits for one socket, so its waker has a place of its own there;
 /// `recv_from` would enter and leave the socket's list of waiting tasks with every turn of the loop.
-async fn arrive(socket: &UdpSocket, buffer: &mut [u8]) -> std::io::Result<(usize, SocketAddr)> {
+async fn arrive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> std::io::Result<(usize, SocketAddr)> {
     std::future::poll_fn(|context| {
+        let Some(socket) = socket else { return std::task::Poll::Pending };
         let mut space = ReadBuf::new(buffer);
         socket.poll_recv_from(context, &mut space).map_ok(|source| (space.filled().len(), source))
     })
@@ -311,11 +324,12 @@ impl Session {
                     }
                 }
                 message = web::page(&mut self.web) => self.page_says(message).await,
-                received = arrive(&self.rtp, &mut buffer) => if let Ok((length, source)) = received {
+                received = arrive(self.rtp.as_ref(), &mut buffer) => if let Ok((length, source)) = received {
                     self.datagram(source, &buffer[..length], self.local).await;
                     // What else has arrived is taken in the same turn of the loop.
                     for _ in 0..8 {
-                        let Ok((length, source)) = self.rtp.try_recv_from(&mut buffer) else { break };
+                        let Some(rtp) = &self.rtp else { break };
+                        let Ok((length, source)) = rtp.try_recv_from(&mut buffer) else { break };
                         self.datagram(source, &buffer[..length], self.local).await;
                     }
                 },
@@ -325,7 +339,8 @@ impl Session {
                     Some(event) => self.input(Input::Agent(event)).await,
                     None => self.events = None,
                 },
-                received = arrive(&self.rtcp, &mut control) => if let Ok((length, source)) = received {
+                (source, bytes) = mux::arrive(self.seat.as_ref()) => self.shared(source, bytes).await,
+                received = arrive(self.rtcp.as_ref(), &mut control) => if let Ok((length, source)) = received {
                     let local = SocketAddr::new(self.local.ip(), self.local.port() + 1);
                     self.datagram(source, &control[..length], local).await;
                 },
@@ -479,7 +494,7 @@ impl Session {
                         link.rtp(now, bytes);
                     } else
                     // The kernel's buffer is full or the network is down: what is late is worthless.
-                    if self.rtp.try_send_to(bytes, to).is_err() {
+                    if self.rtp.as_ref().is_none_or(|rtp| rtp.try_send_to(bytes, to).is_err()) {
                         self.unsent += 1;
                     }
                     if let (Some(wall_ns), Some(writer), false) = (self.capture, &self.sink.writer, self.paused.get()) {
@@ -492,7 +507,7 @@ impl Session {
                 Output::Rtcp { .. } if self.web.is_some() => {}
                 Output::Rtcp { to, mux, bytes } => {
                     let socket = if mux { &self.rtp } else { &self.rtcp };
-                    let _ = socket.try_send_to(&bytes, to);
+                    let _ = socket.as_ref().map(|socket| socket.try_send_to(&bytes, to));
                 }
                 Output::Sip(SipAction::Ring) if std::mem::take(&mut self.rings) => {}
                 Output::Sip(action) => {
@@ -618,6 +633,7 @@ impl Session {
         let Opened { shared, to, events } = socket::open(plan, &facts, self.origin, self.cassette());
         self.pipeline.set_agent(shared.wire.borrow().rate(), plan.provider.ends_turns);
         self.pipeline.set_agent_answers(plan.answers());
+        self.pipeline.set_agent_reads(plan.provider.reads);
         self.remote = Some((shared, to));
         self.events = Some(events);
     }

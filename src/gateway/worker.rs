@@ -3,6 +3,7 @@
 use super::{
     engine::ToEngine,
     line::{Lines, across},
+    mux::Mux,
     pressure::Pace,
     priority::{self, Granted},
     session::{self, Start},
@@ -54,10 +55,15 @@ impl Workers {
     /// # Errors
     /// A thread cannot be started.
     pub fn start(count: usize, urgent: bool) -> Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let count = if count == 0 { cores } else { count };
-        let all = (0..count).map(|number| start_one(number, urgent)).collect::<Result<_>>()?;
+        let all = (0..Self::count(count)).map(|number| start_one(number, urgent)).collect::<Result<_>>()?;
         Ok(Self { all })
+    }
+
+    /// How many `gateway.workers` are: 0 is one per core.
+    #[must_use]
+    pub fn count(wanted: usize) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if wanted == 0 { cores } else { wanted }
     }
 
     /// The worker with the fewest calls.
@@ -122,7 +128,7 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
             let granted = urgent.then(priority::raise);
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
-                let lines = Lines::default();
+                let (lines, mux) = (Lines::default(), Mux::default());
                 let mut unsaid = granted.filter(|_| number == 0);
                 while let Some(work) = from.recv().await {
                     let start = match work {
@@ -135,12 +141,13 @@ fn start_one(number: usize, urgent: bool) -> Result<Worker> {
                     if let Some(granted) = unsaid.take() {
                         say(granted);
                     }
-                    let (counted, lines, paced) = (Arc::clone(&counted), lines.clone(), Arc::clone(&paced));
+                    let (counted, paced) = (Arc::clone(&counted), Arc::clone(&paced));
+                    let (lines, mux) = (lines.clone(), mux.clone());
                     tokio::task::spawn_local(async move {
                         let (call, engine, sink) = (start.call, start.engine.clone(), start.sink.clone());
                         let began = SystemClock::now();
                         // A panic ends this call only: its task is its own.
-                        let outcome = tokio::task::spawn_local(session::run(start, lines, paced)).await;
+                        let outcome = tokio::task::spawn_local(session::run(start, lines, mux, paced)).await;
                         if let Err(panic) = outcome {
                             tracing::error!(target: "call", event = "call.panicked", %call, "{panic}");
                             let t = SystemClock::now().since(began).as_secs_f64();

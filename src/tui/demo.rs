@@ -168,7 +168,7 @@ impl Script {
     }
 
     fn says(&mut self, t: f64, who: Who, turn: u32, text: &str) {
-        self.at(t, Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()) }));
+        self.at(t, Body::Transcript(Fragment { who, turn: TurnId(turn), text: Pii(text.to_owned()), written: false }));
     }
 
     /// A turn with its words; the gap is the sum of the parts.

@@ -8,6 +8,7 @@
 //! peer; nothing here decides about calls.
 
 pub mod ice_servers;
+mod line;
 pub mod page;
 pub mod peer;
 pub mod presence;

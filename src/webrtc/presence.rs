@@ -4,14 +4,12 @@
 //! page stays. Whom it rings for is the engine's business.
 
 use super::{
-    protocol::{self, FromPage, ToPage},
+    line::{Line, Socket, send},
+    protocol::{FromPage, ToPage},
     server::{Ends, Proof, Web},
-    signal::{PING_EVERY, Pace, SEND_WITHIN, Socket, send},
 };
 use crate::gateway::{PageId, session::web::Refused};
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::{sync::mpsc, time::timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::sync::mpsc;
 
 /// Rings and ends of rings that may wait for a slow page; beyond it the page does not ring.
 const RINGS_MAX: usize = 32;
@@ -19,10 +17,10 @@ const RINGS_MAX: usize = 32;
 /// Registers the page and waits with it, until it goes.
 pub(super) async fn wait(web: &Web, ends: &Ends, socket: &mut Socket, proof: &Proof) -> Result<(), Refused> {
     let user = web.prove(ends, proof)?;
-    let (to, mut rings) = mpsc::channel(RINGS_MAX);
+    let (to, rings) = mpsc::channel(RINGS_MAX);
     let page = web.present(ends, &user, to).await?;
     let outcome = if send(socket, ToPage::Registered { user: &user }.json()).await {
-        talk(web, page, socket, &mut rings).await
+        talk(web, page, socket, rings).await
     } else {
         Ok(())
     };
@@ -30,42 +28,14 @@ pub(super) async fn wait(web: &Web, ends: &Ends, socket: &mut Socket, proof: &Pr
     outcome
 }
 
-async fn talk(web: &Web, page: PageId, socket: &mut Socket, rings: &mut mpsc::Receiver<String>) -> Result<(), Refused> {
-    let mut ping = tokio::time::interval(PING_EVERY);
-    let (mut answered, mut pace) = (true, Pace::default());
-    loop {
-        tokio::select! {
-            told = rings.recv() => match told {
-                Some(told) => if !send(socket, told).await { return Ok(()) },
-                None => return Err(Refused { status: 503, why: "the gateway stops".to_owned() }),
-            },
-            message = socket.next() => {
-                answered = true;
-                pace.step()?;
-                let text = match message {
-                    Some(Ok(Message::Text(text))) => text,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),
-                    Some(Ok(_)) => continue,
-                };
-                match protocol::read(&text) {
-                    Ok(FromPage::Decline { ring }) => web.handle().decline(page, ring).await,
-                    Ok(FromPage::Bye { .. }) => return Ok(()),
-                    Ok(_) => {}
-                    Err(why) => {
-                        let error = ToPage::Error { status: 400, why: &why }.json();
-                        if !send(socket, error).await { return Ok(()) }
-                    }
-                }
-            }
-            _ = ping.tick() => {
-                if !answered {
-                    return Ok(());
-                }
-                answered = false;
-                if !matches!(timeout(SEND_WITHIN, socket.send(Message::Ping("".into()))).await, Ok(Ok(()))) {
-                    return Ok(());
-                }
-            }
+async fn talk(web: &Web, page: PageId, socket: &mut Socket, rings: mpsc::Receiver<String>) -> Result<(), Refused> {
+    let mut line = Line::new(socket, rings);
+    while let Some(message) = line.next().await? {
+        match message {
+            FromPage::Decline { ring } => web.handle().decline(page, ring).await,
+            FromPage::Bye { .. } => return Ok(()),
+            _ => {}
         }
     }
+    if line.is_over() { Err(Refused { status: 503, why: "the gateway stops".to_owned() }) } else { Ok(()) }
 }

@@ -4,13 +4,23 @@
 //! [`super::signal`] carries the messages, `gateway::session` makes the events out of the call's records.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use crate::call::journal::{Body, Record};
+use crate::{
+    call::journal::{Body, Record},
+    clock::Instant,
+};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Longest message: an offer of the largest size, escaped.
 pub const MESSAGE_MAX: usize = 64 * 1024;
 /// Messages of one page in a second; trickled candidates come in bursts.
 pub const MESSAGES_PER_SECOND: u32 = 100;
+/// Longest text to the agent, in bytes.
+const TEXT_MAX: usize = 4_000;
+/// Texts to the agent within [`TEXTS_WITHIN`]: each asks for an answer, and answers cost money.
+pub const TEXTS_MAX: u32 = 10;
+/// See [`TEXTS_MAX`].
+pub const TEXTS_WITHIN: Duration = Duration::from_secs(10);
 /// Longest name of somebody or something.
 const NAME_MAX: usize = 64;
 
@@ -79,6 +89,11 @@ pub enum FromPage {
     Mute {
         /// Off.
         muted: bool,
+    },
+    /// Words for the agent, as if they had been said.
+    Text {
+        /// The words.
+        text: String,
     },
     /// It is over.
     Bye {
@@ -254,6 +269,17 @@ pub fn read(text: &str) -> Result<FromPage, String> {
         }
         FromPage::Register { user, .. } => fit_name("user", user)?,
         FromPage::Decline { ring } => fit_name("ring", ring)?,
+        FromPage::Text { text } => {
+            if text.trim().is_empty() {
+                return Err("a text without words".to_owned());
+            }
+            if text.len() > TEXT_MAX {
+                return Err(format!("a text of {} bytes; {TEXT_MAX} is the most", text.len()));
+            }
+            if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+                return Err("a text with control characters".to_owned());
+            }
+        }
         FromPage::Dtmf { digit, ms } => {
             if !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') {
                 return Err(format!("{digit:?} is no digit"));
@@ -265,6 +291,32 @@ pub fn read(text: &str) -> Result<FromPage, String> {
         _ => {}
     }
     Ok(message)
+}
+
+/// How often somebody does something.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    most: u32,
+    within: Duration,
+    since: Instant,
+    count: u32,
+}
+
+impl Pace {
+    /// At most `most` times within `within`.
+    #[must_use]
+    pub const fn new(most: u32, within: Duration) -> Self {
+        Self { most, within, since: Instant::ZERO, count: 0 }
+    }
+
+    /// Once more; false if that is too often.
+    pub fn step(&mut self, now: Instant) -> bool {
+        if now.since(self.since) >= self.within {
+            (self.since, self.count) = (now, 0);
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= self.most
+    }
 }
 
 /// Names become the user part of an address and a line in journals.
@@ -332,6 +384,9 @@ mod tests {
             r#"{"type":"offer"}"#,
             r#"{"type":"dtmf","digit":"55"}"#,
             r#"{"type":"dtmf","digit":"x"}"#,
+            r#"{"type":"text","text":" \n"}"#,
+            r#"{"type":"text","text":"a\u0007b"}"#,
+            &format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(TEXT_MAX + 1)),
             r#"{"type":"dtmf","digit":"1","ms":9999999}"#,
             r#"{"type":"join","to":"a\u0000b"}"#,
             r#"{"type":"join","name":"<a>"}"#,
@@ -341,6 +396,13 @@ mod tests {
         ] {
             assert!(read(wrong).is_err(), "{}", &wrong[..wrong.len().min(80)]);
         }
+    }
+
+    #[test]
+    fn too_often_is_told_and_forgiven_later() {
+        let mut pace = Pace::new(2, Duration::from_secs(1));
+        let at = Instant::from_millis;
+        assert_eq!([5_000, 5_001, 5_002, 5_999, 6_000].map(|ms| pace.step(at(ms))), [true, true, false, false, true]);
     }
 
     #[test]
@@ -396,6 +458,7 @@ mod tests {
             ("candidate", &["candidate"]),
             ("dtmf", &["digit", "ms"]),
             ("mute", &["muted"]),
+            ("text", &["text"]),
             ("bye", &["reason"]),
         ] {
             let row = page.lines().find(|line| line.starts_with(&format!("| `{kind}` ")) && line.contains("page"));

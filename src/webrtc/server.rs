@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config, Joining, read_secret},
     error::{Error, Result},
     gateway::{
-        Handle, Join, PageId, PickUp, Presence,
+        Handle, Join, PageId, PickUp, Presence, Workers,
         session::{
             self,
             web::{Joined, Refused},
@@ -159,6 +159,9 @@ async fn bind(config: &Config) -> Result<Option<(TcpListener, Option<TlsAcceptor
         })?),
         None => None,
     };
+    if let Some(first) = web.media_port {
+        media_ports(listen.ip(), first, config)?;
+    }
     let listener = TcpListener::bind(listen).await.map_err(|source| {
         Error::machine(format!("could not listen on {listen} for browsers: {source}"))
             .hint("choose another port with --web ADDRESS:PORT")
@@ -166,6 +169,22 @@ async fn bind(config: &Config) -> Result<Option<(TcpListener, Option<TlsAcceptor
     let bound = listener.local_addr().unwrap_or(listen);
     let scheme = if tls.is_some() { "https" } else { "http" };
     Ok(Some((listener, tls, format!("{scheme}://{bound}/"))))
+}
+
+/// The ports that browsers share can be had. The workers bind them, each when its first browser comes.
+fn media_ports(ip: IpAddr, first: u16, config: &Config) -> Result<()> {
+    for number in 0..Workers::count(config.workers) {
+        let port = u16::try_from(number).ok().and_then(|number| first.checked_add(number));
+        let port = port.filter(|port| !config.rtp_ports.contains(port)).ok_or_else(|| {
+            Error::usage(format!("web.media_port = {first}: each of the media workers needs a port from there on"))
+                .hint("leave room outside of media.rtp_ports, or set gateway.workers = 1")
+        })?;
+        UdpSocket::bind(SocketAddr::new(ip, port)).map_err(|source| {
+            Error::machine(format!("could not bind udp:{ip}:{port} for browsers' media: {source}"))
+                .hint("choose another web.media_port")
+        })?;
+    }
+    Ok(())
 }
 
 fn router(web: Arc<Web>) -> Router {
@@ -444,7 +463,7 @@ impl Web {
     ) -> (session::web::Joining, oneshot::Receiver<Result<Joined, Refused>>) {
         let (reply, answer) = oneshot::channel();
         let (source, local, settings) = (ends.remote, ends.local, Arc::clone(&self.settings));
-        (session::web::Joining { offer, source, local, transport, settings, reply, events }, answer)
+        (session::web::Joining { offer, source, local, transport, settings, shared: None, reply, events }, answer)
     }
 
     /// Where a browser's media come in: the socket's address, and what the browser is told.

@@ -3,8 +3,9 @@
 //! When the socket goes, so does its call. Routed by [`super::server`].
 
 use super::{
+    line::{Line, Socket, send},
     presence,
-    protocol::{self, FromPage, MESSAGE_MAX, MESSAGES_PER_SECOND, ToPage},
+    protocol::{self, FromPage, MESSAGE_MAX, ToPage},
     server::{Ends, Proof, Room, Web, Wish, problem},
 };
 use crate::{gateway::session::web::Refused, redact::Secret};
@@ -13,8 +14,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{SinkExt as _, StreamExt as _};
-use hyper::upgrade::Upgraded;
+use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
@@ -31,41 +31,6 @@ use tokio_tungstenite::{
 const EVENTS_MAX: usize = 256;
 /// A page that says nothing for so long before it joins is sent away.
 const JOIN_WITHIN: Duration = Duration::from_secs(20);
-/// A page is asked this often whether it is there, and is gone after one that it did not answer.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
-/// A message that a page does not take in this time ends its socket.
-pub(super) const SEND_WITHIN: Duration = Duration::from_secs(10);
-
-pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
-/// How many messages a page sends.
-#[derive(Debug)]
-pub(super) struct Pace {
-    second: tokio::time::Instant,
-    count: u32,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { second: tokio::time::Instant::now(), count: 0 }
-    }
-}
-
-impl Pace {
-    /// One more.
-    pub(super) fn step(&mut self) -> Result<(), Refused> {
-        if self.second.elapsed() >= Duration::from_secs(1) {
-            *self = Self::default();
-        }
-        self.count += 1;
-        if self.count > MESSAGES_PER_SECOND {
-            let why = format!("more than {MESSAGES_PER_SECOND} messages in a second");
-            return Err(Refused { status: 429, why });
-        }
-        Ok(())
-    }
-}
-
 /// GET with `Upgrade: websocket`.
 pub(super) async fn upgrade(
     State(web): State<Arc<Web>>,
@@ -105,10 +70,6 @@ async fn talk(web: &Web, ends: Ends, mut socket: Socket) {
         let _ = send(&mut socket, error).await;
     }
     let _ = timeout(Duration::from_secs(1), socket.close(None)).await;
-}
-
-pub(super) async fn send(socket: &mut Socket, text: String) -> bool {
-    matches!(timeout(SEND_WITHIN, socket.send(Message::text(text))).await, Ok(Ok(())))
 }
 
 /// The next message of the page; none when it is gone.
@@ -156,7 +117,7 @@ async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(),
         }
     });
     let Some(offer) = offer.await.map_err(|_| late())?? else { return Ok(()) };
-    let (events_to, mut events) = mpsc::channel(EVENTS_MAX);
+    let (events_to, events) = mpsc::channel(EVENTS_MAX);
     let transport = web.transport("ws", "wss");
     let joined = if ring.is_empty() {
         web.join(ends, wish, offer, transport, Some(events_to)).await?
@@ -167,41 +128,10 @@ async fn conversation(web: &Web, ends: &Ends, socket: &mut Socket) -> Result<(),
     if !send(socket, ToPage::Answer { call: &call, sdp: &joined.answer }.json()).await {
         return Ok(());
     }
-    let mut ping = tokio::time::interval(PING_EVERY);
-    let (mut answered, mut pace) = (true, Pace::default());
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => if !send(socket, event).await { return Ok(()) },
-                // The call is over and everything was said.
-                None => return Ok(()),
-            },
-            message = socket.next() => {
-                answered = true;
-                pace.step()?;
-                let text = match message {
-                    Some(Ok(Message::Text(text))) => text,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),
-                    Some(Ok(_)) => continue,
-                };
-                match protocol::read(&text) {
-                    // When it is over, the last events are still to be sent.
-                    Ok(message) => drop(joined.to.send(message).await),
-                    Err(why) => {
-                        let error = ToPage::Error { status: 400, why: &why }.json();
-                        if !send(socket, error).await { return Ok(()) }
-                    }
-                }
-            }
-            _ = ping.tick() => {
-                if !answered {
-                    return Ok(());
-                }
-                answered = false;
-                if !matches!(timeout(SEND_WITHIN, socket.send(Message::Ping("".into()))).await, Ok(Ok(()))) {
-                    return Ok(());
-                }
-            }
-        }
+    let mut line = Line::new(socket, events);
+    while let Some(message) = line.next().await? {
+        // When it is over, the last events are still to be sent.
+        drop(joined.to.send(message).await);
     }
+    Ok(())
 }

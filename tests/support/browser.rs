@@ -10,6 +10,7 @@ use std::{
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
     change::{SdpAnswer, SdpPendingOffer},
+    channel::ChannelId,
     format::{Codec, FormatParams},
     media::{Direction, Frequency, MediaKind, MediaTime, Mid, TelephoneEvent},
     net::{Protocol, Receive},
@@ -29,6 +30,7 @@ pub struct Browser {
     pub rtc: Rtc,
     socket: UdpSocket,
     mid: Option<Mid>,
+    channel: Option<ChannelId>,
     pending: Option<SdpPendingOffer>,
     codec: Codec,
     /// What was heard, decoded.
@@ -53,6 +55,7 @@ impl Browser {
             rtc,
             socket,
             mid: None,
+            channel: None,
             pending: None,
             codec: Codec::PCMU,
             heard: Vec::new(),
@@ -109,6 +112,7 @@ impl Browser {
                     let _ = self.socket.try_send_to(&transmit.contents, transmit.destination);
                 }
                 Output::Event(Event::Connected) => self.connected = true,
+                Output::Event(Event::ChannelOpen(id, _)) => self.channel = Some(id),
                 Output::Event(Event::Closed) => self.closed = true,
                 Output::Event(Event::MediaData(data)) if data.params.spec().codec == self.codec => {
                     self.heard.extend(data.data.iter().map(|byte| from_ulaw(*byte)));
@@ -119,6 +123,14 @@ impl Browser {
                 Output::Event(_) => {}
             }
         }
+    }
+
+    /// Writes on the data channel; false if there is none yet.
+    pub fn write(&mut self, message: &Value) -> bool {
+        let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else { return false };
+        channel.write(false, message.to_string().as_bytes()).unwrap();
+        self.drain_quietly();
+        true
     }
 
     /// Runs until `until`, or until `done` says so.

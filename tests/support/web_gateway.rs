@@ -32,7 +32,8 @@ impl Gateway {
         layers.add_flag("web.address", "127.0.0.1");
         layers.add_file_text(more, std::path::Path::new("voxgw.toml")).unwrap();
         let config = Arc::new(Config::from_layers(&layers).unwrap());
-        let plan = Plan::of(&config.profile(agent).unwrap(), &|_| None).unwrap();
+        let plan =
+            Plan::of(&config.profile(agent).unwrap(), &|_| Some("test-key-0123456789abcdef".to_owned())).unwrap();
         let plan = Arc::new(plan);
         let answering = if config.routes.is_empty() {
             Some(plan).into()

@@ -823,9 +823,11 @@ impl Given {
                 Command::Close => Told::Close,
                 Command::Marked(mark) => Told::Marked(mark),
                 Command::Acted { id, outcome } => Told::Acted(id, outcome.name()),
-                Command::Audio { .. } | Command::Speech(_) | Command::Digit(_) | Command::ToolResult { .. } => {
-                    Told::Other
-                }
+                Command::Audio { .. }
+                | Command::Speech(_)
+                | Command::Digit(_)
+                | Command::Text(_)
+                | Command::ToolResult { .. } => Told::Other,
             }),
             Output::Act(id, action) => Self::Act(id, action),
             Output::Record(record) => Self::Record(record),

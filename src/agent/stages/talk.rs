@@ -289,7 +289,7 @@ impl Talk {
                 self.drop_asks(|_| true);
                 self.over = true;
             }
-            Command::Audio { .. } | Command::Speech(_) | Command::Acted { .. } => {}
+            Command::Audio { .. } | Command::Speech(_) | Command::Text(_) | Command::Acted { .. } => {}
         }
     }
 

@@ -37,6 +37,7 @@ pub const PROVIDER: Provider = Provider {
     speaks: None,
     ends_turns: false,
     answers: |_| false,
+    reads: false,
     encodings: &["pcmu", "pcm8", "pcm16", "pcm24"],
     wire: |settings, facts| Box::new(Wire::new(Arc::clone(settings), facts)),
 };

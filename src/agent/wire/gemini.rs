@@ -78,6 +78,7 @@ pub const PROVIDER: Provider = Provider {
     speaks: Some(DOWNLINK_RATE),
     ends_turns: true,
     answers: |settings| !models::may_stay_silent(settings),
+    reads: true,
     encodings: &[],
     wire: |settings, facts: &Facts| Box::new(Wire::new(Arc::clone(settings), facts.interruptible)),
 };
@@ -448,6 +449,10 @@ impl super::Wire for Wire {
             Command::Speech(edge) => self.speech(matches!(edge, SpeechEdge::Started(_)), messages),
             Command::Digit(digit) => {
                 self.late.push(text_message(&format!("The caller pressed the key {digit}.")));
+                self.tell_late(messages);
+            }
+            Command::Text(text) => {
+                self.late.push(text_message(text));
                 self.tell_late(messages);
             }
             Command::ToolResult { id, name, result } => {

@@ -63,6 +63,8 @@ pub struct Provider {
     /// Such a profile answers each time that the caller has spoken. A bot may wait for whatever it likes, and so may a
     /// model that speaks only when it is meant.
     pub answers: fn(&Settings) -> bool,
+    /// Its model reads what the caller writes, besides hearing it.
+    pub reads: bool,
     /// Names of the encodings that its protocol has for both directions, where a profile may choose (`audio`).
     pub encodings: &'static [&'static str],
     /// A wire for one call.

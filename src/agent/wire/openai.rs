@@ -70,6 +70,7 @@ pub const PROVIDER: Provider = Provider {
     speaks: None,
     ends_turns: true,
     answers: |_| true,
+    reads: true,
     encodings: &["pcmu", "pcma", "pcm24"],
     wire: |settings, facts| Box::new(Wire::new(Arc::clone(settings), facts)),
 };
@@ -465,6 +466,11 @@ impl super::Wire for Wire {
                 self.respond();
             }
             Command::Digit(digit) => self.late.push(format!("The caller pressed the key {digit}.")),
+            Command::Text(text) if self.live => {
+                self.say("user", "input_text", text);
+                self.respond();
+            }
+            Command::Text(text) => self.late.push(text.to_owned()),
             // Half a word before the hold must not wait for its end.
             Command::Held(true) if self.live => self.ask("input_audio_buffer.clear", json!({})),
             Command::ToolResult { id, name, result } => self.result(id, name, result),

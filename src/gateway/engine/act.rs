@@ -179,6 +179,27 @@ impl Engine {
         }
     }
 
+    /// The operator transfers a page.
+    pub(super) fn put_page_through(&mut self, call: CallId, leg: LegId, to: &Uri) -> Result<(), String> {
+        let own = self.config.signalling.users.iter().any(|user| user.name == to.user) && self.is_ours(&to.host);
+        let to = if own { to.user.clone() } else { to.to_string() };
+        match self.way(leg, &to, None, false)? {
+            Way::Bridge(target, number) => {
+                self.put_through(call, target, number).map(drop).map_err(|problem| problem.to_string())
+            }
+            Way::Refer(..) => Err("we put through to users and trunks only".to_owned()),
+        }
+    }
+
+    /// Whether a host is an address that we listen at.
+    fn is_ours(&self, host: &str) -> bool {
+        host.parse().is_ok_and(|ip: std::net::IpAddr| {
+            let streams = self.streams_bound.iter().map(|(_, bound)| bound.ip());
+            let mut bound = self.sockets.iter().map(|(bound, _)| bound.ip()).chain(streams);
+            bound.any(|known| known == ip) || self.config.advertise == Some(ip)
+        })
+    }
+
     fn put_through_for(&mut self, call: CallId, id: u32, target: Target, number: String) -> Result<(), String> {
         let name = target.to_string();
         let leg = self.put_through(call, target, number).map_err(|problem| problem.to_string())?;

@@ -305,7 +305,7 @@ impl Engine {
         let Some(leg) = bridging.legs.get(branch).copied().flatten() else { return };
         let before = std::mem::replace(&mut bridging.callee_leg, leg);
         let answer = bridging.answer.take();
-        let taken = bridging.taken.take();
+        let mut taken = bridging.taken.take();
         bridging.joined = true;
         if matches!(bridging.onward.target, Target::Trunk(_)) || self.trails.elsewhere.contains(&leg) {
             self.tolls.answered(now, leg);
@@ -317,6 +317,9 @@ impl Engine {
             return self.endpoint.command(now, Command::HangUp(leg, None));
         };
         known.is_page = taken.is_some();
+        if let Some(taken) = &mut taken {
+            taken.joining.shared = self.shared_port(taken.media.0, known.worker);
+        }
         self.sessions.insert(leg, known);
         self.tell(leg, taken.map_or(In::Answered(answer), In::Taken));
     }

@@ -71,9 +71,15 @@ pub(super) fn key(file: Option<&Path>) -> Result<Key> {
 }
 
 impl Engine {
+    /// The port that browsers of a worker share, if they do.
+    pub(super) fn shared_port(&self, bind: IpAddr, worker: usize) -> Option<SocketAddr> {
+        let first = self.config.web.media_port?;
+        Some(SocketAddr::new(bind, first.checked_add(u16::try_from(worker).ok()?)?))
+    }
+
     /// Admission as for an INVITE.
     pub(super) fn join(&mut self, join: Join) {
-        let Join { to, name, user, media: (bind, tell), joining } = join;
+        let Join { to, name, user, media: (bind, tell), mut joining } = join;
         let from = format!("web:{}", if name.is_empty() { "guest" } else { name.as_str() });
         let sdp = Some(joining.offer.clone().into_bytes());
         let offered = Offered { display: name, sdp, ..as_offered(&to, &from, user, joining.source, joining.local) };
@@ -87,8 +93,11 @@ impl Engine {
             if let (Some(onward), Some(user), true) = (&mut onward, &offered.user, routed.from == from) {
                 onward.known_as(user);
             }
-            let pair = self.ports.bind(bind);
-            Ok((routed, onward, pair.map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?))
+            let pair = match self.config.web.media_port {
+                Some(_) => None,
+                None => Some(self.ports.bind(bind).map_err(|problem| Denied::by_key(503, "media.rtp_ports", problem))?),
+            };
+            Ok((routed, onward, pair))
         });
         let (routed, onward, ports) = match admitted {
             Ok(admitted) => admitted,
@@ -125,7 +134,11 @@ impl Engine {
             rule: routed.rule,
             headers: Vec::new(),
         };
-        let port = ports.rtp.local_addr().map_or(0, |address| address.port());
+        let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
+        let worker = worker.unwrap_or_else(|| self.workers.least_busy());
+        joining.shared = self.shared_port(bind, worker);
+        let own = ports.as_ref().and_then(|ports| ports.rtp.local_addr().ok());
+        let port = joining.shared.or(own).map_or(0, |address| address.port());
         // The peer encrypts, with keys of its own handshake.
         let plain = srtp::Settings::default();
         let mut settings = self.settings(header, &plan, None, SocketAddr::new(tell, port), plain, None);
@@ -135,8 +148,6 @@ impl Engine {
         if ringback {
             settings.call.early = Early::Ring;
         }
-        let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
-        let worker = worker.unwrap_or_else(|| self.workers.least_busy());
         self.spawn(leg, call, Begin::Joined(Box::new(joining)), settings, plan, ports, worker);
         if let Some(session) = self.sessions.get_mut(&leg) {
             (session.caller, session.stranger) = (Caller::of(&offered, false, &[]), stranger);

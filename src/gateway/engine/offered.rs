@@ -92,7 +92,15 @@ impl Engine {
         let worker = conference.as_ref().and_then(|name| self.conferences.worker(name));
         let worker = worker.unwrap_or_else(|| self.workers.least_busy());
         let caller = bridge::Caller::of(&offered, trunk.is_some(), &self.config.signalling.headers_across);
-        self.spawn(leg, call, Begin::Offered(offered.sdp, offered.target.to_string()), settings, plan, ports, worker);
+        self.spawn(
+            leg,
+            call,
+            Begin::Offered(offered.sdp, offered.target.to_string()),
+            settings,
+            plan,
+            Some(ports),
+            worker,
+        );
         if let Some(session) = self.sessions.get_mut(&leg) {
             (session.caller, session.stranger) = (caller, stranger);
         }
@@ -160,7 +168,7 @@ impl Engine {
         begin: Begin,
         settings: Settings,
         plan: Arc<Plan>,
-        ports: PortPair,
+        ports: Option<PortPair>,
         worker: usize,
     ) {
         let (to, from) = mpsc::channel(512);

@@ -40,6 +40,9 @@ impl Engine {
             self.sink.hub.counters.refuse(refused.rule);
             Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
         })?;
+        if found.is_none() && self.has_only_pages(&originate.to.user) {
+            return self.call_pages(&originate);
+        }
         let mut trail = None;
         let (path, target) = if let Some(found) = found {
             let found = self.for_invite(found, &originate.headers);
@@ -82,7 +85,7 @@ impl Engine {
         let leg = self.endpoint.new_leg();
         let worker = self.workers.least_busy();
         let sdp = Pipeline::first_offer(&settings);
-        self.spawn(leg, call, Begin::Dialled, settings, plan, ports, worker);
+        self.spawn(leg, call, Begin::Dialled, settings, plan, Some(ports), worker);
         self.may_refer(leg, true);
         let mut to = originate.to;
         if to.host.is_empty() {

@@ -17,7 +17,7 @@ use crate::{
 };
 use rand::Rng as _;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     net::{IpAddr, SocketAddr},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -49,8 +49,8 @@ pub struct PickUp {
 pub struct Taken {
     /// Its side of the connection.
     pub joining: Joining,
-    /// The address that it is told for media.
-    pub tell: IpAddr,
+    /// Where we receive its media: the socket's address, and what it is told.
+    pub media: (IpAddr, IpAddr),
 }
 
 /// Names a page that is there.
@@ -63,6 +63,8 @@ pub(super) struct Pages {
     all: BTreeMap<PageId, Presence>,
     /// What rings, by its name.
     rings: HashMap<String, Ringing>,
+    /// Calls of ours that ring at pages and nowhere else.
+    pub(super) direct: HashSet<LegId>,
     newest: u64,
 }
 
@@ -82,6 +84,11 @@ impl Pages {
     /// Where a page's media come in: the socket's address, and what it is told.
     pub(super) fn media(&self, page: PageId) -> Option<(IpAddr, IpAddr)> {
         self.all.get(&page).map(|page| page.media)
+    }
+
+    /// Whether it rings somewhere for this leg.
+    pub(super) fn is_rung_for(&self, leg: LegId) -> bool {
+        self.rings.values().any(|ringing| ringing.leg == leg)
     }
 
     /// Adds the pages to those who are registered.
@@ -167,13 +174,15 @@ impl Engine {
     pub(super) fn pick_up(&mut self, taken: PickUp) {
         let PickUp { ring, joining } = taken;
         let found = self.pages.rings.remove(&ring);
-        let found = found.and_then(|ringing| Some((ringing.leg, self.pages.all.get(&ringing.page)?.media.1)));
-        let Some((leg, tell)) = found else {
+        let found = found.and_then(|ringing| Some((ringing.leg, self.pages.all.get(&ringing.page)?.media)));
+        let Some((leg, media)) = found else {
             let why = "the call is over, or somebody else took it".to_owned();
             let _ = joining.reply.send(Err(Refused { status: 410, why }));
             return;
         };
-        self.bridge_taken(leg, Taken { joining, tell });
+        if let Some(taken) = self.direct_taken(leg, Taken { joining, media }) {
+            self.bridge_taken(leg, taken);
+        }
     }
 
     /// Rings at a page for this branch; a page that does not take it up is no telephone.
@@ -206,6 +215,9 @@ impl Engine {
     }
 
     fn branch_over(&mut self, leg: LegId, status: u16, reason: &str) {
+        if self.pages.direct.contains(&leg) {
+            return self.direct_over(leg, status, reason);
+        }
         let ended = Ended { by: EndedBy::Far, status: Some(status), reason: reason.to_owned(), answered_by_peer: true };
         self.bridge_ended(leg, &ended);
     }

@@ -11,6 +11,7 @@ use crate::{
         endpoint::{Attempt, Ended, LegId, Outgoing},
         uri::{Uri, unescaped},
     },
+    unit::CallId,
 };
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -29,6 +30,18 @@ pub(super) struct Elsewhere {
 }
 
 impl Engine {
+    /// The operator sends a call's far end elsewhere; false if there is no such call. A page knows no REFER: we call there
+    /// ourselves, if we can, and put it through.
+    pub(super) fn transfer(&mut self, call: CallId, to: Uri) -> bool {
+        let Some(leg) = self.leg_of(call) else { return false };
+        if self.sessions.get(&leg).is_none_or(|known| !known.is_page) {
+            self.endpoint.command(SystemClock::now(), Command::Transfer(leg, to));
+        } else if let Err(why) = self.put_page_through(call, leg, &to) {
+            self.tell(leg, In::Note(Level::Warn, format!("the page is not transferred: {}", printable(&why))));
+        }
+        true
+    }
+
     /// The far end asks us to call somebody else: the session goes on with them, if they answer.
     pub(super) fn referred(&mut self, leg: LegId, to: Uri) {
         // A stranger's REFER would make us call, and pay for, whomever the stranger likes.

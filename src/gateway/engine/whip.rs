@@ -3,6 +3,7 @@
 use super::{Begin, Engine, Originate, Settings, new_call_id, srtp};
 use crate::{
     call::journal::{Direction, Header, SCHEMA},
+    clock::SystemClock,
     error::{Error, Kind, Result},
     gateway::{Handle, session::whip::Whip},
     network::url::Url,
@@ -42,6 +43,10 @@ impl Engine {
             let problem = format!("no codec of agents.{}.codecs is allowed by media.codecs", plan.name);
             return Err(Error::usage(problem));
         }
+        self.tolls.begin(SystemClock::now(), originate.to.number()).map_err(|refused| {
+            self.sink.hub.counters.refuse(refused.rule);
+            Error::new(Kind::Refused, format!("{}: {}", refused.rule, refused.why))
+        })?;
         let towards = crate::net::local_ip_towards(whip.remote.ip());
         // As for browsers: a server on this machine tells its outward address.
         let outward = crate::net::local_ip_towards([192, 0, 2, 1].into());
@@ -67,7 +72,9 @@ impl Engine {
         let settings: Settings = self.settings(header, &plan, None, rtp, srtp::Settings::default(), Some(originate));
         let leg = self.endpoint.new_leg();
         let worker = self.workers.least_busy();
-        self.spawn(leg, call, Begin::Whip(Box::new(whip)), settings, plan, ports, worker);
+        // From the offer on: nobody else tells the engine when a server has answered.
+        self.tolls.answered(SystemClock::now(), leg);
+        self.spawn(leg, call, Begin::Whip(Box::new(whip)), settings, plan, Some(ports), worker);
         Ok(call)
     }
 }

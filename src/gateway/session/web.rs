@@ -16,10 +16,15 @@ use crate::{
     unit::CallId,
     webrtc::{
         peer::{Accepted, Peer, Said, Settings, State},
-        protocol::{self, FromPage, ToPage},
+        protocol::{self, FromPage, MESSAGES_PER_SECOND, Pace, TEXTS_MAX, TEXTS_WITHIN, ToPage},
     },
 };
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Messages of a page that may wait for its session.
@@ -40,6 +45,8 @@ pub struct Joining {
     pub transport: &'static str,
     /// How peers are set up.
     pub settings: Arc<Settings>,
+    /// The shared port for its media, where it is bound; none is the call's own.
+    pub shared: Option<SocketAddr>,
     /// The answer, or why there is none.
     pub reply: oneshot::Sender<Result<Joined, Refused>>,
     /// Where events go; none for those who have no way to hear them but the data channel.
@@ -97,6 +104,11 @@ pub(super) struct Link {
     early: VecDeque<String>,
     /// Events that the page did not take in time.
     lost_events: u64,
+    /// What the page said on its data channel.
+    typed: VecDeque<FromPage>,
+    messages: Pace,
+    /// Texts for the agent.
+    texts: Pace,
     /// Messages of signalling so far.
     traced: u32,
 }
@@ -146,6 +158,9 @@ impl Link {
             packet: Vec::new(),
             early: VecDeque::new(),
             lost_events: 0,
+            typed: VecDeque::new(),
+            messages: Pace::new(MESSAGES_PER_SECOND, Duration::from_secs(1)),
+            texts: Pace::new(TEXTS_MAX, TEXTS_WITHIN),
             traced: 0,
         }
     }
@@ -312,7 +327,7 @@ impl Link {
     }
 
     /// What the peer said, except packets; true if a packet waits in `packet`.
-    fn said(&mut self, said: Said) -> bool {
+    fn said(&mut self, now: Instant, said: Said) -> bool {
         match said {
             Said::Rtp => {
                 self.peer.packet(&mut self.packet);
@@ -333,8 +348,7 @@ impl Link {
                 jitter_ms: report.jitter_ms.unwrap_or_default(),
                 rtt_ms: report.rtt_ms,
             })),
-            // Nobody at this end reads what pages write.
-            Said::Text(_) => {}
+            Said::Text(text) => self.typed(now, &text),
             Said::Failed(why) => {
                 let by = if why.starts_with("the browser closed") { self.who } else { "network" };
                 let why = if self.from.is_some() { why.to_owned() } else { why.replace("the browser", "the far end") };
@@ -342,6 +356,18 @@ impl Link {
             }
         }
         false
+    }
+
+    /// A message on the data channel is what it would be on the WebSocket. A far end that we called is no page.
+    fn typed(&mut self, now: Instant, text: &str) {
+        if self.from.is_none() {
+            return;
+        }
+        let read = if self.messages.step(now) { protocol::read(text) } else { Err("too many messages".to_owned()) };
+        match read {
+            Ok(message) => self.typed.push_back(message),
+            Err(why) => self.tell(now, ToPage::Error { status: 400, why: &why }.json()),
+        }
     }
 
     fn ice(&mut self, state: &str) {
@@ -390,9 +416,10 @@ impl Session {
 
     /// A page takes this call of ours: the telephones that it was offered to are out of it, and so are their keys.
     pub(super) async fn taken(&mut self, taken: Taken) {
-        let Taken { joining, tell } = taken;
+        let Taken { joining, media: (_, tell) } = taken;
         let now = SystemClock::now();
-        let local = SocketAddr::new(tell, self.local.port());
+        let port = joining.shared.map_or(self.local.port(), |shared| shared.port());
+        let local = SocketAddr::new(tell, port);
         let Some((accepted, reply, to)) = self.meet(now, joining, local, "callee").await else { return };
         self.pipeline.forget_keys();
         if let Some(link) = &mut self.web {
@@ -424,19 +451,29 @@ impl Session {
         media: SocketAddr,
         who: &'static str,
     ) -> Option<(Accepted, oneshot::Sender<Result<Joined, Refused>>, mpsc::Sender<FromPage>)> {
-        let Joining { offer, source, local, transport, settings, reply, events } = joining;
+        let Joining { offer, source, local, transport, settings, shared, reply, events } = joining;
+        if let Some(shared) = shared {
+            match self.mux.sit(shared, &self.sink.hub.counters) {
+                Ok(seat) => self.seat = Some(seat),
+                Err(why) => {
+                    self.no_link(reply, Refused { status: 503, why }).await;
+                    return None;
+                }
+            }
+        }
         let base = origin(now);
         let codecs = (&self.peer_codecs.0[..], self.peer_codecs.1);
         let accepted = Peer::accept(now, base, &settings, media, source.ip(), codecs, &offer);
         let (peer, accepted) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
-                let _ = reply.send(Err(Refused { status: 488, why: why.clone() }));
-                self.input(Input::Note(Level::Error, format!("488: {why}"))).await;
-                self.input(Input::SipEnded { by: "us", status: Some(488), reason: why }).await;
+                self.no_link(reply, Refused { status: 488, why }).await;
                 return None;
             }
         };
+        if let Some(seat) = &self.seat {
+            seat.answered(&accepted.answer);
+        }
         let (to, from) = mpsc::channel(FROM_PAGE_MAX);
         let mut link = Link::new(peer, who, (source, local), transport);
         (link.from, link.events) = (Some(from), events);
@@ -446,10 +483,35 @@ impl Session {
         Some((accepted, reply, to))
     }
 
+    /// The page has no media with us: it and the call hear why.
+    async fn no_link(&mut self, reply: oneshot::Sender<Result<Joined, Refused>>, refused: Refused) {
+        let Refused { status, why } = refused.clone();
+        let _ = reply.send(Err(refused));
+        self.input(Input::Note(Level::Error, format!("{status}: {why}"))).await;
+        self.input(Input::SipEnded { by: "us", status: Some(status), reason: why }).await;
+    }
+
+    /// What came for it on a shared port.
+    pub(super) async fn shared(&mut self, mut source: SocketAddr, mut bytes: Vec<u8>) {
+        // What else has arrived is taken in the same turn of the loop.
+        for _ in 0..8 {
+            self.web_datagram(source, &bytes).await;
+            let Some(seat) = &self.seat else { return };
+            seat.give_back(bytes);
+            let Some(next) = seat.take() else { return };
+            (source, bytes) = next;
+        }
+        self.web_datagram(source, &bytes).await;
+    }
+
     /// A datagram for the peer, and what follows from it.
     pub(super) async fn web_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
         if let Some(link) = &mut self.web {
-            let _ = link.peer.datagram(SystemClock::now(), source, bytes);
+            if !link.peer.datagram(SystemClock::now(), source, bytes) {
+                self.sink.hub.counters.web_strays.fetch_add(1, Ordering::Relaxed);
+            } else if let Some(seat) = &self.seat {
+                seat.authentic(source);
+            }
             self.peer_turn().await;
         }
     }
@@ -470,7 +532,7 @@ impl Session {
         while let Some(link) = &mut self.web
             && let Some(said) = link.peer.poll()
         {
-            if link.said(said) {
+            if link.said(SystemClock::now(), said) {
                 let packet = std::mem::take(&mut link.packet);
                 let stand_in = link.stand_in;
                 self.keep(stand_in, self.local, &packet);
@@ -479,6 +541,9 @@ impl Session {
                     link.packet = packet;
                 }
             }
+        }
+        while let Some(message) = self.web.as_mut().and_then(|link| link.typed.pop_front()) {
+            self.page_said(Some(message)).await;
         }
         self.hear_link().await;
     }
@@ -496,7 +561,12 @@ impl Session {
     pub(super) fn flush(&mut self) {
         let Some(link) = &mut self.web else { return };
         while let Some((to, bytes)) = link.peer.transmit() {
-            if self.rtp.try_send_to(&bytes, to).is_err() {
+            let sent = match (&self.seat, &self.rtp) {
+                (Some(seat), _) => seat.send(&bytes, to),
+                (None, Some(rtp)) => rtp.try_send_to(&bytes, to).is_ok(),
+                (None, None) => false,
+            };
+            if !sent {
                 self.unsent += 1;
             }
         }
@@ -504,6 +574,11 @@ impl Session {
 
     /// What the page says; none when its signalling is gone.
     pub(super) async fn page_says(&mut self, message: Option<FromPage>) {
+        self.page_said(message).await;
+        self.peer_turn().await;
+    }
+
+    async fn page_said(&mut self, message: Option<FromPage>) {
         let now = SystemClock::now();
         let Some(link) = &mut self.web else { return };
         match message {
@@ -529,6 +604,9 @@ impl Session {
                 match link.peer.offer_again(now, &sdp) {
                     Ok(answer) => {
                         link.trace(Direction::Out, "answer", &answer);
+                        if let Some(seat) = &self.seat {
+                            seat.answered(&answer);
+                        }
                         let call = self.call.to_string();
                         link.tell(now, ToPage::Answer { call: &call, sdp: &answer }.json());
                     }
@@ -545,8 +623,22 @@ impl Session {
             Some(FromPage::Mute { muted }) => {
                 link.trace(Direction::In, if muted { "mute" } else { "unmute" }, "");
             }
+            Some(FromPage::Text { text }) => self.wrote(now, text).await,
             Some(FromPage::Join { .. } | FromPage::Register { .. } | FromPage::Decline { .. } | FromPage::Unknown) => {}
         }
-        self.peer_turn().await;
+    }
+
+    /// The page writes to the agent; if nobody can read it, the page and the journal hear of that.
+    async fn wrote(&mut self, now: Instant, text: String) {
+        let Some(link) = &mut self.web else { return };
+        link.trace(Direction::In, "text", "");
+        let refused = if link.texts.step(now) {
+            self.pipeline.may_write().err().map(|why| (501, why.to_owned()))
+        } else {
+            Some((429, format!("more than {TEXTS_MAX} texts within {} s", TEXTS_WITHIN.as_secs())))
+        };
+        let Some((status, why)) = refused else { return self.input(Input::Wrote(text)).await };
+        link.pending.push_back(Pending::Note(Level::Warn, format!("a text of the page was refused: {why}")));
+        link.tell(now, ToPage::Error { status, why: &why }.json());
     }
 }

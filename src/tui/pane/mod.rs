@@ -12,7 +12,7 @@ pub mod talk;
 pub mod turns;
 
 use super::{model::Model, text};
-use crate::api::model::SessionView;
+use crate::api::model::{ConnectionView, SessionView};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -195,9 +195,27 @@ pub fn parties(view: &SessionView, privacy: bool) -> String {
     format!("{} → {}", shown(&view.header.from), shown(&view.header.to))
 }
 
+/// A browser's connection: ICE, DTLS, and the pair of candidates in use; its address is hidden if wanted.
+#[must_use]
+pub fn connection(connection: &ConnectionView, privacy: bool) -> String {
+    let ConnectionView { ice, dtls, local, remote } = connection;
+    let remote = if privacy { "hidden" } else { remote };
+    let pair = if local.is_empty() { String::new() } else { format!("  {local} ↔ {remote}") };
+    text::clean(&format!("ICE {ice}  DTLS {dtls}{pair}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_browser_s_connection_is_told_and_its_address_hidden() {
+        let mut view = ConnectionView { ice: "checking".into(), dtls: "new".into(), ..ConnectionView::default() };
+        assert_eq!(connection(&view, false), "ICE checking  DTLS new");
+        (view.local, view.remote) = ("192.0.2.1:40".into(), "198.51.100.7:50".into());
+        assert_eq!(connection(&view, false), "ICE checking  DTLS new  192.0.2.1:40 ↔ 198.51.100.7:50");
+        assert_eq!(connection(&view, true), "ICE checking  DTLS new  192.0.2.1:40 ↔ hidden");
+    }
 
     #[test]
     fn panes_and_their_table_agree() {

@@ -67,6 +67,10 @@ fn lines(view: &SessionView, model: &Model, width: usize) -> Vec<Line<'static>> 
         },
     );
     page.row("media", &media, plain);
+    if let Some(connection) = &view.connection {
+        let style = if connection.ice == "disconnected" { model.theme.warn } else { plain };
+        page.row("browser", &super::connection(connection, model.privacy), style);
+    }
     if view.recording_paused {
         page.row("recording", "paused: silence in the place of sound", model.theme.warn);
     }

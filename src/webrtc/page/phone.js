@@ -19,6 +19,7 @@ function show(state) {
   $("call").disabled = busy;
   $("hangup").disabled = !busy;
   $("mute").disabled = !busy;
+  for (const id of ["text", "send"]) $(id).disabled = !busy || (state !== "up" && state !== "held");
   for (const key of $("pad").children) key.disabled = !busy;
 }
 
@@ -57,6 +58,13 @@ class Call {
     this.meter();
   }
 
+  // The data channel needs no connection of its own; until it is open, and without one, the WebSocket does.
+  write(text) {
+    const message = { type: "text", text };
+    if (this.channel?.readyState === "open") this.channel.send(JSON.stringify(message));
+    else this.say(message);
+  }
+
   say(message) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
@@ -68,7 +76,8 @@ class Call {
         this.id = message.call;
         put("q-call", this.id);
         return this.peer.setRemoteDescription({ type: "answer", sdp: message.sdp });
-      case "error": return this.fail(`${message.why} (${message.status})`);
+      // Before the call is up an error is its end; in the call it is of something that was asked.
+      case "error": return this.began ? complain(`${message.why} (${message.status})`) : this.fail(`${message.why} (${message.status})`);
       case "state":
         if (message.state === "up" && !this.began) this.began = Date.now();
         if (!this.over) show(message.state);
@@ -94,6 +103,7 @@ class Call {
   async offer(servers, restart) {
     if (!this.peer) {
       this.peer = new RTCPeerConnection({ iceServers: servers, bundlePolicy: "max-bundle" });
+      this.channel = this.peer.createDataChannel("events");
       for (const track of this.stream.getTracks()) this.sender = this.peer.addTrack(track, this.stream);
       this.peer.ontrack = (event) => { $("sound").srcObject = event.streams[0] ?? new MediaStream([event.track]); };
       this.peer.onicecandidate = (event) => this.say({ type: "candidate", candidate: event.candidate?.candidate ?? "" });
@@ -368,6 +378,14 @@ $("answer").addEventListener("click", () => presence?.answer());
 $("decline").addEventListener("click", () => presence?.decline());
 // Escape.
 $("incoming").addEventListener("cancel", (event) => { event.preventDefault(); presence?.decline(); });
+$("write").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("text").value.trim();
+  if (!call || !text) return;
+  complain("");
+  call.write(text);
+  $("text").value = "";
+});
 $("hangup").addEventListener("click", () => call?.hangUp());
 $("mute").addEventListener("click", () => {
   const muted = $("mute").getAttribute("aria-pressed") !== "true";

@@ -158,7 +158,7 @@ impl Engine {
             return Err(Error::new(Kind::Refused, format!("call {call} is bridged already")));
         }
         let is_callee = self.bridges.all.values().any(|bridging| bridging.callee_leg == leg);
-        if is_callee || self.endpoint.is_ringing(leg) {
+        if is_callee || self.endpoint.is_ringing(leg) || self.pages.direct.contains(&leg) {
             return Err(Error::new(Kind::Refused, format!("call {call} is not answered yet")));
         }
         self.spend(&target, &number).map_err(|denied| {

@@ -231,7 +231,7 @@ impl Engine {
             bridging.trails.iter_mut().flatten().for_each(Trail::stay_secure);
         }
         let sdp = Pipeline::first_offer(&settings);
-        self.spawn(leg, call, Begin::Dialled, settings, plan, ports, worker);
+        self.spawn(leg, call, Begin::Dialled, settings, plan, Some(ports), worker);
         // Whom we call we know.
         self.may_refer(leg, true);
         self.tell(leg, In::Bridged(Bridged::Calling(caller, "the caller".to_owned())));
