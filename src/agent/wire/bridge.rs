@@ -36,6 +36,7 @@ pub const PROVIDER: Provider = Provider {
     retries_once_live: RECONNECTS,
     speaks: None,
     ends_turns: false,
+    full_duplex: false,
     answers: |_| false,
     encodings: &["pcmu", "pcm8", "pcm16", "pcm24"],
     wire: |settings, facts| Box::new(Wire::new(Arc::clone(settings), facts)),
@@ -136,7 +137,7 @@ impl Wire {
         let number = self.next();
         let message = json!({"event": "start", "sequenceNumber": number, "start": start, "streamSid": self.stream});
         messages.push(message.to_string());
-        while let Some(chunk) = self.uplink.waited() {
+        while let Some(chunk) = self.uplink.next_pending() {
             self.media(&chunk, messages);
         }
     }
