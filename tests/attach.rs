@@ -176,9 +176,7 @@ fn a_platform_takes_the_chair_and_whoever_sat_there_comes_back_when_it_is_lost()
     assert_eq!(journal.summary()["reason"], "the bot closed the stream");
     let agents: Vec<&Value> = journal.of_kind("agent");
     assert!(agents.iter().any(|change| change["state"] == "failed"), "{agents:?}");
-    let wav =
-        program::files_under(&scene.home.path().join("dialled")).into_iter().find(|file| file.ends_with("call.wav"));
-    let channels = read_wav(&wav.expect("the caller's recording"));
+    let channels = read_wav(&scene.home.path().join("dialled.wav"));
     assert!(channels[1].chunks(800).any(|chunk| tone::share_at(1_300.0, SampleRate::HZ_8000, chunk) > 0.9));
 }
 

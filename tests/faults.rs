@@ -27,6 +27,7 @@ mod spoiler;
 
 use conversation::{Conversation, voice};
 use door::{Door, Visit};
+use futures_util::StreamExt as _;
 use mock_bridge::MockBridge;
 use mock_gemini::MockGemini;
 use mock_gpt_live::MockGptLive;
@@ -42,7 +43,7 @@ use voxgw::{media::dsp::tone, unit::SampleRate};
 enum Hears {
     /// The greeting, 700 Hz.
     Greeting(usize),
-    /// So much of the greeting's first part, then its second connection's, 900 Hz.
+    /// The greeting's beginning, then what the second connection says.
     Both(usize),
     /// Our apology: something long and loud that is no tone.
     Apology(usize),
@@ -147,7 +148,12 @@ fn judge(row: &Row, again: f64, conversation: &Conversation) -> String {
     let loud = heard.chunks(rate.0 as usize / 10).position(|chunk| chunk.iter().any(|sample| sample.abs() > 1_000));
     let good = match row.hears {
         Hears::Greeting(limit) => within(first(conversation, 700.0), limit),
-        Hears::Both(limit) => within(first(conversation, 700.0), 2_500) && within(first(conversation, again), limit),
+        // The first connection broke after the third piece: what is missing comes from the second.
+        Hears::Both(limit) => {
+            within(first(conversation, 700.0), 2_500)
+                && within(first(conversation, again), limit)
+                && conversation.loud_ms() >= 1_400
+        }
         Hears::Apology(limit) => {
             let start = loud.map(|at| at * 100);
             within(start, limit) && conversation.loud_ms() > 2_000
@@ -165,23 +171,27 @@ fn judge(row: &Row, again: f64, conversation: &Conversation) -> String {
     wrong
 }
 
+async fn one_row(provider: &'static str, row: &Row, ports: u16) -> Option<String> {
+    let (_mock, url) = mock(provider).await;
+    let spoiler = Spoiler::before(&url, row.spoil.clone()).await;
+    // The second connection begins with the greeting again, where nothing tells the mock that there was one.
+    let again = if matches!(provider, "bridge" | "gemini") { 700.0 } else { 900.0 };
+    let stay_ms = match row.hears {
+        Hears::Greeting(limit) | Hears::Both(limit) => limit as u64 + 500,
+        Hears::Apology(_) => 20_000,
+    };
+    let conversation = call(provider, &spoiler.url, ports, vec![], stay_ms).await;
+    let found = judge(row, again, &conversation);
+    (!found.is_empty()).then(|| format!("{provider}, {}: {found}", row.name))
+}
+
+/// Three at once: most of the time is waiting.
 async fn all_rows(provider: &'static str, ports: u16) {
-    let mut wrong = Vec::new();
-    for (n, row) in table().iter().enumerate().filter(|(_, row)| !row.not.contains(&provider)) {
-        let (_mock, url) = mock(provider).await;
-        let spoiler = Spoiler::before(&url, row.spoil.clone()).await;
-        // A bot's second stream begins with its greeting again.
-        let again = if provider == "bridge" { 700.0 } else { 900.0 };
-        let stay_ms = match row.hears {
-            Hears::Greeting(limit) | Hears::Both(limit) => limit as u64 + 500,
-            Hears::Apology(_) => 20_000,
-        };
-        let conversation = call(provider, &spoiler.url, ports + n as u16 * 20, vec![], stay_ms).await;
-        let found = judge(row, again, &conversation);
-        if !found.is_empty() {
-            wrong.push(format!("{provider}, {}: {found}", row.name));
-        }
-    }
+    let rows = table();
+    let fit = rows.iter().enumerate().filter(|(_, row)| !row.not.contains(&provider));
+    let runs = fit.map(|(n, row)| one_row(provider, row, ports + n as u16 * 20));
+    let found: Vec<_> = futures_util::stream::iter(runs).buffer_unordered(3).collect().await;
+    let wrong: Vec<String> = found.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

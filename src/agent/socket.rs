@@ -95,14 +95,14 @@ type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Who opened the connection.
 enum Way {
-    Out(Stream),
-    In(Connection),
+    Out(Box<Stream>),
+    In(Box<Connection>),
 }
 
 async fn connected(plan: &RemotePlan, call: &str) -> Result<Way, Unreachable> {
-    let Some(slot) = &plan.slot else { return connect(plan, call).await.map(Way::Out) };
+    let Some(slot) = &plan.slot else { return connect(plan, call).await.map(|stream| Way::Out(Box::new(stream))) };
     let gone = || Unreachable { text: "the platform that attached is gone".to_owned(), is_final: true };
-    slot.take(CONNECT_WITHIN).await.map(Way::In).ok_or_else(gone)
+    slot.take(CONNECT_WITHIN).await.map(|stream| Way::In(Box::new(stream))).ok_or_else(gone)
 }
 
 /// One connection, until it is closed.
@@ -148,8 +148,8 @@ async fn run(
         };
         let sound = plan.provider.sound;
         let end = match connected {
-            Ok(Way::Out(stream)) => Box::pin(carry(stream, sound, &shared, &mut outgoing, &events, &mut tries)).await,
-            Ok(Way::In(stream)) => Box::pin(carry(stream, sound, &shared, &mut outgoing, &events, &mut tries)).await,
+            Ok(Way::Out(stream)) => Box::pin(carry(*stream, sound, &shared, &mut outgoing, &events, &mut tries)).await,
+            Ok(Way::In(stream)) => Box::pin(carry(*stream, sound, &shared, &mut outgoing, &events, &mut tries)).await,
             Err(problem) if problem.is_final => {
                 let _ = events.send(Event::Failed(problem.text)).await;
                 return;

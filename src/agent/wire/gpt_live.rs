@@ -350,9 +350,8 @@ impl Wire {
         let in_ms = |samples: usize| samples * 1_000 / self.encoding.rate().0 as usize;
         self.stream = match self.stream {
             Stream::Silent if silent => return,
-            Stream::Silent => Stream::Speaks(0),
             Stream::Speaks(quiet) if silent => Stream::Speaks(quiet + samples.len()),
-            Stream::Speaks(_) => Stream::Speaks(0),
+            Stream::Silent | Stream::Speaks(_) => Stream::Speaks(0),
             Stream::Interrupted(passed, quiet) => {
                 let (passed, quiet) = (passed + samples.len(), if silent { quiet + samples.len() } else { 0 });
                 if in_ms(quiet) < YIELDS_WITHIN_MS && in_ms(passed) < GOES_ON_AFTER_MS {

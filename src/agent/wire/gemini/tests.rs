@@ -369,6 +369,8 @@ fn silence_is_no_fault_of_a_model_that_speaks_when_it_is_meant() {
 #[test]
 fn a_question_that_the_next_session_cannot_know_is_asked_again() {
     use crate::clock::Instant;
+    const HANDLE: &str = r#"{"sessionResumptionUpdate":{"newHandle":"h","resumable":true}}"#;
+    const SOUND: &str = r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAAA"}}]},"turnComplete":true}}"#;
     let ask = |wire: &mut Wire| {
         let mut messages = Vec::new();
         wire.send(Command::Speech(SpeechEdge::Started(Instant::ZERO)), &mut messages);
@@ -384,8 +386,6 @@ fn a_question_that_the_next_session_cannot_know_is_asked_again() {
         wire.due(&mut due);
         due.into_iter().filter(|message| !message.contains("\"text\"")).collect::<Vec<_>>()
     };
-    const HANDLE: &str = r#"{"sessionResumptionUpdate":{"newHandle":"h","resumable":true}}"#;
-    const SOUND: &str = r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAAA"}}]},"turnComplete":true}}"#;
     let mut wire = Wire::listening();
     receive(&mut wire, r#"{"setupComplete":{}}"#);
     receive(&mut wire, HANDLE);
