@@ -8,7 +8,6 @@
     reason = "figures and helpers of tests"
 )]
 
-#[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/program.rs"]
 mod program;
 
@@ -184,7 +183,7 @@ fn a_platform_takes_the_chair_and_whoever_sat_there_comes_back_when_it_is_lost()
 fn tokens_that_are_wrong_used_or_too_old_open_nothing() {
     let scene = Scene::new(8);
     let refused = |token: &str, word: &str| {
-        let (status, words) = scene.attach(token).err().expect("refused");
+        let (status, words) = scene.attach(token).expect_err("refused");
         assert!(status == 401 && words.contains(word), "{status} {words}");
     };
     refused("", "no token");

@@ -36,7 +36,7 @@ use serde_json::json;
 use spoiler::{Spoil, Spoiler};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
-use voxgw::{media::dsp::tone, unit::SampleRate};
+use voxgw::media::dsp::tone;
 
 /// What the caller is to hear, and when at the latest, in milliseconds since the call was answered.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +166,7 @@ fn judge(row: &Row, again: f64, conversation: &Conversation) -> String {
         wrong = format!("heard {tones:?}, loud from {loud:?} for {} ms", conversation.loud_ms());
     }
     if !journal.contains(row.says) {
-        wrong.push_str(&format!("; the journal does not say '{}'", row.says));
+        wrong = format!("{wrong}; the journal does not say '{}'", row.says);
     }
     wrong
 }

@@ -31,7 +31,7 @@ async fn call(model: &MockOpenAi, server: &str, ports: u16, more: &str) -> Conve
         model.url
     );
     let key = ("OPENAI_API_KEY", "sk-test-0123456789abcdef");
-    conversation::call(&agent, key, ports, vec![], Duration::from_millis(2_000)).await
+    conversation::call(&agent, key, ports, vec![], Duration::from_secs(2)).await
 }
 
 async fn model(calls: Option<(&'static str, Value)>) -> MockOpenAi {

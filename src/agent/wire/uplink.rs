@@ -16,6 +16,8 @@ const QUESTION_MAX_MS: usize = 15_000;
 const PREFIX_MS: usize = 400;
 /// Sound after its end, so that a service notices that as well.
 const TAIL_MS: usize = 300;
+/// Our detector notices the end of speech later than services do: what came so long before that was the answer.
+const NOTICED_WITHIN_MS: usize = 1_000;
 /// What nobody has answered for so long was no question.
 const FORGOTTEN_MS: usize = 30_000;
 
@@ -24,8 +26,8 @@ const FORGOTTEN_MS: usize = 30_000;
 enum Question {
     #[default]
     None,
-    /// The caller speaks.
-    Begun,
+    /// The caller speaks; so many bytes were sent since something of an answer came last, if it did.
+    Begun(Option<usize>),
     /// The caller has spoken, and nothing of an answer has come; so many bytes were sent since.
     Asked(usize),
 }
@@ -70,20 +72,29 @@ impl Uplink {
     }
 
     /// The caller began to speak, or has ceased, as our own detector says.
-    pub(super) const fn speech(&mut self, speaks: bool) {
+    pub(super) fn speech(&mut self, speaks: bool) {
+        let noticed = self.size_of(NOTICED_WITHIN_MS);
+        let was_answered = matches!(self.question, Question::Begun(Some(since)) if since < noticed);
         self.question = match (speaks, self.question) {
-            (true, _) => Question::Begun,
-            (false, Question::Begun) => Question::Asked(0),
+            (true, _) => Question::Begun(None),
+            (false, Question::Begun(_)) => Question::Asked(0),
             (false, other) => other,
         };
+        if !speaks && was_answered {
+            self.answered();
+        }
     }
 
     /// Something of an answer came: the question was heard.
     pub(super) fn answered(&mut self) {
-        // Who speaks now asks anew: what comes answers something before.
-        if let Question::Asked(_) = self.question {
-            (self.question, self.again) = (Question::None, None);
-            self.asked = VecDeque::new();
+        match &mut self.question {
+            Question::None => {}
+            // Who speaks on asks anew: what comes answers something before.
+            Question::Begun(since) => *since = Some(0),
+            Question::Asked(_) => {
+                (self.question, self.again) = (Question::None, None);
+                self.asked = VecDeque::new();
+            }
         }
     }
 
@@ -140,7 +151,12 @@ impl Uplink {
     fn note(&mut self) {
         let most = match &mut self.question {
             Question::None => PREFIX_MS,
-            Question::Begun => QUESTION_MAX_MS,
+            Question::Begun(since) => {
+                if let Some(since) = since {
+                    *since += self.bytes.len();
+                }
+                QUESTION_MAX_MS
+            }
             Question::Asked(since) => {
                 *since += self.bytes.len();
                 let since = *since;
@@ -194,6 +210,19 @@ mod tests {
         assert!(uplink.ask_again() && all(&mut uplink) > 0, "the second connection is lost as well");
         uplink.answered();
         assert!(!uplink.ask_again());
+        // A service that answers before our own detector notices the end.
+        uplink.speech(true);
+        send(&mut uplink, 1_000);
+        uplink.answered();
+        send(&mut uplink, 400);
+        uplink.speech(false);
+        assert!(!uplink.ask_again());
+        // The end of an answer that was spoken over answers nothing.
+        uplink.speech(true);
+        uplink.answered();
+        send(&mut uplink, 1_500);
+        uplink.speech(false);
+        assert!(uplink.ask_again());
     }
 
     #[test]
