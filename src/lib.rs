@@ -15,6 +15,7 @@ pub mod redact;
 pub mod replay;
 pub mod report;
 pub mod route;
+pub mod secret;
 pub mod sip;
 pub mod tui;
 pub mod unit;

@@ -4,10 +4,8 @@
 //! `gateway` asks. The names `system_instructions`, `voice`, `language` are those of the SIP-to-Gemini proxy.
 
 use super::event::About;
-use crate::redact::Secret;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use crate::{redact::Secret, secret::MacKey};
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
 use std::fmt::Write as _;
 
 /// Longest answer that is read, in bytes.
@@ -59,12 +57,8 @@ pub fn question(about: &About, uri: &str, call: &str, sip_call_id: &str, agent: 
 #[must_use]
 pub fn signature(secret: &Secret, timestamp: u64, body: &str) -> String {
     let mut text = "v1=".to_owned();
-    // HMAC takes keys of any length; its type does not say so.
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) {
-        mac.update(format!("{timestamp}.{body}").as_bytes());
-        for byte in mac.finalize().into_bytes() {
-            let _ = write!(text, "{byte:02x}");
-        }
+    for byte in MacKey::new(secret.reveal().as_bytes()).sign(format!("{timestamp}.{body}").as_bytes()) {
+        let _ = write!(text, "{byte:02x}");
     }
     text
 }

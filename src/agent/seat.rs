@@ -5,7 +5,7 @@ mod staged;
 pub use staged::{StagePlan, StagedPlan};
 
 use super::{
-    callback,
+    attach, callback,
     event::Sound,
     local::{
         LocalAgent,
@@ -15,7 +15,7 @@ use super::{
         scenario::{Player, Scenario},
         scripted::{DEFAULT, Script, Scripted},
     },
-    prompts,
+    mcp, prompts,
     stages::talk::Talk,
     token,
     wire::{self, Auth, Facts, Provider, Wire, tool::Tool},
@@ -52,6 +52,8 @@ pub struct Plan {
     pub codecs: Option<Vec<&'static Codec>>,
     /// What it may call.
     pub tools: Arc<[Arc<HttpTool>]>,
+    /// Servers whose tools it may call as well.
+    pub mcp: Arc<[Arc<mcp::Server>]>,
     /// Who takes its calls when it fails, in order; their own fallbacks do not count.
     pub fallback: Arc<[Arc<Plan>]>,
     /// What it is.
@@ -99,6 +101,8 @@ pub struct RemotePlan {
     pub settings: Arc<wire::Settings>,
     /// Whether the caller may interrupt.
     pub interruptible: bool,
+    /// It comes to us: its connection will be here.
+    pub slot: Option<attach::Slot>,
 }
 
 impl RemotePlan {
@@ -207,6 +211,10 @@ impl Plan {
             },
         };
         let (barge_in, owner, prebuffer) = match &what {
+            // Nobody announces anything, and the model's sound comes as it is made.
+            What::Remote(remote) if remote.provider.full_duplex => {
+                (BargeIn::Local, Owner::Provider, Duration::from_millis(60))
+            }
             What::Remote(_) => (BargeIn::Provider, Owner::Provider, Duration::ZERO),
             What::Staged(_) => (BargeIn::Local, Owner::Provider, Duration::ZERO),
             What::Scripted(script) if script.has_menus() => (BargeIn::Off, Owner::Offline, Duration::ZERO),
@@ -221,6 +229,7 @@ impl Plan {
             early: profile.early,
             codecs: profile.codecs.clone(),
             tools: profile.tools.clone().into(),
+            mcp: profile.mcp.iter().map(|server| Arc::new(mcp::Server::new((**server).clone()))).collect(),
             fallback: Arc::default(),
             what,
         })
@@ -245,15 +254,18 @@ impl Plan {
             plan.tools = requests.into();
             settings.tools = offered.into();
         }
+        plan.what = self.told(settings);
+        plan
+    }
+
+    /// What it is, told something else.
+    fn told(&self, settings: wire::Settings) -> What {
         let remote = match &self.what {
             What::Remote(remote) => remote,
-            What::Staged(staged) => {
-                plan.what = What::Staged(Arc::new(staged.with(settings)));
-                return plan;
-            }
-            _ => return plan,
+            What::Staged(staged) => return What::Staged(Arc::new(staged.with(settings))),
+            other => return other.clone(),
         };
-        plan.what = What::Remote(Arc::new(RemotePlan {
+        What::Remote(Arc::new(RemotePlan {
             provider: remote.provider,
             url: remote.url.clone(),
             auth: remote.auth.clone(),
@@ -261,8 +273,26 @@ impl Plan {
             key_file: remote.key_file.clone(),
             settings: Arc::new(settings),
             interruptible: remote.interruptible,
-        }));
-        plan
+            slot: remote.slot.clone(),
+        }))
+    }
+
+    /// This plan with the tools that its servers have now. What the profile itself names comes first.
+    #[must_use]
+    pub fn equipped(self: &Arc<Self>) -> Arc<Self> {
+        let mut settings = match &self.what {
+            What::Remote(remote) if !self.mcp.is_empty() => (*remote.settings).clone(),
+            What::Staged(staged) if !self.mcp.is_empty() => (*staged.settings.told).clone(),
+            _ => return Arc::clone(self),
+        };
+        let mut offered = settings.tools.to_vec();
+        for tool in self.mcp.iter().flat_map(|server| server.tools().to_vec()) {
+            if offered.iter().all(|known| known.name != tool.name) {
+                offered.push(tool);
+            }
+        }
+        settings.tools = offered.into();
+        Arc::new(Self { what: self.told(settings), ..(**self).clone() })
     }
 
     /// The plan of `dial --play`, `--silence`.
@@ -299,6 +329,7 @@ impl Plan {
             early: Early::Off,
             codecs: None,
             tools: Arc::default(),
+            mcp: Arc::default(),
             fallback: Arc::default(),
             what,
         }
@@ -455,5 +486,6 @@ fn remote_plan(
         key_file: profile.key_file.clone(),
         settings: Arc::new(profile.remote.clone()),
         interruptible: profile.barge_in != Some(BargeIn::Off),
+        slot: None,
     })
 }

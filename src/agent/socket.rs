@@ -5,6 +5,7 @@
 //! told goes on meanwhile.
 
 use super::{
+    attach::Connection,
     event::{CassetteFrame, Event},
     seat::RemotePlan,
     wire::{AfterClose, Facts, Wire},
@@ -17,7 +18,10 @@ use crate::{
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{
@@ -89,6 +93,40 @@ pub fn open(
 
 type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
+/// Who opened the connection.
+enum Way {
+    Out(Box<Stream>),
+    In(Box<Connection>),
+}
+
+async fn connected(plan: &RemotePlan, call: &str) -> Result<Way, Unreachable> {
+    let Some(slot) = &plan.slot else { return connect(plan, call).await.map(|stream| Way::Out(Box::new(stream))) };
+    let gone = || Unreachable { text: "the platform that attached is gone".to_owned(), is_final: true };
+    slot.take(CONNECT_WITHIN).await.map(|stream| Way::In(Box::new(stream))).ok_or_else(gone)
+}
+
+/// One connection, until it is closed.
+async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: WebSocketStream<S>,
+    sound: &str,
+    shared: &Rc<Shared>,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    events: &mpsc::Sender<Event>,
+    tries: &mut Tries,
+) -> End {
+    let end = serve(&mut stream, sound, shared, outgoing, events, tries).await;
+    let patience = match end {
+        End::SessionOver => Duration::from_secs(1),
+        // The old connection first: a session that is resumed while it lives is refused.
+        End::GoAway => Duration::from_millis(200),
+        End::Closed(..) => Duration::ZERO,
+    };
+    if !patience.is_zero() {
+        let _ = tokio::time::timeout(patience, stream.close(None)).await;
+    }
+    end
+}
+
 /// Runs until the session drops its sender, or the provider is lost for good.
 async fn run(
     plan: Arc<RemotePlan>,
@@ -106,22 +144,12 @@ async fn run(
             // The call is over: nobody wants this connection any more.
             () = events.closed() => return,
             // On the heap only while it connects: TLS and HTTP need more room than all that follows.
-            connected = Box::pin(connect(&plan, &call)) => connected,
+            connected = Box::pin(connected(&plan, &call)) => connected,
         };
+        let sound = plan.provider.sound;
         let end = match connected {
-            Ok(mut stream) => {
-                let end = serve(&mut stream, plan.provider.sound, &shared, &mut outgoing, &events, &mut tries).await;
-                let patience = match end {
-                    End::SessionOver => Duration::from_secs(1),
-                    // The old connection first: a session that is resumed while it lives is refused.
-                    End::GoAway => Duration::from_millis(200),
-                    End::Closed(..) => Duration::ZERO,
-                };
-                if !patience.is_zero() {
-                    let _ = tokio::time::timeout(patience, stream.close(None)).await;
-                }
-                end
-            }
+            Ok(Way::Out(stream)) => Box::pin(carry(*stream, sound, &shared, &mut outgoing, &events, &mut tries)).await,
+            Ok(Way::In(stream)) => Box::pin(carry(*stream, sound, &shared, &mut outgoing, &events, &mut tries)).await,
             Err(problem) if problem.is_final => {
                 let _ = events.send(Event::Failed(problem.text)).await;
                 return;
@@ -220,8 +248,8 @@ async fn try_again(tries: &mut Tries, problem: String, events: &mpsc::Sender<Eve
 }
 
 /// One connection, from its first message to its end.
-async fn serve(
-    stream: &mut Stream,
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut WebSocketStream<S>,
     sound: &str,
     shared: &Rc<Shared>,
     outgoing: &mut mpsc::Receiver<Outgoing>,
@@ -252,11 +280,14 @@ async fn serve(
 /// A provider that takes nothing for so long is gone, though its machine still answers for it.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
-async fn send(stream: &mut Stream, text: String) -> Result<(), End> {
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>, text: String) -> Result<(), End> {
     send_message(stream, Message::text(text)).await
 }
 
-async fn send_message(stream: &mut Stream, message: Message) -> Result<(), End> {
+async fn send_message<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut WebSocketStream<S>,
+    message: Message,
+) -> Result<(), End> {
     match tokio::time::timeout(SEND_WITHIN, stream.send(message)).await {
         Ok(sent) => sent.map_err(|problem| closed_by(&problem)),
         Err(_) => Err(End::Closed(1_006, format!("it has taken nothing for {} s", SEND_WITHIN.as_secs()))),
@@ -269,8 +300,8 @@ enum End {
     Closed(u16, String),
 }
 
-async fn converse(
-    stream: &mut Stream,
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut WebSocketStream<S>,
     sound: &str,
     mut ready: bool,
     shared: &Rc<Shared>,
@@ -393,6 +424,17 @@ fn keep(shared: &Shared, sound: &str, direction: Direction, text: &str, wire: Op
     let _ = cassette.send(CassetteFrame { t, direction, wire, text });
 }
 
+/// What a connection with an agent may hold: tungstenite's defaults of 128 KiB would cost more memory than the rest of
+/// the call.
+#[must_use]
+pub fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(8 << 10)
+        .write_buffer_size(0)
+        .max_message_size(Some(MESSAGE_MAX))
+        .max_frame_size(Some(MESSAGE_MAX))
+}
+
 /// Why there is no connection.
 struct Unreachable {
     text: String,
@@ -415,13 +457,7 @@ async fn connect(plan: &RemotePlan, call: &str) -> Result<Stream, Unreachable> {
         let name = HeaderName::try_from(name).map_err(|_| failed("auth names no header".into()))?;
         request.headers_mut().insert(name, value);
     }
-    // tungstenite's defaults of 128 KiB would cost more memory than the rest of the call.
-    let config = WebSocketConfig::default()
-        .read_buffer_size(8 << 10)
-        .write_buffer_size(0)
-        .max_message_size(Some(MESSAGE_MAX))
-        .max_frame_size(Some(MESSAGE_MAX));
-    let connecting = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
+    let connecting = tokio_tungstenite::connect_async_with_config(request, Some(limits()), true);
     match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
         Ok(Ok((stream, _))) => Ok(stream),
         Ok(Err(tungstenite::Error::Http(response))) => {

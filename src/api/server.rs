@@ -1,10 +1,11 @@
 //! The server side: axum on a Unix socket (mode 0600) or on TCP with a bearer token.
 
-use super::{conference, model::StreamItem};
+use super::{conference, model::StreamItem, stream};
 use crate::{
     error::{Error, Kind, Result},
     gateway::{Handle, Originate, Writing},
     redact::{Secret, printable},
+    secret::same,
     sip::{
         carried,
         uri::{NameAddr, Uri},
@@ -158,6 +159,12 @@ fn is_ours(folder: &Path) -> bool {
 }
 
 fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
+    // Platforms show a token of their own.
+    let open = Router::new().route(stream::PLACE, get(stream::attach)).with_state(handle.clone());
+    guarded(handle, token).merge(open)
+}
+
+fn guarded(handle: Handle, token: Option<Arc<Secret>>) -> Router {
     let router = Router::new()
         .route("/v1/health", get(health))
         .route("/v1/sessions", get(sessions))
@@ -170,6 +177,7 @@ fn router(handle: Handle, token: Option<Arc<Secret>>) -> Router {
         .route("/v1/sessions/{call}/recording", post(recording))
         .route("/v1/sessions/{call}/bridge", post(bridge))
         .route("/v1/sessions/{call}/conference", post(conference::enter))
+        .route("/v1/sessions/{call}/stream", post(stream::mint))
         .route("/v1/conferences", get(conference::all))
         .route("/v1/conferences/{name}/mute", post(conference::mute))
         .route("/v1/conferences/{name}/gain", post(conference::gain))
@@ -206,16 +214,6 @@ fn authorized(request: &Request, token: &Secret) -> bool {
         given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let given = given.map_or("", |(_, token)| token.trim());
     same(given.as_bytes(), token.reveal().as_bytes())
-}
-
-/// Compares in a time that does not depend on where the difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let longest = a.len().max(b.len());
-    let mut difference = a.len() ^ b.len();
-    for n in 0..longest {
-        difference |= usize::from(a.get(n).copied().unwrap_or(0) ^ b.get(n).copied().unwrap_or(0));
-    }
-    difference == 0
 }
 
 #[derive(Serialize)]
@@ -587,7 +585,7 @@ fn whole(body: Arrived) -> Result<Bytes, Response> {
 }
 
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn read<T: Default + for<'de> Deserialize<'de>>(body: Arrived) -> Result<T, Response> {
+pub(super) fn read<T: Default + for<'de> Deserialize<'de>>(body: Arrived) -> Result<T, Response> {
     let body = whole(body)?;
     if body.is_empty() {
         return Ok(T::default());
@@ -624,15 +622,4 @@ fn line(item: &StreamItem) -> Bytes {
     let mut text = serde_json::to_vec(item).unwrap_or_default();
     text.push(b'\n');
     Bytes::from(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_compared_whole() {
-        assert!(same(b"abc", b"abc"));
-        assert!(!same(b"abc", b"abd") && !same(b"abc", b"ab") && !same(b"", b"a"));
-    }
 }

@@ -114,6 +114,7 @@ async fn serve(config: Arc<Config>, router: Router, agent: &str, printer: &Print
     let handle = Engine::start(Arc::clone(&config), router)?;
     let api = api::server::start(&config.api, token, handle.clone()).await?;
     let web = webrtc::server::start(&config, handle.clone()).await?;
+    handle.tools_known().await;
     let place = api.as_ref().map_or("off", |api| api.place.as_str());
     printer.note(&format!("{}\n  Ctrl-C drains", ready(&handle, agent, place, web.as_deref(), &kept(&config))));
     tracing::info!(target: "gateway", event = "gateway.ready", listening = handle.listening.join(" "), agent, api = place);

@@ -99,7 +99,7 @@ pub(super) const SECRET_FIELDS: [&str; 3] = ["password", "ha1", "ha1_sha256"];
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
     // Headers of tools carry keys; those of SIP are names.
-    let of_tool = key.starts_with("tools.") && key.ends_with(".headers");
+    let of_tool = (key.starts_with("tools.") || key.starts_with("mcp.")) && key.ends_with(".headers");
     of_tool
         || matches!(key, "callback.secret" | "web.turn_password" | "web.turn_secret")
         || key.rsplit('.').next().is_some_and(|field| SECRET_FIELDS.contains(&field))

@@ -1,7 +1,7 @@
 //! Agent profiles: `[agents.NAME]`, and the kinds that there are.
 
 use super::{
-    Asks, Config, HttpTool, Reader,
+    Asks, Config, HttpTool, McpServer, Reader,
     stages::{self, PIPELINE, Stages},
     tools,
 };
@@ -50,6 +50,8 @@ pub struct AgentProfile {
     pub stages: Stages,
     /// What it may call.
     pub tools: Vec<Arc<HttpTool>>,
+    /// Servers whose tools it may call.
+    pub mcp: Vec<Arc<McpServer>>,
     /// Who is asked about its calls.
     pub asks: Asks,
     /// Who decides that the caller interrupts; none is the kind's own way.
@@ -92,6 +94,7 @@ impl AgentProfile {
             remote: wire::Settings::default(),
             stages: Stages::default(),
             tools: Vec::new(),
+            mcp: Vec::new(),
             asks: Asks::AsAll,
             barge_in: None,
             prebuffer: None,
@@ -158,11 +161,11 @@ impl Config {
 }
 
 impl Reader<'_> {
-    pub(super) fn agents(&self, tools: &[Arc<HttpTool>]) -> Result<Vec<AgentProfile>> {
-        self.layers.names_under("agents").iter().map(|name| self.agent(name, tools)).collect()
+    pub(super) fn agents(&self, tools: &[Arc<HttpTool>], mcp: &[Arc<McpServer>]) -> Result<Vec<AgentProfile>> {
+        self.layers.names_under("agents").iter().map(|name| self.agent(name, tools, mcp)).collect()
     }
 
-    fn agent(&self, name: &str, tools: &[Arc<HttpTool>]) -> Result<AgentProfile> {
+    fn agent(&self, name: &str, tools: &[Arc<HttpTool>], mcp: &[Arc<McpServer>]) -> Result<AgentProfile> {
         let key = |field: &str| format!("agents.{name}.{field}");
         let text = |field: &str| self.optional(&key(field), |text| Ok(text.to_owned()));
         let kind = text("kind")?.unwrap_or_else(|| name.split(':').next().unwrap_or(name).to_owned());
@@ -181,6 +184,7 @@ impl Reader<'_> {
         let names = self.layers.value(&key("tools")).map(|(names, _)| names.items()).unwrap_or_default();
         let (requests, offered) = tools::named(tools, &names, &key("tools"))?;
         profile.tools = requests;
+        profile.mcp = self.mcp_named(mcp, &key("mcp"))?;
         profile.asks = self.asks(&key("callback"))?;
         profile.remote = self.remote(&key)?;
         if kind == PIPELINE {
@@ -203,6 +207,11 @@ impl Reader<'_> {
                 }
                 profile.doubts.push(found);
             }
+        }
+        let calls = !offered.is_empty() || !profile.mcp.is_empty();
+        if kind == wire::gpt_live::PROVIDER.name && calls && profile.remote.delegate.is_none() {
+            let field = if offered.is_empty() { "mcp" } else { "tools" };
+            return Err(self.wrong(&key(field), "needs delegate: the model that calls them, for this one only speaks"));
         }
         profile.remote.tools = offered.into();
         profile.barge_in = self.optional(&key("barge_in"), |text| match text {
@@ -233,8 +242,8 @@ impl Reader<'_> {
     fn without_effect(&self, name: &str, kind: &str) -> Vec<&'static str> {
         let settings = wire::by_name(kind).map(|provider| provider.settings);
         let Some(settings) = settings.or((kind == PIPELINE).then_some(stages::SETTINGS)) else {
-            let tools = self.layers.value(&format!("agents.{name}.tools")).map(|_| "tools");
-            return tools.into_iter().collect();
+            let given = |field: &&str| self.layers.value(&format!("agents.{name}.{field}")).is_some();
+            return ["tools", "mcp"].into_iter().filter(given).collect();
         };
         let fields = super::KEYS.iter().filter_map(|row| row.path.strip_prefix("agents.*."));
         fields
@@ -331,6 +340,7 @@ impl Reader<'_> {
             })?,
             parameters: self.pairs(&key("parameters"))?,
             tools: Arc::default(),
+            delegate: text("delegate")?,
             reconnects: self.optional(&key("reconnects"), |text| {
                 let number = text.parse().ok().filter(|number| *number <= 10_u32);
                 number.ok_or_else(|| "must be a whole number, 10 at most".to_owned())

@@ -10,6 +10,7 @@ pub mod dotenv;
 mod encryption;
 mod keys;
 mod layers;
+mod mcp;
 mod routes;
 pub mod stages;
 mod tools;
@@ -21,6 +22,7 @@ pub use callback::{Asks, Callback, Fallback};
 pub use encryption::Encryption;
 pub use keys::{KEYS, Key, row, template};
 pub use layers::{Layers, Origin, Value};
+pub use mcp::McpServer;
 pub use tools::{HttpTool, named as tools_named};
 pub use web::{Joining, TurnAccess, Web};
 
@@ -239,7 +241,7 @@ impl Config {
     pub fn from_layers(layers: &Layers) -> Result<Self> {
         layers.check_names()?;
         let reader = Reader { layers };
-        let tools = reader.tools()?;
+        let (tools, mcp) = (reader.tools()?, reader.mcp()?);
         let config = Self {
             name: reader.text("gateway.name")?,
             max_calls: reader.count("gateway.max_calls")?,
@@ -292,7 +294,7 @@ impl Config {
             log_level: reader.parsed("log.level", check_log_filter)?,
             log_format: reader.one_of("log.format", &["text", "json"])?,
             log_file: reader.optional("log.file", |text| Ok(PathBuf::from(text)))?,
-            agents: reader.agents(&tools)?,
+            agents: reader.agents(&tools, &mcp)?,
             tools,
             callback: reader.callback()?,
             http_ca: reader.optional("http.ca", |path| Ok(PathBuf::from(path)))?,
@@ -571,7 +573,11 @@ mod tests {
         }
         assert!(error("[log]\nlevel = 'sipp=debug'").to_string().contains("did you mean sip?"));
         assert!(error("[log]\nlevel = 'hyper=debug'").to_string().contains("modules are gateway, sip"));
-        assert!(error("[agents.x]\nkind = 'gemni'").to_string().contains("echo, scripted, gemini, openai, bridge"));
+        assert!(
+            error("[agents.x]\nkind = 'gemni'")
+                .to_string()
+                .contains("echo, scripted, gemini, openai, gpt-live, bridge")
+        );
         assert!(error("[agents.x]\nkind = 'echo'\nvoise = 'x'").hint_text().unwrap().contains("voice"));
         assert!(error("gateway = ").to_string().contains("voxgw.toml"));
         assert!(config("", &[("VOXGW__GATEWAY__NAM", "x")], &[]).is_err());

@@ -26,6 +26,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "temperature",
     "greeting",
     "tools",
+    "mcp",
     "end_of_speech",
     "vad_prefix",
     "audio",

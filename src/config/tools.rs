@@ -135,7 +135,7 @@ fn template(text: &str) -> Result<String, String> {
     Url::parse(&plain).map(|_| text.to_owned())
 }
 
-fn header(line: &str) -> Option<(String, Secret)> {
+pub(super) fn header(line: &str) -> Option<(String, Secret)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim();
     let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));

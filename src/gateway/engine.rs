@@ -503,6 +503,8 @@ impl Engine {
             Request::Hold(call, hold, reply) => {
                 let _ = reply.send(self.tell_call(call, In::Hold(hold)));
             }
+            // Without a session the reply is dropped, and says so.
+            Request::Attach(call, wish, reply) => drop(self.tell_call(call, In::Attach(wish, reply))),
             Request::Plan(name, reply) => {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }

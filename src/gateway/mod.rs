@@ -12,6 +12,7 @@ pub mod bindings;
 pub mod engine;
 pub mod hub;
 pub mod line;
+mod mcp;
 mod mend;
 pub mod mux;
 pub mod post;

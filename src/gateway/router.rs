@@ -97,6 +97,11 @@ impl Router {
         })
     }
 
+    /// Every agent that it may seat.
+    pub(super) fn plans(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.plans.values().chain(&self.default).chain(self.others.values().flatten())
+    }
+
     /// Also gets ready every other agent of the config: calls may be passed on to them. One that only the config names
     /// need not be usable: whoever asks for it is told why not.
     ///

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     agent::{
+        attach::{self, Claims, Slot},
         event::{About, Command, Event as AgentEvent, Outcome},
         seat::{Plan, What},
         socket::{self, Opened, Outgoing, Shared},
@@ -28,6 +29,7 @@ use crate::{
     },
     clock::{Instant, SystemClock},
     config::Pcap,
+    gateway::mcp,
     media::dsp::mix::Role,
     net::{http, ports::PortPair},
     sip::endpoint::{Ended, EndedBy, LegId},
@@ -86,6 +88,8 @@ pub enum In {
     Bridged(Bridged),
     /// Another agent takes over, as the one before it asked by this number.
     Switch(u32, Arc<Plan>),
+    /// A platform takes the agent's chair.
+    Attach(Box<(Claims, Slot)>, tokio::sync::oneshot::Sender<Result<(), String>>),
     /// What became of an action of the agent's, by its number.
     Acted(u32, Outcome),
     /// From now on the two legs hear each other over this line; the other's session, and who it is.
@@ -146,8 +150,11 @@ pub struct Start {
 
 /// Runs a call to its end; `lines` and `mux` are those of its worker.
 pub async fn run(start: Start, lines: Lines, mux: Mux, pace: Arc<Pace>) {
-    let Start { call, leg, begin, settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http, ask } =
+    let Start { call, leg, begin, mut settings, plan, ports, mut from, engine, sink, pcap, agent_frames, http, ask } =
         start;
+    drop(mcp::refresh(&http, &plan.mcp));
+    let plan = plan.equipped();
+    settings.tools = plan.offered();
     let (rtp, rtcp, _lease) = match ports {
         Some(PortPair { rtp, rtcp, lease }) => {
             let (Ok(rtp), Ok(rtcp)) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp)) else { return };
@@ -408,6 +415,7 @@ impl Session {
                 self.input(Input::Changed(sdp.as_deref())).await;
             }
             In::Switch(id, plan) => self.switch(id, plan).await,
+            In::Attach(wish, reply) => self.attach(*wish, reply).await,
             In::Acted(id, outcome) => self.input(Input::Acted(id, outcome)).await,
             In::Bridged(bridged) => self.input(Input::Bridged(bridged)).await,
             In::Join(line, side, peer, name) => {
@@ -550,7 +558,7 @@ impl Session {
                 }
                 Output::Tool(run) => {
                     let call = self.call.to_string();
-                    self.tools.run(&self.plan.tools, &call, &self.about, run);
+                    self.tools.run(&self.plan, &call, &self.about, run);
                 }
                 Output::CancelTool(id) => self.tools.cancel(&id),
                 Output::Record(record) => {
@@ -590,6 +598,21 @@ impl Session {
         self.input(Input::Switch(Box::new(newcomer))).await;
     }
 
+    async fn attach(
+        &mut self,
+        (claims, slot): (Claims, Slot),
+        reply: tokio::sync::oneshot::Sender<Result<(), String>>,
+    ) {
+        let may = self.pipeline.may_switch().map_err(str::to_owned);
+        let takes = may.is_ok();
+        // Whoever asked may have gone meanwhile.
+        if reply.send(may).is_ok() && takes {
+            let plan = Arc::new(attach::plan(&claims, slot, &self.plan));
+            let newcomer = self.newcomer(None, plan);
+            self.input(Input::Switch(Box::new(newcomer))).await;
+        }
+    }
+
     /// The provider is lost for good: the next agent of the profile's fallback takes the call, else there is an apology.
     async fn agent_failed(&mut self, why: String) {
         match self.plan.next().filter(|_| self.pipeline.may_fall_back()) {
@@ -603,6 +626,8 @@ impl Session {
     }
 
     fn newcomer(&mut self, id: Option<u32>, plan: Arc<Plan>) -> Newcomer {
+        drop(mcp::refresh(&self.http, &plan.mcp));
+        let plan = plan.equipped();
         let newcomer = Newcomer {
             id,
             name: plan.name.clone(),

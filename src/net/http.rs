@@ -114,6 +114,8 @@ pub struct Stream {
     name: String,
     /// Its type, without parameters, in lower case.
     pub content_type: String,
+    /// All its headers.
+    pub headers: HeaderMap,
     body: Incoming,
 }
 
@@ -212,7 +214,8 @@ impl Client {
         let (_, response) = self.opened(request).await?;
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let content_type = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        Ok(Stream { name: name(request), content_type, body: response.into_body() })
+        let (head, body) = response.into_parts();
+        Ok(Stream { name: name(request), content_type, headers: head.headers, body })
     }
 
     /// One try, read whole.

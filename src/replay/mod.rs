@@ -510,6 +510,7 @@ pub fn recorded_plan() -> Plan {
         early: call::Early::Off,
         codecs: None,
         tools: std::sync::Arc::default(),
+        mcp: std::sync::Arc::default(),
         fallback: std::sync::Arc::default(),
         what: What::Play(crate::agent::seat::PlayPlan::default()),
     }

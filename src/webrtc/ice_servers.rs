@@ -5,8 +5,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::protocol::IceServer;
-use crate::config::{TurnAccess, Web};
-use aws_lc_rs::hmac;
+use crate::{
+    config::{TurnAccess, Web},
+    secret::sign_sha1,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 /// The servers for a page; `now` in seconds since 1970, `name` is who it is.
@@ -22,8 +24,7 @@ pub fn servers(web: &Web, now: u64, name: &str) -> Vec<IceServer> {
         TurnAccess::Timed(secret, span) => {
             let name = if name.is_empty() { "guest" } else { name };
             let username = format!("{}:{name}", now.saturating_add(span.as_secs()));
-            let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.reveal().as_bytes());
-            let credential = BASE64.encode(hmac::sign(&key, username.as_bytes()));
+            let credential = BASE64.encode(sign_sha1(secret.reveal().as_bytes(), username.as_bytes()));
             (username, credential)
         }
     };

@@ -24,6 +24,7 @@ use crate::{
     },
     net::{local_ip_towards, tls},
     redact::Secret,
+    secret::same,
     sip::{
         auth::server::Account,
         limits::{Guard, Verdict},
@@ -46,7 +47,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use subtle::ConstantTimeEq as _;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -400,7 +400,7 @@ impl Web {
         if token.is_empty() {
             return if self.anybody { Ok(wish) } else { refused(401, "a token is needed to join") };
         }
-        if self.token.as_ref().is_some_and(|known| bool::from(known.reveal().as_bytes().ct_eq(token.as_bytes()))) {
+        if self.token.as_ref().is_some_and(|known| same(known.reveal().as_bytes(), token.as_bytes())) {
             return Ok(wish);
         }
         let now = SystemClock::wall().0 / 1_000_000;

@@ -52,6 +52,7 @@ pub async fn call_ringing(
     let plan = |name: &str| Plan::named(&serve_config, name, &environment).map(Arc::new);
     let router = Router::from(Some(plan("ai").unwrap())).with_others(&serve_config, plan).unwrap();
     let gateway = Engine::start(Arc::clone(&serve_config), router).unwrap();
+    gateway.tools_known().await;
     let dial_config = config(&folder.path().join("dial"), &format!("{}-{}", ports + 10, ports + 19), "");
     let caller = Engine::start(dial_config, None).unwrap();
     let address = gateway.listening[0].trim_start_matches("udp:").to_owned();

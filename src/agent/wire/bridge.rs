@@ -36,6 +36,7 @@ pub const PROVIDER: Provider = Provider {
     retries_once_live: RECONNECTS,
     speaks: None,
     ends_turns: false,
+    full_duplex: false,
     answers: |_| false,
     reads: false,
     encodings: &["pcmu", "pcm8", "pcm16", "pcm24"],
@@ -137,7 +138,7 @@ impl Wire {
         let number = self.next();
         let message = json!({"event": "start", "sequenceNumber": number, "start": start, "streamSid": self.stream});
         messages.push(message.to_string());
-        while let Some(chunk) = self.uplink.waited() {
+        while let Some(chunk) = self.uplink.next_pending() {
             self.media(&chunk, messages);
         }
     }

@@ -36,6 +36,7 @@ pub const PROVIDER: Provider = Provider {
         "temperature",
         "greeting",
         "tools",
+        "mcp",
         "end_of_speech",
         "vad",
         "vad_prefix",
@@ -77,6 +78,7 @@ pub const PROVIDER: Provider = Provider {
     retries_once_live: 3,
     speaks: Some(DOWNLINK_RATE),
     ends_turns: true,
+    full_duplex: false,
     answers: |settings| !models::may_stay_silent(settings),
     reads: true,
     encodings: &[],
@@ -99,6 +101,9 @@ const LOCATION: &str = "us-central1";
 const LEAVES_BEFORE: Duration = Duration::from_secs(2);
 /// How long the end of a turn is waited for if it did not say when it closes.
 const LEAVES_WITHIN: Duration = Duration::from_secs(5);
+/// A message with sound, before the sound and behind it.
+const AUDIO: &str = r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":""#;
+const AUDIO_END: &str = "\"}}}";
 /// Of an answer that broke off, so many of its last characters are told.
 const BROKEN_OFF_MAX: usize = 1_000;
 /// Sound before the onset that the model hears too when our own detector opens its ear.
@@ -141,6 +146,8 @@ pub struct Wire {
     owes_end: bool,
     reconnects: u32,
     handle: Option<String>,
+    /// The handle came after the caller's newest words.
+    handle_knows: bool,
     /// `NO_INTERRUPTION` if not.
     interruptible: bool,
     /// Our own detector says when the caller speaks: now.
@@ -171,6 +178,7 @@ impl Wire {
             owes_end: false,
             reconnects: 0,
             handle: None,
+            handle_knows: false,
             interruptible,
             speaks: false,
             in_activity: false,
@@ -228,7 +236,7 @@ impl Wire {
         }
         self.uplink.wait(samples);
         if self.detects() && !self.speaks {
-            self.uplink.keep(self.settings.vad_prefix_ms.unwrap_or(PREFIX_MS));
+            self.uplink.keep(self.settings.vad_prefix_ms.unwrap_or(PREFIX_MS) as usize);
         }
         if self.live {
             self.tell_speech(messages);
@@ -237,15 +245,14 @@ impl Wire {
 
     /// What our own detector found: the beginning with what lay before it, and all sound until the end.
     fn tell_speech(&mut self, messages: &mut Vec<String>) {
-        if self.speaks && !std::mem::replace(&mut self.in_activity, true) {
+        let speaks = self.speaks || self.uplink.is_asking_again();
+        if speaks && !std::mem::replace(&mut self.in_activity, true) {
             messages.push(r#"{"realtimeInput":{"activityStart":{}}}"#.to_owned());
         }
         if !self.in_activity {
             return;
         }
-        while let Some(chunk) = self.uplink.waited() {
-            messages.push(self.audio_message(&chunk));
-        }
+        messages.extend(std::iter::from_fn(|| self.uplink.waited(AUDIO, AUDIO_END)));
         if !self.speaks {
             self.in_activity = false;
             messages.push(r#"{"realtimeInput":{"activityEnd":{}}}"#.to_owned());
@@ -254,6 +261,9 @@ impl Wire {
 
     fn speech(&mut self, speaks: bool, messages: &mut Vec<String>) {
         self.speaks = speaks;
+        self.uplink.speech(speaks);
+        // What its handle stands for ends before this.
+        self.handle_knows &= !speaks;
         if self.live && self.detects() {
             self.tell_speech(messages);
         }
@@ -337,8 +347,7 @@ impl Wire {
     }
 
     fn audio_message(&mut self, samples: &[i16]) -> String {
-        const HEAD: &str = r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":""#;
-        self.uplink.message(HEAD, samples, "\"}}}")
+        self.uplink.message(AUDIO, samples, AUDIO_END)
     }
 
     fn content(&mut self, content: ServerContent<'_>, events: &mut VecDeque<Event>) {
@@ -354,7 +363,10 @@ impl Wire {
             if let Some(blob) = part.inline_data
                 && let Some(event) = audio_event(&blob)
             {
-                self.answering |= matches!(event, Event::Audio { .. });
+                if matches!(event, Event::Audio { .. }) {
+                    self.answering = true;
+                    self.uplink.answered();
+                }
                 events.push_back(event);
             }
         }
@@ -393,6 +405,9 @@ impl super::Wire for Wire {
         }
         // A resumed session does not know what was asked after its handle.
         self.calls.clear();
+        if !self.handle_knows {
+            self.uplink.ask_again();
+        }
         self.in_activity = false;
         let settings = &self.settings;
         let model = plain(settings.model.as_deref().unwrap_or(DEFAULT_MODEL));
@@ -491,6 +506,7 @@ impl super::Wire for Wire {
             && let Some(handle) = update.new_handle.filter(|handle| !handle.is_empty())
         {
             self.handle = Some(handle.into_owned());
+            self.handle_knows = !self.speaks;
         }
         if let Some(activity) = message.voice_activity
             && activity.kind.as_deref() == Some("ACTIVITY_END")
@@ -510,6 +526,7 @@ impl super::Wire for Wire {
             events.push_back(Event::GoingAway(format!("the provider closes this connection in {left}")));
         }
         for call in message.tool_call.map(|call| call.function_calls).unwrap_or_default() {
+            self.uplink.answered();
             self.calls.push(call.id.clone());
             let arguments = call.args.map(|args| args.to_string()).unwrap_or_default();
             events.push_back(Event::ToolCall(ToolCall { id: call.id, name: call.name, arguments }));
@@ -535,9 +552,7 @@ impl super::Wire for Wire {
         if self.detects() {
             return self.tell_speech(messages);
         }
-        while let Some(chunk) = self.uplink.waited() {
-            messages.push(self.audio_message(&chunk));
-        }
+        messages.extend(std::iter::from_fn(|| self.uplink.waited(AUDIO, AUDIO_END)));
     }
 
     fn leaves_within(&self) -> Option<Duration> {

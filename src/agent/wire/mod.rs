@@ -7,8 +7,10 @@
 pub mod bridge;
 pub mod builtin;
 pub mod gemini;
+pub mod gpt_live;
 pub mod openai;
 pub mod tool;
+mod uplink;
 
 use super::event::{About, Command, Event};
 use crate::{media::codec::g711::Law, unit::SampleRate};
@@ -17,9 +19,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use std::{borrow::Cow, collections::VecDeque, fmt, sync::Arc, time::Duration};
+use uplink::Uplink;
 
 /// All providers, in the order in which `auto` looks for a key.
-pub static PROVIDERS: &[Provider] = &[gemini::PROVIDER, openai::PROVIDER, bridge::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[gemini::PROVIDER, openai::PROVIDER, gpt_live::PROVIDER, bridge::PROVIDER];
 
 /// The row called `name`.
 #[must_use]
@@ -60,6 +63,8 @@ pub struct Provider {
     pub speaks: Option<SampleRate>,
     /// It says when its turns end; if not, silence of its sound ends them.
     pub ends_turns: bool,
+    /// Both sides speak whenever they like: nobody's turn is announced, so our own detector decides on interruptions.
+    pub full_duplex: bool,
     /// Such a profile answers each time that the caller has spoken. A bot may wait for whatever it likes, and so may a
     /// model that speaks only when it is meant.
     pub answers: fn(&Settings) -> bool,
@@ -178,6 +183,8 @@ pub struct Settings {
     pub parameters: Vec<(String, String)>,
     /// What the model may call.
     pub tools: Arc<[tool::Tool]>,
+    /// The model that works with the tools, where the one that speaks does not.
+    pub delegate: Option<String>,
     /// Connections that break or cannot be made are tried again so often.
     pub reconnects: Option<u32>,
 }
@@ -220,6 +227,7 @@ impl Default for Settings {
             auth: None,
             parameters: Vec::new(),
             tools: Arc::default(),
+            delegate: None,
             reconnects: None,
         }
     }
@@ -390,56 +398,6 @@ pub fn listening(label: &str) -> Option<Box<dyn Wire>> {
     let provider = by_name(words.next()?)?;
     let audio = words.next().and_then(Encoding::parse);
     Some((provider.wire)(&Arc::new(Settings { audio, ..Settings::default() }), &Facts::default()))
-}
-
-/// Caller sound kept while the service is not ready; older sound is dropped.
-const PENDING_MAX_MS: usize = 2_000;
-/// Of it in one message.
-const CHUNK_MS: usize = 100;
-
-/// Caller sound on its way out: what waits for the service, and the message around it.
-#[derive(Debug)]
-struct Uplink {
-    encoding: Encoding,
-    pending: VecDeque<i16>,
-    bytes: Vec<u8>,
-}
-
-impl Uplink {
-    const fn new(encoding: Encoding) -> Self {
-        Self { encoding, pending: VecDeque::new(), bytes: Vec::new() }
-    }
-
-    fn wait(&mut self, samples: &[i16]) {
-        self.pending.extend(samples);
-        let most = self.encoding.rate().0 as usize * PENDING_MAX_MS / 1_000;
-        let surplus = self.pending.len().saturating_sub(most);
-        self.pending.drain(..surplus);
-    }
-
-    /// Only so much of what waits, the newest.
-    fn keep(&mut self, ms: u32) {
-        let most = self.encoding.rate().0 as usize * ms as usize / 1_000;
-        let surplus = self.pending.len().saturating_sub(most);
-        self.pending.drain(..surplus);
-    }
-
-    /// The next piece of what waited.
-    fn waited(&mut self) -> Option<Vec<i16>> {
-        let most = self.encoding.rate().0 as usize * CHUNK_MS / 1_000;
-        (!self.pending.is_empty()).then(|| self.pending.drain(..self.pending.len().min(most)).collect())
-    }
-
-    /// `head`, the sound in base64, `tail`.
-    fn message(&mut self, head: &str, samples: &[i16], tail: &str) -> String {
-        self.bytes.clear();
-        self.encoding.encode(samples, &mut self.bytes);
-        let mut message = String::with_capacity(head.len() + self.bytes.len() * 4 / 3 + 4 + tail.len());
-        message.push_str(head);
-        base64_simd::STANDARD.encode_append(&self.bytes, &mut message);
-        message.push_str(tail);
-        message
-    }
 }
 
 /// Standard or URL-safe, padded or not: services and their SDKs use all of them.

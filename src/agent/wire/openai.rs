@@ -5,16 +5,16 @@
 //! resumption: a new connection is told in words what was said on the old one. Does not know sockets.
 
 mod account;
-mod frames;
+pub(super) mod frames;
 mod session;
-mod words;
+pub(super) mod words;
 
 use super::{
     AfterClose, Auth, Encoding, Facts, Provider, Settings, Uplink, decode_base64,
     tool::{late, text},
 };
 use crate::{
-    agent::event::{Command, Event, ToolCall},
+    agent::event::{Command, Event, SpeechEdge, ToolCall},
     network::url::escaped,
     unit::SampleRate,
 };
@@ -41,6 +41,7 @@ pub const PROVIDER: Provider = Provider {
         "tell_headers",
         "greeting",
         "tools",
+        "mcp",
         "end_of_speech",
         "audio",
         "vad",
@@ -69,6 +70,7 @@ pub const PROVIDER: Provider = Provider {
     retries_once_live: 3,
     speaks: None,
     ends_turns: true,
+    full_duplex: false,
     answers: |_| true,
     reads: true,
     encodings: &["pcmu", "pcma", "pcm24"],
@@ -117,6 +119,8 @@ pub struct Wire {
     calls: Vec<String>,
     /// Results of tools that another connection asked for.
     late: Vec<String>,
+    /// What the caller said last is there in words.
+    in_words: bool,
     /// The caller speaks: the service answers by itself when that ends.
     caller_speaks: bool,
     /// The connection broke off an answer: the next one is asked to go on.
@@ -170,6 +174,7 @@ impl Wire {
             awaits_answer: false,
             calls: Vec::new(),
             late: Vec::new(),
+            in_words: false,
             caller_speaks: false,
             broken_off: false,
             items: Vec::new(),
@@ -234,6 +239,7 @@ impl Wire {
         if self.told.len() > TOLD_MAX {
             self.told.pop_front();
         }
+        self.uplink.answered();
         self.calls.push(id.clone());
         let arguments = item.arguments.unwrap_or_default();
         events.push_back(Event::ToolCall(ToolCall { id, name, arguments }));
@@ -326,6 +332,7 @@ impl Wire {
             events.push_back(Event::Note("the provider sent audio that is not base64".into()));
             return;
         };
+        self.uplink.answered();
         let samples = self.downlink.decode(&bytes);
         let id = delta.item_id.as_deref().unwrap_or_default();
         match self.items.last_mut() {
@@ -417,6 +424,7 @@ impl Wire {
         let (words, whole) = self.utterances.heard(id, what);
         events.extend(words.into_iter().map(Event::CallerText));
         for text in whole {
+            self.in_words |= !text.trim().is_empty();
             self.memory.remember(Speaker::Caller, &text);
         }
     }
@@ -461,6 +469,11 @@ impl super::Wire for Wire {
             }
             Command::Audio { samples, .. } if self.live => messages.push(self.uplink.message(APPEND, samples, "\"}")),
             Command::Audio { samples, .. } => self.uplink.wait(samples),
+            Command::Speech(edge) => {
+                let speaks = matches!(edge, SpeechEdge::Started(_));
+                self.uplink.speech(speaks);
+                self.in_words &= !speaks;
+            }
             Command::Digit(digit) if self.live => {
                 self.say("user", "input_text", &format!("The caller pressed the key {digit}."));
                 self.respond();
@@ -548,10 +561,8 @@ impl super::Wire for Wire {
 
     fn due(&mut self, messages: &mut Vec<String>) {
         messages.append(&mut self.messages);
-        while self.live
-            && let Some(chunk) = self.uplink.waited()
-        {
-            messages.push(self.uplink.message(APPEND, &chunk, "\"}"));
+        if self.live {
+            messages.extend(std::iter::from_fn(|| self.uplink.waited(APPEND, "\"}")));
         }
     }
 
@@ -564,17 +575,22 @@ impl super::Wire for Wire {
         self.live = false;
         let answer = std::mem::take(&mut self.answer);
         self.memory.remember(Speaker::Agent, &answer);
-        for text in self.utterances.give_up() {
-            self.memory.remember(Speaker::Caller, &text);
+        let half = self.utterances.give_up();
+        let awaits = std::mem::take(&mut self.awaits_answer);
+        // A question of which there are no words is asked again as it was spoken.
+        if self.in_words || !self.uplink.ask_again() {
+            for text in half {
+                self.memory.remember(Speaker::Caller, &text);
+            }
+            // Nobody would say anything until the caller does.
+            if awaits {
+                // The greeting is in no memory: it is asked for anew.
+                let greeting = self.memory.is_empty() && self.settings.greeting.is_some();
+                self.greeted &= !greeting;
+                self.broken_off |= !greeting;
+            }
+            self.broken_off |= self.wants_response || (self.response.is_some() && self.cut.is_none());
         }
-        // Nobody would say anything until the caller does.
-        if std::mem::take(&mut self.awaits_answer) {
-            // The greeting is in no memory: it is asked for anew.
-            let greeting = self.memory.is_empty() && self.settings.greeting.is_some();
-            self.greeted &= !greeting;
-            self.broken_off |= !greeting;
-        }
-        self.broken_off |= self.wants_response || (self.response.is_some() && self.cut.is_none());
         self.response = None;
         self.cut = None;
         self.wants_response = false;
@@ -599,7 +615,7 @@ impl super::Wire for Wire {
     }
 }
 
-fn hint(code: &str) -> &'static str {
+pub(super) fn hint(code: &str) -> &'static str {
     match code {
         "invalid_api_key" => "; check OPENAI_API_KEY",
         "model_not_found" => "; check agents.NAME.model",

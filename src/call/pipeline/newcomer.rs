@@ -41,7 +41,7 @@ impl Pipeline {
     pub fn may_switch(&self) -> Result<(), &'static str> {
         if matches!(self.seat, Seat::Far) {
             Err("the caller was put through")
-        } else if self.over || self.call.is_ending() || self.call.answered_at().is_none() {
+        } else if self.over || self.call.is_ending() || self.call.is_hung_up() || self.call.answered_at().is_none() {
             Err("the call is not up")
         } else if self.hold.on {
             Err("the caller is held")

@@ -7,7 +7,11 @@ use super::{
     pages::{PageId, PickUp, Presence},
 };
 use crate::{
-    agent::{event::Outcome, seat::Plan},
+    agent::{
+        attach::{Claims, Slot, Used},
+        event::Outcome,
+        seat::Plan,
+    },
     error::{Error, Kind, Result},
     gateway::{
         hub::HubHandle,
@@ -80,6 +84,8 @@ pub(super) enum Request {
     Text(Box<Writing>, Option<Found>, oneshot::Sender<Result<Reply>>),
     TransferTo(CallId, CallId, oneshot::Sender<Option<bool>>),
     Hold(CallId, bool, oneshot::Sender<bool>),
+    /// A platform wants to attach to a call.
+    Attach(CallId, Box<(Claims, Slot)>, oneshot::Sender<Result<(), String>>),
     Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
     Errand(Box<Errand>, Result<Found>),
@@ -130,13 +136,26 @@ pub struct Handle {
     pub(super) workers: Workers,
     /// What join tokens are signed with.
     pub join_key: Arc<Key>,
+    /// What tokens of platforms that attach are signed with: this run's own.
+    pub stream_key: Arc<Key>,
+    /// Those of them that were used.
+    pub streams_used: Arc<Used>,
     pub(super) upstreams: Arc<[crate::config::Trunk]>,
     pub(super) resolver: Arc<Resolver>,
     /// Whether everything still runs that must.
     pub posts: Watch,
+    /// The first lists of tools of MCP servers, on their way.
+    pub(super) lists: Arc<tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>>,
 }
 
 impl Handle {
+    /// Waits until the MCP servers of all agents have told their tools, or could not: calls before that begin without.
+    pub async fn tools_known(&self) {
+        for list in self.lists.lock().await.drain(..) {
+            let _ = list.await;
+        }
+    }
+
     /// Places a call.
     ///
     /// # Errors
@@ -224,6 +243,17 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let _ = self.to.send(Request::Hold(call, hold, reply)).await;
         answer.await.unwrap_or(false)
+    }
+
+    /// Seats a platform that has come with these claims at its call; its connection will be in the slot. The agent that
+    /// sits there now is closed, and comes back if the platform is lost.
+    ///
+    /// # Errors
+    /// Why not: the call is not up, is held, was put through; none if there is no such call.
+    pub async fn attach(&self, call: CallId, claims: Claims, slot: Slot) -> Option<Result<(), String>> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.to.send(Request::Attach(call, Box::new((claims, slot)), reply)).await;
+        answer.await.ok()
     }
 
     /// Puts a caller through: to a user who is registered here, or to a number through a trunk. The agent stays until

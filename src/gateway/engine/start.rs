@@ -15,7 +15,7 @@ use crate::{
     gateway::{
         bindings,
         hub::{self, Sink},
-        post,
+        mcp, post,
         pressure::Pressure,
         router::Router,
         trunks::Trunks,
@@ -122,7 +122,12 @@ impl Engine {
         if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
             endpoint.restore_bindings(SystemClock::now(), ago, saved);
         }
+        let router: Router = answering.into();
+        // By the first call their tools are known.
+        let lists = router.plans().flat_map(|plan| mcp::refresh(&http, &plan.mcp)).collect();
+        let lists = Arc::new(tokio::sync::Mutex::new(lists));
         let join_key = Arc::new(join::key(config.web.secret_file.as_deref())?);
+        let stream_key = Arc::new(join::key(None)?);
         let upstreams = Arc::from(signalling.trunks.clone());
         let udp_bound: Vec<SocketAddr> = sockets.iter().map(|(bound, _)| *bound).collect();
         let resolver = Arc::new(Resolver::new(&signalling.dns, &udp_bound)?);
@@ -156,7 +161,7 @@ impl Engine {
             refusals: refused::Refusals::new(SystemClock::now(), config.recording.refused_per_minute),
             ports: hub.counters.rtp_ports.get_or_init(|| Ports::new(config.rtp_ports.clone())).clone(),
             config,
-            router: answering.into(),
+            router,
             sockets,
             streams_bound,
             connections,
@@ -182,7 +187,21 @@ impl Engine {
             let _post = post;
             engine.run(packets, stream_events, from_sessions, requests).await;
         });
-        Ok(Handle { to, hub, writer, listening, workers, join_key, upstreams, resolver, posts })
+        let streams_used = Arc::default();
+        Ok(Handle {
+            to,
+            hub,
+            writer,
+            listening,
+            workers,
+            join_key,
+            stream_key,
+            streams_used,
+            upstreams,
+            resolver,
+            posts,
+            lists,
+        })
     }
 }
 

@@ -195,7 +195,7 @@ impl Session {
         let (reply, plan) = oneshot::channel();
         let _ = self.engine.send(ToEngine::Plan(name.to_owned(), reply)).await;
         match plan.await {
-            Ok(Ok(plan)) => Some(plan),
+            Ok(Ok(plan)) => Some(plan.equipped()),
             Ok(Err(why)) => {
                 self.input(Input::Note(Level::Error, format!("the callback's agent: {why}"))).await;
                 None

@@ -3,9 +3,10 @@
 //! Fills in what the addresses leave open, and reads answers. What may run, and who hears of it, is the pipeline's.
 
 use crate::{
-    agent::{event::About, wire::tool::text},
+    agent::{event::About, mcp::Server, seat::Plan, wire::tool::text},
     call::tools::{Answer, Run},
     config::HttpTool,
+    gateway::mcp,
     net::http::{self, Patience},
     network::url::{Url, escaped},
     redact::Secret,
@@ -34,12 +35,26 @@ impl Tools {
         Self { client, running: HashMap::new(), to, done }
     }
 
-    /// Begins one of `all`; [`Self::done`] has what comes of it.
-    pub(super) fn run(&mut self, all: &[Arc<HttpTool>], call: &str, about: &About, run: Run) {
+    /// Begins one of a plan's; [`Self::done`] has what comes of it.
+    pub(super) fn run(&mut self, plan: &Plan, call: &str, about: &About, run: Run) {
         let (client, to, id) = (Arc::clone(&self.client), self.to.clone(), run.id.clone());
         self.running.retain(|_, task| !task.is_finished());
-        let Some(tool) = all.iter().find(|tool| tool.tool.name == run.name) else {
-            let _ = to.send((id, Err("this tool is not there".to_owned())));
+        let Some(tool) = plan.tools.iter().find(|tool| tool.tool.name == run.name) else {
+            let has = |server: &&Arc<Server>| server.tools().iter().any(|tool| tool.name == run.name);
+            let Some(server) = plan.mcp.iter().find(has).cloned() else {
+                let _ = to.send((id, Err("this tool is not there".to_owned())));
+                return;
+            };
+            let name = run.id.clone();
+            let task = tokio::task::spawn_local(async move {
+                let answer = mcp::call(&client, &server, &run.name, &run.arguments).await;
+                if let Err(problem) = &answer {
+                    let (tool, server) = (&run.name, &server.settings.name);
+                    tracing::warn!(target: "agent", event = "agent.tool_failed", %tool, %server, "{problem}");
+                }
+                let _ = to.send((id, answer));
+            });
+            self.running.insert(name, task.abort_handle());
             return;
         };
         let request = match request(tool, call, about, &run) {

@@ -8,11 +8,11 @@ use super::{Algorithm, Params, hexadecimal, params_of};
 use crate::{
     clock::Instant,
     redact::Secret,
+    secret::same,
     sip::uri::{Uri, find_param},
 };
 use sha2::{Digest as _, Sha256};
 use std::{collections::HashMap, time::Duration};
-use subtle::ConstantTimeEq as _;
 
 /// A nonce is good for this long; after it the client is told `stale=true` and answers again without asking anybody.
 const NONCE_LIFE: Duration = Duration::from_mins(5);
@@ -46,7 +46,7 @@ impl Account {
         let known = |algorithm: Algorithm| self.ha1(algorithm).zip(given.ha1(algorithm));
         // Either hash is enough; which of them is known says nothing about the password.
         let pair = known(Algorithm::Sha256).or_else(|| known(Algorithm::Md5));
-        pair.is_some_and(|(ours, theirs)| bool::from(ours.reveal().as_bytes().ct_eq(theirs.reveal().as_bytes())))
+        pair.is_some_and(|(ours, theirs)| same(ours.reveal().as_bytes(), theirs.reveal().as_bytes()))
     }
 
     const fn ha1(&self, algorithm: Algorithm) -> Option<&Secret> {
@@ -190,7 +190,7 @@ impl Gate {
             }
             None => algorithm.hash(&format!("{}:{nonce}:{ha2}", ha1.reveal())),
         };
-        if !equal_in_constant_time(&expected, &response.to_ascii_lowercase()) {
+        if !same(expected.as_bytes(), response.to_ascii_lowercase().as_bytes()) {
             return wrong;
         }
         if now.since(made_at) > NONCE_LIFE || made_at > now {
@@ -222,7 +222,7 @@ impl Gate {
     /// When we made this nonce; none if we did not.
     fn made_at(&self, nonce: &str) -> Option<Instant> {
         let (stamp, seal) = nonce.split_once('.')?;
-        if !equal_in_constant_time(&self.seal(stamp), seal) {
+        if !same(self.seal(stamp).as_bytes(), seal.as_bytes()) {
             return None;
         }
         u64::from_str_radix(stamp.split('-').next()?, 16).ok().map(Instant::from_millis)
@@ -246,10 +246,6 @@ fn same_place(uri: &str, request_uri: &str) -> bool {
         (Ok(digest), Ok(request)) => digest.user.is_empty() || request.user.is_empty() || digest.user == request.user,
         _ => false,
     }
-}
-
-fn equal_in_constant_time(left: &str, right: &str) -> bool {
-    left.len() == right.len() && left.bytes().zip(right.bytes()).fold(0, |seen, (l, r)| seen | (l ^ r)) == 0
 }
 
 #[cfg(test)]

@@ -365,3 +365,44 @@ fn silence_is_no_fault_of_a_model_that_speaks_when_it_is_meant() {
     assert!(!models::may_stay_silent(&of(Some("gemini-3.1-flash-live-preview"), None)));
     assert!(models::may_stay_silent(&of(Some("gemini-2.5-flash-native-audio-preview"), Some(true))));
 }
+
+#[test]
+fn a_question_that_the_next_session_cannot_know_is_asked_again() {
+    use crate::clock::Instant;
+    const HANDLE: &str = r#"{"sessionResumptionUpdate":{"newHandle":"h","resumable":true}}"#;
+    const SOUND: &str = r#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAAA"}}]},"turnComplete":true}}"#;
+    let ask = |wire: &mut Wire| {
+        let mut messages = Vec::new();
+        wire.send(Command::Speech(SpeechEdge::Started(Instant::ZERO)), &mut messages);
+        wire.send(Command::Audio { rate: UPLINK_RATE, samples: &[9; 1_600] }, &mut messages);
+        wire.send(Command::Speech(SpeechEdge::Ended(Instant::ZERO)), &mut messages);
+        messages
+    };
+    let again = |wire: &mut Wire| {
+        assert_eq!(wire.closed(1_006, "stalled"), AfterClose::Reconnect);
+        setup_of(wire);
+        receive(wire, r#"{"setupComplete":{}}"#);
+        let mut due = Vec::new();
+        wire.due(&mut due);
+        due.into_iter().filter(|message| !message.contains("\"text\"")).collect::<Vec<_>>()
+    };
+    let mut wire = Wire::listening();
+    receive(&mut wire, r#"{"setupComplete":{}}"#);
+    receive(&mut wire, HANDLE);
+    let asked = ask(&mut wire);
+    assert_eq!(again(&mut wire), asked, "the handle stands for what was before the question");
+    receive(&mut wire, HANDLE);
+    assert_eq!(again(&mut wire), [""; 0], "the session that is resumed has heard it");
+    ask(&mut wire);
+    receive(&mut wire, SOUND);
+    assert_eq!(again(&mut wire), [""; 0], "it was answered");
+
+    // With our own detector the question comes in its own activity.
+    let settings = Settings { vad: Some("local".into()), greeting: None, ..Settings::default() };
+    let mut wire = Wire::new(Arc::new(settings), true);
+    setup_of(&mut wire);
+    receive(&mut wire, r#"{"setupComplete":{}}"#);
+    let asked = ask(&mut wire);
+    assert_eq!(asked.len(), 3, "start, sound, end: {asked:?}");
+    assert_eq!(again(&mut wire), asked);
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::{borrow::Cow, collections::VecDeque};
 
 /// One frame as `T`; what cannot be read is said, not fatal.
-pub(super) fn read<'a, T: Deserialize<'a>>(frame: &'a [u8], events: &mut VecDeque<Event>) -> Option<T> {
+pub(in crate::agent::wire) fn read<'a, T: Deserialize<'a>>(frame: &'a [u8], events: &mut VecDeque<Event>) -> Option<T> {
     serde_json::from_slice(frame)
         .map_err(|problem| {
             events.push_back(Event::Note(format!("a frame from the provider could not be read: {problem}")));
@@ -34,7 +34,7 @@ pub(super) fn output_of(session: &Value) -> Option<Encoding> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Kind<'a> {
+pub(in crate::agent::wire) struct Kind<'a> {
     #[serde(rename = "type", borrow)]
     pub kind: Cow<'a, str>,
 }
@@ -86,7 +86,7 @@ pub(super) struct StatusDetails {
 }
 
 #[derive(Deserialize)]
-pub(super) struct OutputItem {
+pub(in crate::agent::wire) struct OutputItem {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub name: Option<String>,
@@ -97,12 +97,12 @@ pub(super) struct OutputItem {
 }
 
 #[derive(Deserialize)]
-pub(super) struct ErrorEvent {
+pub(in crate::agent::wire) struct ErrorEvent {
     pub error: ErrorBody,
 }
 
 #[derive(Deserialize)]
-pub(super) struct ErrorBody {
+pub(in crate::agent::wire) struct ErrorBody {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub code: Option<String>,

@@ -336,3 +336,34 @@ fn tokens_and_limits_are_counted() {
     assert_eq!(sum.words(), "in 10 (audio 6, cached 3) out 20 (audio 15)");
     assert_eq!((sum.limits[0].name.as_str(), sum.limits[0].remaining), ("tokens", 990.0));
 }
+
+#[test]
+fn a_question_without_words_is_asked_again_as_it_was_spoken() {
+    use crate::clock::Instant;
+    let ask = |wire: &mut Wire| {
+        send(wire, Command::Speech(SpeechEdge::Started(Instant::ZERO)));
+        send(wire, Command::Audio { rate: SampleRate::HZ_8000, samples: &[9; 800] });
+        send(wire, Command::Speech(SpeechEdge::Ended(Instant::ZERO)));
+        receive(wire, &json!({"type": "input_audio_buffer.committed", "item_id": "u1"}));
+    };
+    let again = |wire: &mut Wire| {
+        assert_eq!(wire.closed(1_006, "stalled"), AfterClose::Reconnect);
+        wire.setup(&mut Vec::new(), &mut VecDeque::new());
+        receive(wire, &json!({"type": "session.updated", "session": {}}));
+        due(wire).into_iter().map(|message| message["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut wire = live("pcmu");
+    ask(&mut wire);
+    assert_eq!(again(&mut wire), ["input_audio_buffer.append"], "the service answers by itself when it ends");
+    begun(&mut wire, "r1");
+    receive(&mut wire, &audio("r1", "i1", 800));
+    ended(&mut wire, "r1");
+    assert_eq!(again(&mut wire), [""; 0], "it was answered");
+    // With its words there, these are told, and not a second time as sound.
+    ask(&mut wire);
+    let words =
+        json!({"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1", "transcript": "Why?"});
+    receive(&mut wire, &words);
+    let sent = again(&mut wire);
+    assert_eq!(sent, ["conversation.item.create", "response.create"], "{sent:?}");
+}

@@ -9,19 +9,19 @@ const MEMORY_MAX: usize = 8_000;
 const UTTERANCES_MAX: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaker {
+pub(in crate::agent::wire) enum Speaker {
     Caller,
     Agent,
 }
 
 /// What both have said.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(in crate::agent::wire) struct Memory {
     said: VecDeque<(Speaker, String)>,
 }
 
 impl Memory {
-    pub(super) fn remember(&mut self, who: Speaker, text: &str) {
+    pub(in crate::agent::wire) fn remember(&mut self, who: Speaker, text: &str) {
         let text = text.trim();
         if text.is_empty() {
             return;
@@ -38,12 +38,12 @@ impl Memory {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::agent::wire) fn is_empty(&self) -> bool {
         self.said.is_empty()
     }
 
     /// All of it, the oldest first.
-    pub(super) fn all(&self) -> Vec<(Speaker, String)> {
+    pub(in crate::agent::wire) fn all(&self) -> Vec<(Speaker, String)> {
         self.said.iter().cloned().collect()
     }
 }
@@ -58,7 +58,7 @@ struct Utterance {
 
 /// What comes of an utterance.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Heard<'a> {
+pub(in crate::agent::wire) enum Heard<'a> {
     /// It was made: its words follow.
     Began,
     /// More of its words.
@@ -69,13 +69,13 @@ pub(super) enum Heard<'a> {
 
 /// What the caller said. Words come per utterance, and the second one's may come before the first one's are done.
 #[derive(Debug, Default)]
-pub(super) struct Utterances {
+pub(in crate::agent::wire) struct Utterances {
     waiting: VecDeque<Utterance>,
 }
 
 impl Utterances {
     /// Words in order that can be given on now, and utterances that are whole.
-    pub(super) fn heard(&mut self, id: &str, what: Heard<'_>) -> (Vec<String>, Vec<String>) {
+    pub(in crate::agent::wire) fn heard(&mut self, id: &str, what: Heard<'_>) -> (Vec<String>, Vec<String>) {
         if !self.waiting.iter().any(|utterance| utterance.id == id) {
             if self.waiting.len() >= UTTERANCES_MAX
                 && let Some(oldest) = self.waiting.front_mut()
@@ -112,7 +112,7 @@ impl Utterances {
     }
 
     /// The connection is gone: as much as there is of those that wait.
-    pub(super) fn give_up(&mut self) -> Vec<String> {
+    pub(in crate::agent::wire) fn give_up(&mut self) -> Vec<String> {
         self.waiting.drain(..).map(|utterance| utterance.text).collect()
     }
 }
