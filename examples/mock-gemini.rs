@@ -1,6 +1,6 @@
-//! A mock of Gemini Live, to try voxgw without a key: `cargo run --example mock-gemini [ADDRESS]`.
+//! A mock of Gemini Live, to try voxgw without a key: `cargo run --example mock-gemini [ADDRESS [echo]]`.
 //!
-//! It plays tones, hears speech by its energy, and says what the gateway sent wrong.
+//! It plays tones, or with `echo` says back what it heard, hears speech by its energy, and says what the gateway sent wrong.
 #![allow(
     dead_code,
     missing_docs,
@@ -26,7 +26,9 @@ async fn main() {
         .reply(Reply::tone(900.0, 3_000).saying(["A long ", "answer."]))
         .reply(Reply::tone(1_100.0, 800).saying(["A short one."]))
         .hears([" something"])
+        .answer_texts()
         .lenient();
+    let script = if std::env::args().nth(2).as_deref() == Some("echo") { script.echo() } else { script };
     let mock = MockGemini::listen(script, &standalone::address(8_801)).await;
     standalone::serve("gemini", &mock.url, "GEMINI_API_KEY=any ", || mock.violations()).await;
 }

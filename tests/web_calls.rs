@@ -11,7 +11,6 @@
 
 #[path = "support/browser.rs"]
 mod browser;
-#[allow(dead_code, reason = "shared by several test targets")]
 #[path = "support/party.rs"]
 mod party;
 #[path = "support/web_gateway.rs"]
@@ -220,15 +219,14 @@ async fn agents_and_the_operator_transfer_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_telephone_refers_its_end_of_a_call_with_a_page_to_another_page() {
-    let phone = Party::new();
+async fn a_telephone_refers_its_end_of_a_call_with_a_page_and_the_page_stays() {
+    let (phone, carol) = (Party::new(), Party::new());
     let more = format!(
-        "[trunks.carrier]\nserver = 'sip:{}'\nping = '0s'\n[[routes]]\nname = 'out'\nto = '+49*'\ntrunk_out = 'carrier'\n{}",
-        phone.address, USERS
+        "[trunks.carrier]\nserver = 'sip:{}'\nping = '0s'\n[[routes]]\nname = 'out'\nto = '+49*'\ntrunk_out = 'carrier'\n",
+        phone.address
     );
     let gateway = Gateway::start("24960-24979", "echo:live", &more).await;
-    let mut waiting = bob(&gateway).await;
-    let (mut anna, mut other) = (Browser::new().await, Browser::new().await);
+    let mut anna = Browser::new().await;
     let mut hers = Page::open(&gateway.place).await;
     hers.join(&mut anna, "+4930", "").await;
     let mut talk = tokio::task::block_in_place(|| {
@@ -236,29 +234,25 @@ async fn a_telephone_refers_its_end_of_a_call_with_a_page_to_another_page() {
         phone.take(&invite, &[("Allow", "INVITE, ACK, BYE, REFER, NOTIFY")], &[0, 101])
     });
     connected(&mut anna).await;
-    let to = format!("<sip:bob@127.0.0.1:{}>", gateway.sip());
-    tokio::task::block_in_place(|| {
+    let to = format!("<sip:carol@{}>", carol.address);
+    let there = tokio::task::block_in_place(|| {
         phone.send(&mut talk, "REFER", &[("Refer-To", &to)], "");
         phone.response(202);
+        let invite = carol.request("INVITE");
+        let there = carol.take(&invite, &[], &[0, 101]);
+        let bye = phone.request("BYE");
+        phone.answer(&bye, 200, &[], None);
+        there
     });
-    let wait = async {
-        loop {
-            anna.run(std::time::Instant::now() + Duration::from_millis(100), |_| false).await;
-            assert!(!anna.closed, "her call ended");
-        }
-    };
-    let (_, his) = tokio::select! {
-        () = wait => unreachable!(),
-        taken = take(&gateway, &mut waiting, &mut other) => taken,
-    };
-    let (one, two) =
-        tokio::join!(other.connect(), anna.run(std::time::Instant::now() + Duration::from_secs(1), |_| false));
-    assert_eq!((one, two), ((), ()));
-    let bye = tokio::task::block_in_place(|| phone.request("BYE"));
-    tokio::task::block_in_place(|| phone.answer(&bye, 200, &[], None));
-    assert_talk(&mut anna, &mut other).await;
-    hers.say(json!({ "type": "bye", "reason": "enough" })).await;
-    hers.expect("bye").await;
-    drop(his);
+    let listening = tokio::task::spawn_blocking(move || {
+        let heard = carol.heard(Duration::from_secs(2));
+        carol.hang_up(there);
+        heard.0
+    });
+    anna.sing(1_013.0, Duration::from_millis(1_400)).await;
+    let heard = listening.await.unwrap();
+    let share = share_at(1_013.0, &heard[heard.len() / 3..]);
+    assert!(share > 0.8, "{share} of what carol hears of {} samples is the page", heard.len());
+    assert_eq!(hers.expect("bye").await["by"], "callee", "carol hung up");
     gateway.is_empty().await;
 }

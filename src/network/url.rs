@@ -63,13 +63,40 @@ impl Url {
         Self::parse(&text).unwrap_or_else(|_| self.clone())
     }
 
+    /// A path that was given relative to this one (RFC 3986 §5.2).
+    fn beside(&self, relative: &str) -> String {
+        let (path, query) = relative.split_once('?').map_or((relative, None), |(path, query)| (path, Some(query)));
+        let mut parts: Vec<&str> = self.0.path().trim_start_matches('/').split('/').collect();
+        if !path.is_empty() {
+            parts.pop();
+        }
+        let last = path.rsplit('/').next().unwrap_or_default();
+        for part in path.split('/').filter(|_| !path.is_empty()) {
+            match part {
+                "." => {}
+                ".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        if matches!(last, "." | "..") {
+            parts.push("");
+        }
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("/{}{query}", parts.join("/"))
+    }
+
     /// Where a redirect leads, if that is the same host.
     #[must_use]
     pub fn redirected(&self, location: &str) -> Option<Self> {
+        if location.is_empty() {
+            return None;
+        }
         let next = if location.starts_with('/') && !location.starts_with("//") {
             Self::parse(&format!("{}://{}{location}", self.0.scheme_str()?, self.authority())).ok()?
-        } else {
+        } else if location.split(['/', '?']).next().unwrap_or_default().contains(':') || location.starts_with("//") {
             Self::parse(location).ok()?
+        } else {
+            Self::parse(&format!("{}://{}{}", self.0.scheme_str()?, self.authority(), self.beside(location))).ok()?
         };
         (next.origin() == self.origin()).then_some(next)
     }
@@ -143,10 +170,18 @@ mod tests {
             ("http://h.example/b", None),
             ("https://other.example/b", None),
             ("//other.example/b", None),
-            ("b", None),
+            ("b", Some("/b")),
+            ("?c=d", Some("/a?c=d")),
+            ("mailto:x", None),
             ("", None),
         ] {
             assert_eq!(url.redirected(location).as_ref().map(Url::path), path, "{location}");
+        }
+        let deep = Url::parse("https://h.example/whip/echo").unwrap();
+        for (location, path) in
+            [("x", "/whip/x"), ("./x/y", "/whip/x/y"), ("../s/1?k", "/s/1?k"), ("../../../x", "/x"), ("..", "/")]
+        {
+            assert_eq!(deep.redirected(location).unwrap().path(), path, "{location}");
         }
     }
 }

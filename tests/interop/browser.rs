@@ -96,6 +96,7 @@ impl Gateway {
         fs::write(folder.path().join("token"), TOKEN).expect("a token");
         let binary = PathBuf::from(voxgw().get_program());
         let mut command = cable.at(0, &binary);
+        command.env("GEMINI_API_KEY", "of-the-mock-0123456789");
         command.args(["serve", "--config", "voxgw.toml", "--agent", agent, "--record", "always"]);
         command.args(["--recordings", "calls", "--api", "off", "--rtp-ports", "20000-20100"]);
         command.args(["--sip", &format!("udp:{PHONES}"), "--web", &format!("{GATEWAY}:8088")]);
@@ -213,6 +214,7 @@ fn chromium_talks_to_echo_through_the_page() {
     assert_eq!(shown["after"], "Ended");
     assert_eq!(shown["complaints"], serde_json::json!([]), "the console is quiet: the policy holds");
     assert_eq!(shown["fits_a_phone"], true);
+    assert_within_reach(&shown);
     assert!(shown["up_after_s"].as_f64().expect("a time") < 5.0);
     assert!(shown["shown"]["q-rtt"].as_str().unwrap().ends_with(" ms"), "{shown}");
     for picture in ["desk.png", "phone.png"] {
@@ -233,6 +235,75 @@ fn chromium_talks_to_echo_through_the_page() {
     let back = audio::find(&words, &heard).expect("the words in the browser");
     eprintln!("back in the browser: {back:?}");
     assert!(back.typical > 0.7, "what the speaker said: {back:?}");
+}
+
+#[test]
+#[ignore = "needs Chromium, python3 with websockets, and network namespaces"]
+fn chromium_talks_to_gemini_through_the_page_and_reads_what_was_said() {
+    let cable = Cable::new();
+    let binary = PathBuf::from(voxgw().get_program());
+    let mock = binary.with_file_name("examples").join("mock-gemini");
+    assert!(mock.exists(), "{} is missing: cargo build --example mock-gemini", mock.display());
+    let folder = TempDir::with_prefix("voxgw-mock-").expect("a temporary folder");
+    let mut command = cable.at(0, &mock);
+    let mock = Running::start("mock-gemini", command.args(["127.0.0.1:8801", "echo"]), folder.path());
+    std::thread::sleep(Duration::from_millis(500));
+    let more = "[agents.mock]\nkind = 'gemini'\nendpoint = 'ws://127.0.0.1:8801'\ngreeting = 'Say hello.'\n";
+    let gateway = Gateway::configured(&cable, "mock", more);
+    let words = voice(4, 13);
+    // After the greeting; then silence, in which the model says it back.
+    let said = [vec![0.0; 32_000], padded(&words, 12)].concat();
+    let more = ["", "", "And what I write?"];
+    let (shown, heard, _pictures) =
+        drive_with(&cable, "softphone.py", "/?to=mock&name=chromium", &said, 18.0, &more, |_| {});
+    eprintln!("{shown}\n{}", mock.report());
+    assert_eq!((&shown["shown"]["state"], &shown["shown"]["problem"]), (&"In call".into(), &"".into()));
+    assert_eq!(shown["complaints"], serde_json::json!([]));
+    assert_eq!(shown["shown"]["q-agent"], "ready");
+    let lines: Vec<&str> = shown["shown"]["transcript"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(lines[0], "AgentHello.", "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("You") && line.contains("something")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("You") && line.contains("And what I write?")), "{lines:?}");
+    assert!(shown["shown"]["q-gap"].as_str().unwrap().ends_with(" ms"), "{shown}");
+    let (journal, caller) = gateway.only_call();
+    assert_told(&journal, "web:chromium");
+    assert!(journal.iter().any(|line| line["kind"] == "transcript" && line["written"] == true), "the written words");
+    let there = audio::find(&words, &caller).expect("the words at the gateway");
+    let back = audio::find(&words, &heard).expect("the words in the browser");
+    eprintln!("there at the gateway: {there:?}\nback in the browser: {back:?}");
+    assert!(there.typical > 0.75, "what the microphone said: {there:?}");
+    assert!(back.typical > 0.65, "what the speaker said: {back:?}");
+}
+
+#[test]
+#[ignore = "needs python3 with aiortc, and network namespaces"]
+fn dial_calls_a_whip_server_of_aiortc() {
+    let cable = Cable::new();
+    let folder = TempDir::with_prefix("voxgw-whip-").expect("a temporary folder");
+    let python = env::var("VOXGW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = cable.at(1, Path::new(&python));
+    command.arg(own("browser").join("whip_server.py")).args([BROWSER, "8089"]);
+    let mut server = Running::start("aiortc", &mut command, folder.path());
+    server.wait_for_word("ready", LIMIT);
+    let words = voice(4, 14);
+    audio::write_wav(&folder.path().join("said.wav"), audio::RATE, &[vec![0.0; 8_000], padded(&words, 4)].concat());
+    fs::write(folder.path().join("password"), "secret").expect("a password");
+    let dial = |more: &[&str]| {
+        let mut command = cable.at(0, &PathBuf::from(voxgw().get_program()));
+        command.args(["dial", &format!("http://{BROWSER}:8089/whip/echo"), "--no-config"]).args(more);
+        let mut running = Running::start("voxgw-dial", &mut command, folder.path());
+        let status = running.wait(Duration::from_secs(60));
+        (status.code(), running.report())
+    };
+    let (code, said) = dial(&["--silence", "--max", "5s"]);
+    assert_eq!(code, Some(4), "who has no token is refused: {said}");
+    let more = ["--password-file", "password", "--play", "said.wav", "--record", "heard.wav", "--journal", "mine"];
+    let (code, said) = dial(&more);
+    assert_eq!(code, Some(0), "{said}");
+    server.wait_for_word("deleted", LIMIT);
+    let back = audio::find(&words, &channel(&folder.path().join("heard.wav"), 0)).expect("the words came back");
+    eprintln!("back from aiortc: {back:?}");
+    assert!(back.typical > 0.7, "{back:?}");
 }
 
 #[test]
@@ -258,6 +329,23 @@ fn aiortc_talks_to_echo_over_whip() {
     eprintln!("back at aiortc: {back:?}");
     // It conceals nothing, so a late packet counts.
     assert!(back.typical > 0.8, "{back:?}");
+}
+
+/// Everything can be worked by the keyboard, in the order in which it stands, and has a name for screen readers.
+fn assert_within_reach(shown: &Value) {
+    assert_eq!(shown["unnamed"], serde_json::json!([]), "what a screen reader could not name");
+    let focus: Vec<&str> = shown["focus"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(focus[0], "a Skip to the phone", "{focus:?}");
+    let places: Vec<Option<usize>> =
+        ["to", "name", "token", "microphone", "clean", "call", "user", "password", "register"]
+            .iter()
+            .map(|id| focus.iter().position(|at| at == id))
+            .collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} of {focus:?}");
+    let roles: Vec<&str> = shown["roles"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for role in ["main", "banner", "heading", "log", "status"] {
+        assert!(roles.contains(&role), "{role} is not among {roles:?}");
+    }
 }
 
 /// Anna has a browser, bob a telephone.

@@ -1,8 +1,8 @@
 """Opens the softphone in headless Chromium, calls, and says as JSON what the page showed.
 
-    softphone.py URL WAV FOLDER SECONDS [USER TOKEN]
+    softphone.py URL WAV FOLDER SECONDS [USER TOKEN [TEXT]]
 
-With a user it does not call but waits to be called, answers by the keyboard, and says "registered" when it waits.
+With a text it writes that to the agent halfway. With a user it does not call but waits to be called, answers by the keyboard, and says "registered" when it waits.
 The microphone plays WAV once. FOLDER gets heard.wav (8 kHz, what the page's speaker got), desk.png and phone.png.
 Runs where Chromium may reach URL. Needs `websockets`.
 """
@@ -20,7 +20,7 @@ import wave
 import websockets
 
 URL, WAV, FOLDER, SECONDS = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
-USER, TOKEN = (sys.argv[5:7] + ["", ""])[:2]
+USER, TOKEN, TEXT = (sys.argv[5:8] + ["", "", ""])[:3]
 PORT = 9222
 ORIGIN = URL.split("/")[0] + "//" + URL.split("/")[2]
 FLAGS = [
@@ -51,6 +51,10 @@ TAKE = """(() => {
   for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
   return btoa(text);
 })()"""
+# Where the keyboard is.
+FOCUS = "document.activeElement.id || document.activeElement.tagName.toLowerCase() + ' ' + document.activeElement.textContent.trim()"
+# What a person works with, as a screen reader calls it: each must have a name.
+CONTROLS = {"button", "textbox", "combobox", "checkbox", "DisclosureTriangle", "log", "group", "region", "dialog", "alertdialog"}
 SHOWN = """JSON.stringify(Object.fromEntries(
   ["state", "problem", "clock", "q-connection", "q-path", "q-codec", "q-rtt", "q-loss", "q-jitter", "q-mos", "q-gap", "q-agent", "q-call"]
     .map((id) => [id, document.getElementById(id).textContent])
@@ -106,6 +110,25 @@ async def drive():
             await asyncio.sleep(0.25)
         await run("document.getElementById('clean').checked = false")
         await run(LISTEN)
+        async def press(key, code, text=""):
+            for kind in ("keyDown", "keyUp"):
+                await command("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text, windowsVirtualKeyCode=code)
+
+        async def tree():
+            nodes = (await command("Accessibility.getFullAXTree"))["nodes"]
+            value = lambda node, what: node.get(what, {}).get("value", "")
+            return [(value(node, "role"), value(node, "name")) for node in nodes if not node.get("ignored")]
+
+        # By the keyboard alone: from the top of the page to everything that can be worked with.
+        await run("for (const details of document.querySelectorAll('details')) details.open = true")
+        focus = []
+        await run("document.body.focus()")
+        for _ in range(24):
+            await press("Tab", 9)
+            focus.append(await run(FOCUS))
+        told = await tree()
+        unnamed = [role for role, name in told if role in CONTROLS and not name]
+        await run("for (const details of document.querySelectorAll('details')) details.open = false; document.activeElement.blur()")
         ring = None
         if USER:
             await run(f"document.getElementById('user').value = {json.dumps(USER)}")
@@ -122,14 +145,18 @@ async def drive():
             await until("document.getElementById('incoming').open")
             ring = await run("document.getElementById('incoming-from').textContent + ' / ' + document.activeElement.id")
             await picture("incoming", 390, 844, 2)
-            for kind in ("keyDown", "keyUp"):
-                await command("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r", windowsVirtualKeyCode=13)
+            await press("Enter", 13, "\r")
         else:
             await run("document.getElementById('call').click()")
         begun = time.monotonic()
-        up_after = None
+        up_after, wrote = None, not TEXT
         while time.monotonic() - begun < SECONDS:
             await asyncio.sleep(0.1)
+            if not wrote and time.monotonic() - begun > SECONDS / 2:
+                wrote = True
+                await run("document.getElementById('text').focus()")
+                await command("Input.insertText", text=TEXT)
+                await press("Enter", 13, "\r")
             if up_after is None and await run("document.getElementById('q-connection').textContent === 'connected'"):
                 up_after = time.monotonic() - begun
         shown = json.loads(await run(SHOWN))
@@ -151,7 +178,7 @@ async def drive():
         file.writeframes(samples)
     print(json.dumps({
         "shown": shown, "after": after, "up_after_s": up_after, "fits_a_phone": narrow, "complaints": complaints,
-        "ring": ring, "heard_samples": len(array.array("h", samples)),
+        "ring": ring, "focus": focus, "unnamed": unnamed, "roles": sorted({role for role, _ in told}), "heard_samples": len(array.array("h", samples)),
     }))
 
 
