@@ -290,6 +290,7 @@ enum Out {
         payload: Vec<u8>,
         samples: Vec<i16>,
     },
+    FarAnew,
     FarDigit(char, u32),
     FarTone(char, u32),
     Act(u32, Action),
@@ -649,6 +650,7 @@ impl Pipeline {
                 let (payload, samples) = (&self.current_datagram[..], &self.current_samples[..]);
                 Output::Far(Far::Sound(FarSound { at, position, is_filling, is_digit, codec, rate, payload, samples }))
             }
+            Out::FarAnew => Output::Far(Far::Anew),
             Out::FarDigit(digit, duration_ms) => Output::Far(Far::Digit(digit, duration_ms)),
             Out::FarTone(digit, duration_ms) => Output::Far(Far::Tone(digit, duration_ms)),
             Out::Rtcp { to, mux, bytes } => {

@@ -30,7 +30,7 @@ pub static KEYS: &[Key] = &[
     key("sip.advertise", "\"auto\"", "The address that others reach us at, for Via, Contact and SDP; auto is the interface's."),
     key("sip.realm", "\"voxgw\"", "Realm of our digest challenges; a user's ha1 is made with it."),
     key("sip.digest", "[\"md5\"]", "Algorithms of our challenges, in order: md5, sha-256. Many telephones give up when offered one that they do not know."),
-    key("sip.authenticate", "\"register\"", "Who is challenged: register (REGISTER only), users (also calls and texts From our users), all. Trunks never are."),
+    key("sip.authenticate", "\"register\"", "Who is challenged: register (REGISTER, and REFER From our users), users (also calls and texts From them), all. Trunks never are."),
     key("sip.session_expires", "\"30m\"", "Session timer that we ask for (RFC 4028); 0s asks for none."),
     key("sip.session_expires_min", "\"90s\"", "Shorter session timers are refused with 422."),
     key("sip.reliable_provisional", "\"required\"", "100rel (RFC 3262): off, required (if the caller requires it), supported."),

@@ -213,7 +213,7 @@ impl Engine {
         self.sink.hub.trunks(self.trunks.views(SystemClock::now()));
         // Nobody else may wake us: trunks begin by themselves.
         self.run_errands();
-        let mut next_at = self.settle().min(self.trunks.timeout());
+        let mut next_at = self.settle().min(self.trunks.timeout()).min(self.trunk_addresses.timeout());
         loop {
             let drain_at = self.draining.as_ref().map(|(at, _)| *at);
             tokio::select! {
@@ -245,7 +245,7 @@ impl Engine {
                 self.bindings_due = None;
                 self.keep_bindings();
             }
-            next_at = self.settle().min(self.trunks.timeout());
+            next_at = self.settle().min(self.trunks.timeout()).min(self.trunk_addresses.timeout());
             next_at = next_at.min(self.bridges.timeout()).min(self.tolls.timeout());
             next_at = next_at.min(self.bindings_due.unwrap_or(crate::clock::Instant::FAR_FUTURE));
             self.finish_drain();
@@ -388,6 +388,8 @@ impl Engine {
             Event::Transfer(leg, status) => self.transferred(leg, status),
             Event::Texted(leg, status) => self.texted(leg, status),
             Event::Text(text) => self.text(*text),
+            Event::Locate(leg, name) => self.locate(leg, name),
+            Event::Proven(leg, _) => self.may_refer(leg, true),
             Event::Replied(id, reply) => {
                 let reply = self.reply_at_end(endpoint::Attempt::Ask(id), reply);
                 self.replied(id, reply);
@@ -508,6 +510,8 @@ impl Engine {
             Request::Plan(name, reply) => {
                 let _ = reply.send(self.router.plan(name.as_deref()));
             }
+            Request::Located(leg, name, found) => self.located(leg, name, found),
+            Request::TrunkIsAt(trunk, server, found) => self.trunk_found(trunk, &server, found),
             Request::Errand(errand, found) => self.errand(*errand, found),
             Request::Referral(leg, to, found) => self.follow(leg, to, found),
             Request::Elsewhere(new, offer) => self.follow_with(*new, offer),

@@ -47,6 +47,7 @@ pub struct Held {
 enum What {
     #[default]
     Nothing,
+    Anew,
     Paced(SampleRate),
     Sound {
         at: Instant,
@@ -66,6 +67,7 @@ impl Held {
     pub fn far(&self) -> Option<Far<'_>> {
         match self.what {
             What::Nothing => None,
+            What::Anew => Some(Far::Anew),
             What::Paced(rate) => Some(Far::Paced(rate, &self.samples)),
             What::Sound { at, position, is_filling, is_digit, codec, rate } => {
                 let (payload, samples) = (&self.payload[..], &self.samples[..]);
@@ -185,8 +187,10 @@ impl End {
         let (line, side) = match self {
             Self::Line { line, side } => (line, side),
             Self::Room(seat) => {
-                if let Far::Sound(sound) = far {
-                    seat.room.borrow_mut().say(seat.id, &sound);
+                match far {
+                    Far::Sound(sound) => seat.room.borrow_mut().say(seat.id, &sound),
+                    Far::Anew => seat.room.borrow_mut().begin_anew(seat.id),
+                    _ => {}
                 }
                 return;
             }
@@ -212,6 +216,7 @@ impl End {
                 held.samples.clear();
                 held.samples.extend_from_slice(samples);
             }
+            Far::Anew => held.what = What::Anew,
             Far::Digit(digit, duration_ms) => held.what = What::Digit(digit, duration_ms),
             Far::Tone(digit, duration_ms) => held.what = What::Tone(digit, duration_ms),
             Far::Paced(rate, samples) => {

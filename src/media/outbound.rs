@@ -225,6 +225,10 @@ impl Outbound {
                 relay.push(&sound);
                 true
             }
+            (Far::Anew, relay) => {
+                relay.iter_mut().for_each(Relay::begin_anew);
+                true
+            }
             (Far::Paced(rate, samples), Some(relay)) => {
                 relay.push_paced(rate, samples);
                 true

@@ -27,6 +27,8 @@ const FILLING_MAX: usize = 3;
 pub enum Far<'a> {
     /// Sound, in order.
     Sound(FarSound<'a>),
+    /// What comes from now on is from another source (another SSRC): its clock says nothing about the one before.
+    Anew,
     /// Sound that comes as evenly as packets go out, of a conference: it waits for nothing.
     Paced(SampleRate, &'a [i16]),
     /// A digit that was pressed for so many milliseconds.
@@ -152,6 +154,14 @@ impl Relay {
         Duration::from_micros(
             self.figures().map_or(0.0, |figures| figures.delay_ms.clamp(0.0, 2_000.0) * 1_000.0) as u64
         )
+    }
+
+    /// The next frame is from another source: held against the clock of the one before it would be late, or early, for
+    /// as long as that is remembered.
+    pub fn begin_anew(&mut self) {
+        if let Some((_, playout)) = &mut self.playout {
+            playout.restart();
+        }
     }
 
     /// Takes a frame in.
@@ -321,6 +331,26 @@ mod tests {
         assert_eq!(relay.taken().1, [0; 160]);
         let counters = relay.counters();
         assert_eq!((counters.passed, counters.transcoded, counters.dropped), (2, 2, 0));
+    }
+
+    #[test]
+    fn another_source_begins_anew_and_is_not_late() {
+        // A fork's next branch, or a telephone that a call was put through to: its clock is 600 ms behind.
+        let heard_of_the_second = |is_told: bool| {
+            let mut relay = empty();
+            let mut heard = 0;
+            for n in 0..100_u64 {
+                if n == 50 && is_told {
+                    relay.begin_anew();
+                }
+                let (law, place) = if n < 50 { (0x42, n) } else { (0x43, n - 30) };
+                relay.push(&FarSound { position: 160 * place, ..sound(n, 0, &[law; 160], &[0; 160]) });
+                heard += usize::from(taken(&mut relay, 20 * n + 5).is_some_and(|payload| payload == [0x43; 160]));
+            }
+            heard
+        };
+        assert!(heard_of_the_second(true) > 45, "{}", heard_of_the_second(true));
+        assert!(heard_of_the_second(false) < 30, "what it guards against: {}", heard_of_the_second(false));
     }
 
     #[test]

@@ -91,6 +91,13 @@ impl Room {
         self.mixer.speaker()
     }
 
+    /// What a leg says from now on is from another source.
+    pub fn begin_anew(&mut self, id: MemberId) {
+        if let Some((_, playout)) = self.legs.get_mut(&id).and_then(|leg| leg.playout.as_mut()) {
+            playout.restart();
+        }
+    }
+
     /// A frame of a leg, as it came from its network.
     pub fn say(&mut self, id: MemberId, sound: &FarSound<'_>) {
         // What is only there so that something is there is silence in a room.

@@ -35,6 +35,8 @@ struct Counts {
     all: usize,
     /// They have no limit of their own, and the last of all places are theirs: trusted networks, trunks.
     spared: Vec<Network>,
+    /// Those of them that were spared since.
+    learned: Vec<IpAddr>,
 }
 
 /// One connection's place in the crowd, until it is dropped.
@@ -57,6 +59,17 @@ impl Crowd {
         let known = counts.spared.iter().any(|network| network.contains(ip));
         if let (false, Ok(network)) = (known, ip.to_string().parse()) {
             counts.spared.push(network);
+            counts.learned.push(ip);
+        }
+    }
+
+    /// It has one again; what was spared from the start stays so.
+    pub fn spare_no_more(&self, ip: IpAddr) {
+        let mut counts = self.counts();
+        let Some(at) = counts.learned.iter().position(|known| *known == ip) else { return };
+        counts.learned.swap_remove(at);
+        if let Ok(network) = ip.to_string().parse::<Network>() {
+            counts.spared.retain(|known| *known != network);
         }
     }
 

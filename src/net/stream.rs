@@ -333,6 +333,7 @@ fn not_read() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::crowd::Limits;
     use tokio::io::{DuplexStream, duplex};
 
     const ONE: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
@@ -384,6 +385,25 @@ mod tests {
             assert_eq!(task.await.unwrap(), "no message came in time");
             assert_eq!(begin.elapsed().as_secs(), MESSAGE_WITHIN.as_secs());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_that_is_not_finished_ends_after_ten_seconds() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = listener.local_addr().unwrap();
+        let (to, _events) = mpsc::channel(8);
+        let door = Door {
+            transport: Transport::Ws,
+            tls: None,
+            crowd: Crowd::of(Limits { max: 9, per_source: 9 }, Vec::new()),
+            origins: Arc::from([]),
+        };
+        tokio::spawn(accept(listener, door, to));
+        let mut stream = TcpStream::connect(there).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").await.unwrap();
+        let begin = tokio::time::Instant::now();
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "closed");
+        assert!(begin.elapsed() <= HANDSHAKE_WITHIN, "{:?}", begin.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,9 @@ mod client;
 mod early;
 mod elsewhere;
 mod inside;
+mod large;
 mod leg;
+mod names;
 mod redirect;
 mod register;
 mod reliable;
@@ -25,6 +27,7 @@ use super::{
         Algorithm, Credentials,
         server::{Account, Gate},
     },
+    dialog::Dialog,
     header::{CSeq, MAGIC_COOKIE},
     limits::{self, Guard},
     message::{Headers, Invalid, Message, Request, Response},
@@ -171,6 +174,10 @@ pub enum Command {
     GiveUpAfter(LegId, Duration),
     /// So many other targets are left for what was just begun: [`Event::TryNext`] asks for them.
     Spares(Attempt, usize),
+    /// The answer to [`Event::Locate`]: where the name is, if it is anywhere.
+    Located(LegId, Uri, Option<SocketAddr>),
+    /// For challenges to what we ask within a call that came in: it is a trunk's.
+    Credentials(LegId, Credentials),
     /// The answer to [`Event::TryNext`] and [`Event::Redirected`]: the next target, or why there is none.
     Next(Attempt, Result<Path, String>),
 }
@@ -252,6 +259,11 @@ pub enum Event {
     /// A 3xx names this, under the number that was called or another: [`Command::Next`] says where that is, or that
     /// it may not be called.
     Redirected(LegId, Uri, bool),
+    /// A dialog goes by this name: [`Command::Located`] says where that is. Meanwhile, and where it is nowhere, requests
+    /// take the way that the call came.
+    Locate(LegId, Uri),
+    /// Who called has now proved to be this user.
+    Proven(LegId, String),
     /// The answer to an [`Command::Ask`].
     Replied(AskId, Reply),
     /// A user's bindings changed: how many there are now.
@@ -342,6 +354,8 @@ pub struct Endpoint {
     invites: HashMap<String, Key>,
     /// Whose our client transactions are.
     clients: HashMap<Key, LegId>,
+    /// What goes by TCP for its length.
+    large: large::Large,
     guard: Guard,
     /// No new calls are wanted any more.
     leaving: bool,
@@ -391,6 +405,7 @@ impl Endpoint {
             calls: HashMap::new(),
             invites: HashMap::new(),
             clients: HashMap::new(),
+            large: large::Large::default(),
             timers: BinaryHeap::new(),
             next_leg: 1,
             outputs: VecDeque::new(),
@@ -491,6 +506,9 @@ impl Endpoint {
             .map(|(key, tx)| (key.clone(), tx.kind))
             .collect();
         for (key, kind) in lost {
+            if self.as_datagram(now, &key) {
+                continue;
+            }
             self.ask_lost(&key, why);
             let leg = self.clients.get(&key).copied();
             let unanswered = leg.filter(|id| self.legs.get(id).is_some_and(|leg| leg.dialog.is_none()));
@@ -551,6 +569,8 @@ impl Endpoint {
             Command::Ask(id, ask) => self.ask(now, id, *ask),
             Command::GiveUpAfter(leg, span) => self.give_up_after(now, leg, span),
             Command::Spares(attempt, count) => self.spares(now, attempt, count),
+            Command::Located(leg, name, place) => self.located(now, leg, &name, place),
+            Command::Credentials(leg, credentials) => self.is_known_as(leg, credentials),
             Command::Next(attempt, path) => self.next_target(now, attempt, path),
         }
     }
@@ -608,6 +628,7 @@ impl Endpoint {
             }
             self.clients.remove(key);
             self.asks.remove(key);
+            self.large.over(key);
         } else {
             self.arm(key);
         }
@@ -644,11 +665,16 @@ impl Endpoint {
     /// Sends a request through a new client transaction with a Via of ours; gives its key.
     fn send_request(&mut self, now: Instant, mut request: Request, path: Path) -> Key {
         let branch = format!("{MAGIC_COOKIE}{}", self.token());
+        request.headers.push("User-Agent", self.settings.user_agent.clone());
+        let before = path;
+        let path = self.way_for(now, &request, path, self.via(path, branch.clone()).len() + "Via: \r\n".len());
         let via = self.via(path, branch.clone());
         request.headers.push_front("Via", via);
-        request.headers.push("User-Agent", self.settings.user_agent.clone());
         let kind = if request.method == Method::Invite { Kind::InviteClient } else { Kind::OtherClient };
         let key = Key::of_client(&branch, &request.method);
+        if path != before {
+            self.goes_by_tcp(&key, before);
+        }
         let bytes = request.to_bytes();
         let leg = self.calls.get(request.headers.call_id()).copied();
         self.begin(now, key.clone(), kind, request, path, bytes.clone());

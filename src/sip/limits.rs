@@ -191,6 +191,8 @@ impl Ban {
 #[derive(Debug)]
 pub struct Guard {
     settings: Settings,
+    /// Addresses that are trusted besides those of the settings.
+    learned: Vec<IpAddr>,
     sources: HashMap<IpAddr, Source>,
     global: Bucket,
     /// What newcomers share while the table is full.
@@ -208,6 +210,7 @@ impl Guard {
             global: Bucket::full(now, settings.global),
             crowd: Bucket::full(now, settings.per_source),
             settings,
+            learned: Vec::new(),
             sources: HashMap::new(),
             swept_at: now,
             overloaded: false,
@@ -231,6 +234,16 @@ impl Guard {
         let known = self.settings.trusted.iter().any(|network| network.contains(ip));
         if let (false, Ok(network)) = (known, ip.to_string().parse()) {
             self.settings.trusted.push(network);
+            self.learned.push(ip);
+        }
+    }
+
+    /// An address that was trusted since is not any more; what the settings trust they go on trusting.
+    pub fn distrust(&mut self, ip: IpAddr) {
+        let Some(at) = self.learned.iter().position(|known| *known == ip) else { return };
+        self.learned.swap_remove(at);
+        if let Ok(network) = ip.to_string().parse::<Network>() {
+            self.settings.trusted.retain(|known| *known != network);
         }
     }
 
@@ -440,6 +453,22 @@ mod tests {
         // One owner of a whole IPv6 network is one source.
         let first = (0..200).filter(|n| heard(&mut guard, at(0), &format!("2001:db8::{n:x}"))).count();
         assert_eq!(first, 50);
+    }
+
+    #[test]
+    fn who_is_trusted_for_a_while_is_not_for_ever() {
+        let (always, meanwhile): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [192, 0, 2, 1].into());
+        let mut guard = guard(|settings| {
+            settings.trusted = vec!["10.0.0.0/8".parse().unwrap()];
+            settings.scanners = vec!["scan".to_owned()];
+        });
+        let heard = |guard: &mut Guard, ip| guard.request(Instant::ZERO, ip, "scanner") == Verdict::Heard;
+        guard.trust(always);
+        guard.trust(meanwhile);
+        assert!(heard(&mut guard, always) && heard(&mut guard, meanwhile));
+        guard.distrust(always);
+        guard.distrust(meanwhile);
+        assert!(heard(&mut guard, always) && !heard(&mut guard, meanwhile));
     }
 
     #[test]

@@ -239,6 +239,8 @@ impl Papers {
         let folder = TempDir::with_prefix("voxgw-papers-").expect("a temporary folder");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With one name for all, OpenSSL takes what the CA signed for signed by itself.
+        params.distinguished_name.push(rcgen::DnType::CommonName, "CA of these tests");
         let key = KeyPair::generate().expect("a key");
         let ca = params.self_signed(&key).expect("a CA").pem();
         let issuer = Issuer::new(params, key);
@@ -268,6 +270,11 @@ impl Papers {
     pub fn say(&self, text: &str) {
         let config = fs::read_to_string(self.config()).expect("the config");
         fs::write(self.config(), format!("{config}{text}\n")).expect("the config can be written");
+    }
+
+    /// The CA that signed all of them.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
     }
 
     pub fn config(&self) -> PathBuf {

@@ -114,6 +114,11 @@ impl Gateway {
         self.running.terminate();
     }
 
+    /// Ends it without a word to anybody.
+    pub fn kill(&mut self) {
+        self.running.kill();
+    }
+
     /// What it said, for a failed test.
     pub fn report(&self) -> String {
         self.running.report()

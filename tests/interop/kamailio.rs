@@ -8,7 +8,7 @@ use crate::{
     sipp::Sipp,
 };
 use serde_json::json;
-use std::{fs, process::Command, thread, time::Duration};
+use std::{fs, path::Path, process::Command, thread, time::Duration};
 use tempfile::TempDir;
 
 /// What Kamailio wants to hear from the trunk.
@@ -23,13 +23,18 @@ pub struct Kamailio {
 impl Kamailio {
     /// On a port, before a gateway.
     pub fn start(port: u16, gateway: u16) -> Self {
+        Self::with_config(port, "kamailio/upstream.cfg", |text, _| {
+            text.replace("@GATEWAY@", &format!("127.0.0.1:{gateway}"))
+                .replace("@GATEWAY_PORT@", &gateway.to_string())
+                .replace("@PASSWORD@", PASSWORD)
+        })
+    }
+
+    /// On a port, with a config of ours whose words in @…@ `fill` replaces; it is told the folder that Kamailio runs in.
+    pub fn with_config(port: u16, config: &str, fill: impl FnOnce(String, &Path) -> String) -> Self {
         let folder = TempDir::with_prefix("voxgw-kamailio-").expect("a temporary folder");
-        let text = text_of(&own("kamailio/upstream.cfg"))
-            .replace("@SIP@", &port.to_string())
-            .replace("@GATEWAY@", &format!("127.0.0.1:{gateway}"))
-            .replace("@GATEWAY_PORT@", &gateway.to_string())
-            .replace("@PASSWORD@", PASSWORD);
-        let file = folder.path().join("upstream.cfg");
+        let text = fill(text_of(&own(config)).replace("@SIP@", &port.to_string()), folder.path());
+        let file = folder.path().join("kamailio.cfg");
         fs::write(&file, text).expect("the config can be written");
         let mut command = Command::new("kamailio");
         // in the foreground, with little memory, its pid and sockets in the folder

@@ -23,6 +23,7 @@ mod baresip_srtp;
 mod bridge;
 mod browser;
 mod capture;
+mod dispatcher;
 #[path = "../support/dns.rs"]
 mod dns;
 mod ffmpeg;
@@ -40,6 +41,7 @@ mod sipp_media;
 mod sipp_registrar;
 mod sipp_signalling;
 mod sipp_targets;
+mod sipp_tls;
 mod sipp_transfer;
 mod tshark;
 mod wideband;

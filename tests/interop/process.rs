@@ -95,6 +95,14 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Ends it at once, without a word.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.terminate();

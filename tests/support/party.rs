@@ -174,6 +174,27 @@ impl Party {
         }
     }
 
+    /// Answers as one branch of a fork, with a tag of its own, whose sound is at another party.
+    pub fn fork(&self, invite: &Request, status: u16, tag: &str, sound: &Self, formats: &[u8]) -> Talk {
+        let mut response = invite.response(status);
+        let to = invite.headers.to().unwrap().with_tag(tag).to_string();
+        response.headers.set_first("To", to.clone());
+        response.headers.push("Contact", format!("<sip:{tag}@{}>", self.address));
+        response.headers.push("Content-Type", "application/sdp");
+        response.body = sound.sdp(formats).into_bytes();
+        self.sip.send_to(&response.to_bytes(), self.from.get()).unwrap();
+        let headers = &invite.headers;
+        Talk {
+            local: to,
+            remote: headers.from().unwrap().to_string(),
+            call_id: headers.call_id().to_owned(),
+            cseq: 1,
+            target: headers.contact().unwrap().uri.to_string(),
+            there: self.from.get(),
+            rtp: invite.sdp().and_then(rtp_of),
+        }
+    }
+
     /// Calls somebody, and says nothing more.
     pub fn invite(&self, to: &str, port: u16, headers: &[(&str, &str)], formats: &[u8]) -> Request {
         let uri = format!("sip:{to}@127.0.0.1:{port}");
@@ -263,21 +284,25 @@ impl Party {
 
     /// Says something in PCMU, in packets of 20 ms, as time passes.
     pub fn speak(&self, talk: &Talk, samples: &[i16]) {
-        let there = talk.rtp.unwrap();
         for chunk in samples.chunks(160) {
             let began = Instant::now();
-            let mut payload = Vec::new();
-            Law::Mu.compress(chunk, &mut payload);
-            let number = self.sequence.get();
-            self.sequence.set(number.wrapping_add(1));
-            let mut datagram = vec![0x80, 0];
-            datagram.extend(number.to_be_bytes());
-            datagram.extend((u32::from(number) * 160).to_be_bytes());
-            datagram.extend(7_u32.to_be_bytes());
-            datagram.extend(payload);
-            self.rtp.send_to(&datagram, there).unwrap();
+            self.speak_at_once(talk, chunk);
             std::thread::sleep(Duration::from_millis(20).saturating_sub(began.elapsed()));
         }
+    }
+
+    /// One packet of it.
+    pub fn speak_at_once(&self, talk: &Talk, chunk: &[i16]) {
+        let mut payload = Vec::new();
+        Law::Mu.compress(chunk, &mut payload);
+        let number = self.sequence.get();
+        self.sequence.set(number.wrapping_add(1));
+        let mut datagram = vec![0x80, 0];
+        datagram.extend(number.to_be_bytes());
+        datagram.extend((u32::from(number) * 160).to_be_bytes());
+        datagram.extend(u32::from(self.address.port()).to_be_bytes());
+        datagram.extend(payload);
+        self.rtp.send_to(&datagram, talk.rtp.unwrap()).unwrap();
     }
 
     /// What RTP came since it was asked last, and comes for so long: PCMU sound, telephone-events that ended.

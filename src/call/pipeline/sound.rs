@@ -94,6 +94,9 @@ impl Pipeline {
                     if let Some(media) = &mut self.media {
                         media.source_changes += 1;
                     }
+                    if matches!(self.seat, Seat::Far) {
+                        self.push(Out::FarAnew);
+                    }
                 }
             }
         }

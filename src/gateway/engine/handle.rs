@@ -89,10 +89,14 @@ pub(super) enum Request {
     Plan(Option<String>, oneshot::Sender<Option<Arc<Plan>>>),
     /// The name of an errand's server was found, or not.
     Errand(Box<Errand>, Result<Found>),
+    /// The name of this trunk's server was looked up.
+    TrunkIsAt(usize, Uri, Result<Found>),
     /// Whom a REFER names: found, or not.
     Referral(LegId, Uri, Result<Found>),
     /// A session has made an offer for them.
     Elsewhere(Box<super::transfer::Elsewhere>, Option<String>),
+    /// A name that a dialog goes by.
+    Located(LegId, Uri, Result<Found>),
     /// The servers of a Via's name, for a response.
     Deliver(Box<super::answers::Parcel>, Result<Found>),
     /// Whom a 3xx names: found, or not.

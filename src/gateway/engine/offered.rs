@@ -105,6 +105,11 @@ impl Engine {
             (session.caller, session.stranger) = (caller, stranger);
         }
         self.may_refer(leg, known);
+        // The trunk may ask within the call who we are.
+        let upstream = trunk.and_then(|name| self.config.signalling.trunks.iter().find(|trunk| trunk.name == name));
+        if let Some(credentials) = upstream.and_then(|upstream| upstream.credentials.clone()) {
+            self.endpoint.command(SystemClock::now(), super::Command::Credentials(leg, credentials));
+        }
         if let Some(onward) = onward {
             self.go_onward(leg, call, onward);
         }

@@ -1,7 +1,7 @@
 //! What the engine does besides calls: trunks, texts, registered users.
 
 use super::{
-    AskId, AskedFor, Command, Engine, Errand, Reply, Request, Transport, Wish, Writing, printable,
+    AskId, AskedFor, Command, Engine, Errand, Reply, Request, Wish, Writing, printable,
     targets::{Trail, by_length},
 };
 use crate::{
@@ -27,9 +27,18 @@ use tokio::sync::oneshot;
 pub(super) const DATAGRAM_MAX: usize = 1_000;
 
 impl Engine {
-    /// Sends off what trunks want asked; names are looked up beside the engine.
+    /// Looks up the names of trunks whose time has come, and sends off what trunks want asked; beside the engine.
     pub(super) fn run_errands(&mut self) {
         let now = SystemClock::now();
+        for (trunk, server) in self.trunk_addresses.due(now) {
+            let (to, resolver) = (self.requests_to.clone(), self.resolver.clone());
+            tokio::spawn(async move {
+                let found = resolver.find(&server).await;
+                if let Some(to) = to.upgrade() {
+                    let _ = to.send(Request::TrunkIsAt(trunk, server, found)).await;
+                }
+            });
+        }
         while let Some(errand) = self.trunks.poll(now) {
             let (to, resolver) = (self.requests_to.clone(), self.resolver.clone());
             tokio::spawn(async move {
@@ -38,6 +47,40 @@ impl Engine {
                     let _ = to.send(Request::Errand(Box::new(errand), found)).await;
                 }
             });
+        }
+    }
+
+    /// The name of a trunk's server was looked up. What was known stays where there is no answer.
+    pub(super) fn trunk_found(&mut self, trunk: usize, server: &Uri, found: Result<Found>) {
+        match found {
+            Ok(found) => {
+                let ips: Vec<_> = found.targets.iter().map(|target| target.remote.ip()).collect();
+                self.trunk_is_at(trunk, server, &ips);
+            }
+            Err(problem) => {
+                let trunk = self.trunks.name(trunk).unwrap_or_default();
+                tracing::warn!(target: "sip", event = "sip.trunk_not_found", trunk, "{}", printable(&problem.to_string()));
+            }
+        }
+    }
+
+    /// What comes from there from now on comes from the trunk; what came from where its name led before does not.
+    fn trunk_is_at(&mut self, trunk: usize, server: &Uri, ips: &[std::net::IpAddr]) {
+        let change = self.trunk_addresses.found(SystemClock::now(), trunk, server, ips);
+        let name = self.trunks.name(trunk).unwrap_or_default();
+        for (ip, other) in change.new {
+            if let Some(other) = other {
+                let what = "a call from there is the trunk's whose user it calls, else the first one's by name";
+                tracing::warn!(target: "sip", event = "sip.trunks_share", trunk = name, other, address = %ip, "{what}");
+            }
+            tracing::debug!(target: "sip", event = "sip.trunk_at", trunk = name, address = %ip);
+            self.endpoint.trust(ip);
+            self.crowd.spare(ip);
+        }
+        for ip in change.gone {
+            tracing::info!(target: "sip", event = "sip.trunk_gone", address = %ip, "no trunk's name leads there any more");
+            self.endpoint.distrust(ip);
+            self.crowd.spare_no_more(ip);
         }
     }
 
@@ -52,17 +95,7 @@ impl Engine {
                 return;
             }
         };
-        // What comes from there from now on comes from the trunk.
-        if let Some(name) = self.trunks.name(errand.trunk) {
-            for ip in ips {
-                if let Some(other) = self.trunk_addresses.learn(ip, errand.trunk) {
-                    let what = "a call from there is the trunk's whose user it calls, else the first one's by name";
-                    tracing::warn!(target: "sip", event = "sip.trunks_share", trunk = name, other, address = %ip, "{what}");
-                }
-                self.endpoint.trust(ip);
-                self.crowd.spare(ip);
-            }
-        }
+        self.trunk_is_at(errand.trunk, &errand.server, &ips);
         // The registrar's own address without a user (RFC 3261 §10.2).
         let mut uri = errand.server.clone();
         uri.user.clear();
@@ -151,7 +184,7 @@ impl Engine {
             }
             None => self.registered(&writing.to.user),
         };
-        let (mut path, uri, route) = match way {
+        let (path, uri, route) = match way {
             Ok(way) => way,
             Err(problem) => {
                 let _ = waiting.send(Err(problem));
@@ -163,9 +196,6 @@ impl Engine {
         if to.host.is_empty() {
             // Who is registered here is at home here.
             to.host = path.local.ip().to_string();
-        }
-        if trail.is_none() && length > DATAGRAM_MAX && path.transport == Transport::Udp && tcp {
-            path.transport = Transport::Tcp;
         }
         let ask = endpoint::Ask {
             method: Method::Message,
@@ -229,7 +259,7 @@ pub(super) fn way_to(binding: &Binding) -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::{message::Message, registrar::Registrar};
+    use crate::sip::{message::Message, registrar::Registrar, tx::Transport};
 
     #[test]
     fn a_phone_is_called_where_it_listens_and_behind_nat_where_it_came_from() {

@@ -119,6 +119,8 @@ impl Engine {
             redirected_anywhere: config.tolls.allow.is_empty(),
             ..endpoint::Settings::default()
         });
+        let takes_tcp = streams_bound.iter().filter(|(transport, _)| *transport == Transport::Tcp);
+        endpoint.takes_tcp_at(takes_tcp.map(|(_, bound)| *bound).collect());
         if let Some((ago, saved)) = signalling.bindings_file.as_deref().and_then(bindings::read) {
             endpoint.restore_bindings(SystemClock::now(), ago, saved);
         }

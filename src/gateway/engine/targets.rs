@@ -224,6 +224,32 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// A dialog goes by a name: it is looked up beside the engine.
+    pub(super) fn locate(&self, leg: LegId, name: Uri) {
+        let (requests, resolver) = (self.requests_to.clone(), self.resolver.clone());
+        tokio::spawn(async move {
+            let found = resolver.find(&name).await;
+            if let Some(requests) = requests.upgrade() {
+                let _ = requests.send(Request::Located(leg, name, found)).await;
+            }
+        });
+    }
+
+    /// It was found, or not. What was dead a moment ago is not the first choice.
+    pub(super) fn located(&mut self, leg: LegId, name: Uri, found: Result<Found>) {
+        let now = SystemClock::now();
+        let place = match found {
+            Ok(found) => self.trails.dead.last(now, found.targets).first().map(|target| target.remote),
+            Err(problem) => {
+                tracing::info!(target: "sip", event = "sip.no_such_hop", "{}", printable(&problem.to_string()));
+                None
+            }
+        };
+        self.endpoint.command(now, Command::Located(leg, name, place));
+    }
+}
+
 /// An INVITE of ours without headers that others name: description of six codecs, headers of the stack.
 const INVITE_BYTES: usize = 1_020;
 /// RFC 3261 §18.1.1: longer requests do not go as datagrams, which networks would cut into pieces.

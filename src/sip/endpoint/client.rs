@@ -1,8 +1,8 @@
 //! Requests that we send, and the responses to them.
 
 use super::{
-    Ended, EndedBy, Endpoint, Event, Failure, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path, Request,
-    Response, Role, TxEvent, ask::strongest_challenge, leg::Stage, number_of,
+    Credentials, Ended, EndedBy, Endpoint, Event, Failure, Headers, Instant, Key, Leg, LegId, Method, Outgoing, Path,
+    Request, Response, Role, TxEvent, ask::strongest_challenge, leg::Stage, number_of,
 };
 use crate::sip::{
     dialog::Dialog,
@@ -27,6 +27,7 @@ impl Endpoint {
         let call_id = format!("{}@{}", self.token(), self.host_of(outgoing.path.local).ip());
         let tag = self.token();
         let mut leg = Leg::new(Role::Client, &call_id, &tag, outgoing.path);
+        leg.credentials.clone_from(&outgoing.credentials);
         leg.outgoing = Some(Box::new(outgoing));
         self.calls.insert(call_id, id);
         self.legs.insert(id, leg);
@@ -125,6 +126,9 @@ impl Endpoint {
             }
             return;
         };
+        if self.waits_for_name(now, id, key, response) {
+            return;
+        }
         self.note_allowed(id, &response.headers);
         if self.legs.get(&id).is_some_and(|leg| leg.reinvite.as_ref() == Some(key)) {
             self.reinvite_answered(now, id, &request, response);
@@ -295,13 +299,19 @@ impl Endpoint {
             .collect()
     }
 
+    /// Challenges within a call that came in are answered with these.
+    pub(super) fn is_known_as(&mut self, id: LegId, credentials: Credentials) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.credentials = Some(credentials);
+        }
+    }
+
     /// A request within the dialog was challenged: sends it again with credentials, once. True if it did.
     fn proves_itself(&mut self, now: Instant, id: LegId, request: &Request, response: &Response) -> bool {
         let Some((challenge, name)) = strongest_challenge(response) else { return false };
         let cnonce = self.token();
         let Some(leg) = self.legs.get_mut(&id) else { return false };
-        let credentials = leg.outgoing.as_ref().and_then(|outgoing| outgoing.credentials.clone());
-        let (Some(credentials), Some(dialog)) = (credentials, leg.dialog.as_mut()) else { return false };
+        let (Some(credentials), Some(dialog)) = (leg.credentials.clone(), leg.dialog.as_mut()) else { return false };
         if leg.proven.contains(&number_of(&request.headers)) {
             return false;
         }
@@ -384,6 +394,7 @@ impl Endpoint {
                 if let Some(dialog) = &mut leg.dialog {
                     dialog.refresh_target(&response.headers);
                 }
+                self.look_for(id);
                 self.send_ack(id, number_of(&request.headers));
                 self.timer_agreed(now, id, response);
                 self.event(Event::Changed(id, Ok(response.sdp().map(<[u8]>::to_vec))));
@@ -488,10 +499,10 @@ impl Endpoint {
     }
 
     /// Acknowledges and ends a 2xx that nobody wants.
-    fn end_unwanted(&mut self, now: Instant, key: &Key, request: &Request, response: &Response) {
+    pub(super) fn end_unwanted(&mut self, now: Instant, key: &Key, request: &Request, response: &Response) {
         let Some(path) = self.transactions.get(key).map(|tx| tx.path) else { return };
         let Some(mut dialog) = Dialog::of_client(request, response) else { return };
-        let path = Self::way_within(&dialog, Role::Client, path);
+        let path = Self::way_within(&dialog, Role::Client, path, None);
         // PRACKs of ours to this branch have numbers behind the INVITE's; those between may be left out (§12.2.2).
         dialog.skips(NUMBERS_OF_PRACKS);
         let branch = format!("{MAGIC_COOKIE}{}", self.token());

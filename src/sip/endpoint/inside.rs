@@ -119,6 +119,7 @@ impl Endpoint {
         if let Some(dialog) = self.legs.get_mut(&id).and_then(|leg| leg.dialog_with(tag)) {
             dialog.refresh_target(&request.headers);
         }
+        self.look_for(id);
         if early && has_offer {
             self.updated_early(id, request);
         }

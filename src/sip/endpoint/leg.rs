@@ -2,10 +2,15 @@
 
 use super::{
     Instant, Key, Outgoing, Path,
+    names::Names,
     reliable::{Early, Provisional},
     session_timer::SessionTimer,
 };
-use crate::sip::{auth::Challenge, dialog::Dialog, uri::Uri};
+use crate::sip::{
+    auth::{Challenge, Credentials},
+    dialog::Dialog,
+    uri::Uri,
+};
 use std::collections::VecDeque;
 
 /// Names a leg within its endpoint.
@@ -55,6 +60,12 @@ pub(super) struct Leg {
     pub(super) last_ack: Option<Vec<u8>>,
     /// What we asked for, to ask again with credentials.
     pub(super) outgoing: Option<Box<Outgoing>>,
+    /// For challenges to requests within the dialog.
+    pub(super) credentials: Option<Credentials>,
+    /// Whose password came with its INVITE, or a REFER since.
+    pub(super) user: Option<String>,
+    /// Names in Contact and Record-Route.
+    pub(super) names: Names,
     /// Challenges that our INVITE has answered, the header that answers each, and how often.
     pub(super) challenges: Vec<(Challenge, &'static str, u32)>,
     /// Requests within the dialog that have answered a challenge once: their `CSeq` numbers.
@@ -135,6 +146,9 @@ impl Leg {
             hang_up_when_acknowledged: false,
             last_ack: None,
             outgoing: None,
+            credentials: None,
+            user: None,
+            names: Names::default(),
             challenges: Vec::new(),
             proven: Vec::new(),
             reason: None,
@@ -173,6 +187,7 @@ impl Leg {
             .min(self.give_up_at)
             .min(self.sign_by)
             .min(self.rings_again.0)
+            .min(self.names.until)
             .min(
                 self.provisional
                     .as_ref()

@@ -1,6 +1,6 @@
 //! Who is challenged, and REGISTER (RFC 3261 §10.3, §22).
 
-use super::{Endpoint, Event, Instant, Key, Method, Path, Request, Response, Reverse, TimerOf};
+use super::{Endpoint, Event, Instant, Key, Method, Path, Request, Response, Reverse, Role, TimerOf};
 use crate::sip::{
     auth::server::Verdict,
     registrar::{Registrar, Saved},
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Whose requests are challenged, besides those of everybody who registers. Trunks never are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authenticate {
-    /// Nobody's.
+    /// Nobody's but the REFER of who says in From that it is one of our users.
     #[default]
     Register,
     /// INVITE, MESSAGE and REFER of those who say in From that they are one of our users.
@@ -34,6 +34,12 @@ impl Endpoint {
         }
     }
 
+    /// It is no trunk's any more.
+    pub fn distrust(&mut self, source: std::net::IpAddr) {
+        self.settings.trusted.retain(|known| *known != source);
+        self.guard.distrust(source);
+    }
+
     /// Takes back the bindings of an earlier run.
     pub fn restore_bindings(&mut self, now: Instant, ago: Duration, saved: Vec<Saved>) {
         self.registrar.restore(now, ago, saved);
@@ -51,7 +57,9 @@ impl Endpoint {
         let registers = request.method == Method::Register;
         let may_be_asked = registers || matches!(request.method, Method::Invite | Method::Message | Method::Refer);
         let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
-        if !may_be_asked || (in_dialog && !registers) {
+        // Within a call only REFER, which makes us call somebody, of who has not said yet who it is.
+        let refers = in_dialog && request.method == Method::Refer && self.is_unproven(request);
+        if !may_be_asked || (in_dialog && !registers && !refers) {
             return Ok(None);
         }
         if registers && self.gate.is_empty() {
@@ -63,7 +71,7 @@ impl Endpoint {
         let must = registers
             || (!self.settings.trusted.contains(&path.remote.ip())
                 && match self.settings.authenticate {
-                    Authenticate::Register => false,
+                    Authenticate::Register => refers && claims,
                     Authenticate::Users => claims,
                     Authenticate::All => true,
                 });
@@ -75,6 +83,9 @@ impl Endpoint {
         let stale = match verdict {
             Verdict::Known(user) => {
                 self.guard.right_password(path.remote.ip(), &user);
+                if refers {
+                    self.proved(request, &user);
+                }
                 return Ok(Some(user));
             }
             Verdict::Challenge { .. } | Verdict::Wrong { .. } if !must => return Ok(None),
@@ -101,6 +112,20 @@ impl Endpoint {
             response.headers.push("WWW-Authenticate", challenge);
         }
         Err((Box::new(response), rule))
+    }
+
+    /// Whether a request belongs to a call whose caller has shown no password.
+    fn is_unproven(&self, request: &Request) -> bool {
+        let leg = self.leg_of(request).and_then(|id| self.legs.get(&id));
+        leg.is_some_and(|leg| leg.role == Role::Server && leg.user.is_none())
+    }
+
+    fn proved(&mut self, request: &Request, user: &str) {
+        let Some(id) = self.leg_of(request) else { return };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.user = Some(user.to_owned());
+        }
+        self.event(Event::Proven(id, user.to_owned()));
     }
 
     /// Whom a request says it is from, with a password or about to be asked for one.

@@ -3,7 +3,9 @@
 //! As a server: 180 or 183 with `RSeq` is repeated until PRACK. As a client: such a response gets its PRACK, within
 //! the early dialog that it belongs to; each branch of a fork has its own.
 
-use super::{Endpoint, Instant, Key, LegId, Method, Path, Refusal, Request, Response, Role, leg::Stage, number_of};
+use super::{
+    Endpoint, Event, Instant, Key, LegId, Method, Path, Refusal, Request, Response, Role, leg::Stage, number_of,
+};
 use crate::sip::{
     dialog::Dialog,
     tx::{T1, T1_64},
@@ -59,6 +61,10 @@ impl Endpoint {
     pub(super) fn make_reliable(&mut self, now: Instant, id: LegId, key: &Key, response: &mut Response) {
         let wanted = |request: &Request, header: &str| names_option(&request.headers, header, "100rel");
         let Some(tx) = self.transactions.get(key) else { return };
+        // The first reliable response would have to carry our offer (RFC 3261 §13.2.1), which goes in the 200 instead.
+        if tx.request.sdp().is_none() {
+            return;
+        }
         let described = !response.body.is_empty();
         let wants = match self.settings.reliability {
             Reliability::Off => false,
@@ -87,6 +93,13 @@ impl Endpoint {
             give_up_at: now + T1_64,
         });
         self.arm_leg(id);
+    }
+
+    /// Whether nothing but 100 may be said before the 200: the caller takes reliable responses only, and the first of those
+    /// would have to carry our offer.
+    pub(super) fn must_be_quiet(&self, key: &Key) -> bool {
+        let request = self.transactions.get(key).map(|tx| &tx.request);
+        request.is_some_and(|request| request.sdp().is_none() && names_option(&request.headers, "Require", "100rel"))
     }
 
     /// A provisional response went out: it is repeated each minute, or proxies take the call for dead (RFC 3261 §13.3.1.1).
@@ -130,8 +143,16 @@ impl Endpoint {
             }
             matches
         });
-        let response = self.dressed(request, if waited { 200 } else { 481 });
-        self.respond(now, key, &response);
+        // §5: an offer in it is answered in its 200.
+        if let (Some(id), true, Some(sdp)) = (leg, waited && described, request.sdp().map(<[u8]>::to_vec)) {
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.update = Some(key.clone());
+            }
+            self.event(Event::Reinvite(id, Some(sdp)));
+        } else {
+            let response = self.dressed(request, if waited { 200 } else { 481 });
+            self.respond(now, key, &response);
+        }
         if let (Some(id), true) = (leg, waited) {
             self.provisional_acknowledged(now, id, described);
         }
@@ -182,7 +203,8 @@ impl Endpoint {
         early.rseq = Some(rseq);
         let mut prack = early.dialog.request(Method::Prack, None);
         prack.headers.push("RAck", format!("{rseq} {} INVITE", number_of(&request.headers)));
-        let path = Self::way_within(&early.dialog, Role::Client, leg.path);
+        let place = leg.place_of(&leg.early[at].dialog, leg.path);
+        let path = Self::way_within(&leg.early[at].dialog, Role::Client, leg.path, place);
         let key = self.send_request(now, prack, path);
         self.clients.insert(key, id);
         Some(true)

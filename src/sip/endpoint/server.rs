@@ -13,7 +13,7 @@ use crate::sip::{
     tx::{T1, T1_64, T2, Transport},
     uri::Uri,
 };
-use std::cmp::Reverse;
+use std::{cmp::Reverse, net::SocketAddr};
 
 impl Endpoint {
     pub(super) fn request(&mut self, now: Instant, path: Path, request: Request, bytes: &[u8]) {
@@ -254,6 +254,7 @@ impl Endpoint {
         let from = dialog.remote.clone();
         let to = request.headers.to().map(|to| to.uri).unwrap_or_default();
         leg.dialog = Some(dialog);
+        leg.user.clone_from(&user);
         self.legs.insert(id, leg);
         self.note_allowed(id, &request.headers);
         self.arm_leg(id);
@@ -273,6 +274,7 @@ impl Endpoint {
                 replaces,
             }),
         ));
+        self.look_for(id);
     }
 
     fn reinvite(&mut self, now: Instant, key: Key, request: &Request) {
@@ -314,12 +316,16 @@ impl Endpoint {
         leg.invite = Some(key);
         leg.trying_at = now + TRYING_AFTER;
         self.arm_leg(id);
+        self.look_for(id);
         self.event(Event::Reinvite(id, request.sdp().map(<[u8]>::to_vec)));
     }
 
     pub(super) fn ring(&mut self, now: Instant, id: LegId, sdp: Option<String>) {
         let status = if sdp.is_some() { 183 } else { 180 };
         let Some((key, mut response)) = self.invite_response(id, status) else { return };
+        if self.must_be_quiet(&key) {
+            return;
+        }
         if let Some(sdp) = sdp {
             response.headers.push("Allow", super::allow());
             response.headers.push("Content-Type", "application/sdp");
@@ -518,6 +524,7 @@ impl Endpoint {
             }
         }
         self.give_up_timer(now, id);
+        self.name_timer(now, id);
         self.sign_timer(now, id);
         self.provisional_timer(now, id);
         self.ring_timer(now, id);
@@ -576,20 +583,22 @@ impl Endpoint {
     /// Where in-dialog requests go: the first route or the Contact if it is an address of the kind we came by;
     /// through NAT, back where the INVITE came from.
     pub(super) fn dialog_path(leg: &Leg) -> Path {
-        leg.dialog.as_ref().map_or(leg.path, |dialog| Self::way_within(dialog, leg.role, leg.path))
+        leg.dialog
+            .as_ref()
+            .map_or(leg.path, |dialog| Self::way_within(dialog, leg.role, leg.path, leg.place_of(dialog, leg.path)))
     }
 
-    /// The same for a dialog that came about over `path`.
-    pub(super) fn way_within(dialog: &Dialog, role: Role, over: Path) -> Path {
+    /// The same for a dialog that came about over `path`, whose first hop, if it is a name, is at `place`.
+    pub(super) fn way_within(dialog: &Dialog, role: Role, over: Path, place: Option<SocketAddr>) -> Path {
         let hop = dialog.next_hop();
         if dialog.route_set.is_empty()
-            && let Ok(ip) = hop.host.parse()
+            && let Some(ip) = hop.host.parse().ok().or_else(|| place.map(|place| place.ip()))
             && is_private(ip)
             && ip != over.remote.ip()
         {
             return over;
         }
-        let path = Self::path_to(&hop, over);
+        let path = place.map_or_else(|| Self::path_to(&hop, over), |remote| Path { remote, ..over });
         // Our calls over plain TCP go where the Contact says, as over UDP. TLS stays: another address has no name to check.
         let stays = role == Role::Server || over.transport != Transport::Tcp || path.remote == over.remote;
         Path { connection: over.connection.filter(|_| stays), ..path }
@@ -599,10 +608,9 @@ impl Endpoint {
     /// when it does not.
     pub(super) fn path_to(hop: &Uri, path: Path) -> Path {
         match hop.host.parse::<std::net::IpAddr>() {
-            Ok(ip) if !ip.is_unspecified() => Path {
-                remote: std::net::SocketAddr::new(ip, hop.port.unwrap_or(path.transport.default_port())),
-                ..path
-            },
+            Ok(ip) if !ip.is_unspecified() => {
+                Path { remote: SocketAddr::new(ip, hop.port.unwrap_or(path.transport.default_port())), ..path }
+            }
             _ => path,
         }
     }
@@ -621,7 +629,8 @@ impl Endpoint {
             response.headers.remove("Contact");
             self.respond(now, &key, &response);
         }
-        let Some(leg) = self.legs.remove(&id) else { return };
+        let Some(mut leg) = self.legs.remove(&id) else { return };
+        self.end_waiting(now, &mut leg);
         for dialog in leg.dialog.iter().chain(leg.early.iter().map(|early| &early.dialog)) {
             self.dialogs.remove(&dialog.key());
         }

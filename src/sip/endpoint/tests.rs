@@ -3,6 +3,8 @@
 mod calling;
 mod dialogs;
 mod inside;
+mod proof;
+mod ways;
 
 use super::*;
 use crate::sip::tx::{T1_64, Transport};

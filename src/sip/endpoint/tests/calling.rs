@@ -6,7 +6,7 @@ use crate::{redact::Secret, sip::auth::Credentials};
 /// The far end's address.
 const THERE: &str = "198.51.100.7:5060";
 
-fn path(remote: &str) -> Path {
+pub(super) fn path(remote: &str) -> Path {
     Path {
         transport: Transport::Udp,
         local: "192.0.2.9:5060".parse().unwrap(),
@@ -16,16 +16,16 @@ fn path(remote: &str) -> Path {
 }
 
 /// One of our calls, and what it has sent and told so far.
-struct Calling {
-    endpoint: Endpoint,
-    leg: LegId,
-    now: Instant,
-    sent: Vec<(String, String)>,
-    events: Vec<Event>,
+pub(super) struct Calling {
+    pub(super) endpoint: Endpoint,
+    pub(super) leg: LegId,
+    pub(super) now: Instant,
+    pub(super) sent: Vec<(String, String)>,
+    pub(super) events: Vec<Event>,
 }
 
 impl Calling {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut endpoint = endpoint(1);
         let leg = endpoint.new_leg();
         let outgoing = Outgoing {
@@ -44,7 +44,7 @@ impl Calling {
         this
     }
 
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         loop {
             match self.endpoint.poll() {
                 Output::Transmit(path, bytes) => {
@@ -57,13 +57,13 @@ impl Calling {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
         self.endpoint.command(self.now, command);
         self.drain();
     }
 
     /// Runs timers for so long.
-    fn run(&mut self, span: Duration) {
+    pub(super) fn run(&mut self, span: Duration) {
         let until = self.now + span;
         loop {
             let Output::Timeout(at) = self.endpoint.poll() else { panic!("not drained") };
@@ -78,17 +78,17 @@ impl Calling {
     }
 
     /// Everything of a method that was sent, with where it went.
-    fn all(&self, method: &str) -> Vec<&(String, String)> {
+    pub(super) fn all(&self, method: &str) -> Vec<&(String, String)> {
         self.sent.iter().filter(|(_, text)| text.starts_with(method)).collect()
     }
 
     /// The newest of a method.
-    fn newest(&self, method: &str) -> String {
+    pub(super) fn newest(&self, method: &str) -> String {
         self.all(method).last().unwrap_or_else(|| panic!("no {method} in {:#?}", self.sent)).1.clone()
     }
 
     /// Answers a request of ours.
-    fn answer(&mut self, to: &str, status: u16, tag: &str, more: &str) {
+    pub(super) fn answer(&mut self, to: &str, status: u16, tag: &str, more: &str) {
         let line = |name: &str| to.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
         let to_line = line("To:");
         let to_line = if to_line.contains("tag=") || status == 100 { to_line } else { format!("{to_line};tag={tag}") };
@@ -103,25 +103,25 @@ impl Calling {
         self.drain();
     }
 
-    fn tried_next(&self) -> usize {
+    pub(super) fn tried_next(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::TryNext(..))).count()
     }
 
-    fn ended(&self) -> Option<&Ended> {
+    pub(super) fn ended(&self) -> Option<&Ended> {
         self.events.iter().find_map(|event| if let Event::Ended(_, ended) = event { Some(ended) } else { None })
     }
 
-    fn is_answered(&self) -> bool {
+    pub(super) fn is_answered(&self) -> bool {
         self.events.iter().any(|event| matches!(event, Event::Answered(..)))
     }
 }
 
-fn header<'a>(text: &'a str, name: &str) -> &'a str {
+pub(super) fn header<'a>(text: &'a str, name: &str) -> &'a str {
     let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     found.unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
-fn cseq(text: &str) -> u32 {
+pub(super) fn cseq(text: &str) -> u32 {
     header(text, "CSeq").split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -191,8 +191,8 @@ fn each_branch_of_a_fork_has_its_own_prack_and_the_second_answer_is_ended() {
 
 // Challenges (RFC 3261 §22)
 
-const PROXY: &str = "Proxy-Authenticate: Digest realm=\"proxy\", nonce=\"p1\", qop=\"auth\"\r\n";
-const FAR: &str = "WWW-Authenticate: Digest realm=\"far\", nonce=\"f1\", qop=\"auth\"\r\n";
+pub(super) const PROXY: &str = "Proxy-Authenticate: Digest realm=\"proxy\", nonce=\"p1\", qop=\"auth\"\r\n";
+pub(super) const FAR: &str = "WWW-Authenticate: Digest realm=\"far\", nonce=\"f1\", qop=\"auth\"\r\n";
 
 #[test]
 fn the_far_end_and_a_proxy_may_challenge_one_after_the_other() {
