@@ -23,9 +23,11 @@ mod baresip_srtp;
 mod bridge;
 mod browser;
 mod capture;
+mod devices;
 #[path = "../support/dns.rs"]
 mod dns;
 mod ffmpeg;
+mod files;
 mod gateway;
 mod ivr;
 mod kamailio;
