@@ -516,6 +516,11 @@ impl Session {
                 Output::Rtcp { to, mux, bytes } => {
                     let socket = if mux { &self.rtp } else { &self.rtcp };
                     let _ = socket.as_ref().map(|socket| socket.try_send_to(&bytes, to));
+                    // Encrypted ones tell nobody anything beside packets that are not.
+                    if !self.decrypted {
+                        let port = self.local.port() + u16::from(!mux);
+                        self.keep(SocketAddr::new(self.local.ip(), port), to, &bytes);
+                    }
                 }
                 Output::Sip(SipAction::Ring) if std::mem::take(&mut self.rings) => {}
                 Output::Sip(action) => {

@@ -9,7 +9,7 @@ use crate::{
 use std::{fs, path::Path, process::Command};
 
 /// What ffmpeg decodes of one channel, at 8 kHz.
-fn decoded(file: &Path, channel: usize) -> Vec<f32> {
+pub fn decoded(file: &Path, channel: usize) -> Vec<f32> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(file)

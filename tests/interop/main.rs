@@ -23,10 +23,12 @@ mod baresip_srtp;
 mod bridge;
 mod browser;
 mod capture;
+mod devices;
 mod dispatcher;
 #[path = "../support/dns.rs"]
 mod dns;
 mod ffmpeg;
+mod files;
 mod gateway;
 mod ivr;
 mod kamailio;

@@ -9,11 +9,13 @@ use crate::{
 use std::{fs, path::Path, process::Command};
 
 /// What tshark says to a capture.
-fn tshark(file: &Path, flags: &[&str]) -> String {
+pub fn tshark(file: &Path, flags: &[&str]) -> String {
     let output = Command::new("tshark")
         .arg("-r")
         .arg(file)
         .args(["--enable-heuristic", "rtp_udp"])
+        // It claims the UDP ports from 12000 on, which are ours here.
+        .args(["--disable-protocol", "llc"])
         .args(flags)
         .output()
         .unwrap_or_else(|problem| panic!("tshark does not start: {problem}; scripts/interop installs it"));
@@ -22,7 +24,7 @@ fn tshark(file: &Path, flags: &[&str]) -> String {
 }
 
 /// Packets and lost packets of every stream in tshark's table.
-fn streams(table: &str) -> Vec<(u64, i64)> {
+pub fn streams(table: &str) -> Vec<(u64, i64)> {
     let row = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let percent = words.iter().position(|word| word.starts_with('(') && word.ends_with("%)"))?;

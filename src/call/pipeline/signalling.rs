@@ -234,7 +234,7 @@ impl Pipeline {
             self.media = Some(Media {
                 inbound,
                 outbound,
-                reporter: Reporter::new(now, ssrc, format!("{:012x}", self.settings.seed >> 16)),
+                reporter: Reporter::new(now, ssrc, format!("{:013x}", self.settings.seed >> 12)),
                 remote: agreed.remote,
                 remote_rtcp: agreed.remote_rtcp,
                 started_at: now,

@@ -66,7 +66,8 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Reports from `ssrc`; `cname` must not tell who or where we are (RFC 7022).
+    /// Reports from `ssrc`; `cname` must not tell who or where we are (RFC 7022); thirteen characters need
+    /// no octets to fill up behind them, which the crate does not leave null.
     #[must_use]
     pub fn new(now: Instant, ssrc: Ssrc, cname: String) -> Self {
         // 5 s ± a tenth by the source's number, so that calls do not report in step (§6.3.1).
@@ -171,26 +172,29 @@ impl Reporter {
             }),
             None => Box::new(ReceiverReport { ssrc: self.ssrc.0, reports, ..ReceiverReport::default() }),
         };
-        self.compound(report, None)
+        self.compound(report)
     }
 
     /// The last words: an empty report and BYE (§6.6).
     #[must_use]
     pub fn goodbye(&self) -> Vec<u8> {
         let empty = ReceiverReport { ssrc: self.ssrc.0, ..ReceiverReport::default() };
-        let bye = Goodbye { sources: vec![self.ssrc.0], ..Goodbye::default() };
-        self.compound(Box::new(empty), Some(Box::new(bye)))
+        let mut bytes = self.compound(Box::new(empty));
+        // By hand: the crate's BYE has an empty reason and a padding of three octets, which is malformed (§6.4.1: a
+        // multiple of four).
+        bytes.extend([0x81, 203, 0, 1]);
+        bytes.extend(self.ssrc.0.to_be_bytes());
+        bytes
     }
 
-    fn compound(&self, report: Box<dyn Packet>, last: Option<Box<dyn Packet>>) -> Vec<u8> {
+    fn compound(&self, report: Box<dyn Packet>) -> Vec<u8> {
         let description = SourceDescription {
             chunks: vec![SourceDescriptionChunk {
                 source: self.ssrc.0,
                 items: vec![SourceDescriptionItem { sdes_type: SdesType::SdesCname, text: self.cname.clone().into() }],
             }],
         };
-        let mut packets: Vec<Box<dyn Packet>> = vec![report, Box::new(description)];
-        packets.extend(last);
+        let packets: Vec<Box<dyn Packet>> = vec![report, Box::new(description)];
         rtcp::packet::marshal(&packets).map(|bytes| bytes.to_vec()).unwrap_or_default()
     }
 
@@ -326,6 +330,24 @@ mod tests {
         let rtt = a.rtt_ms().unwrap();
         assert!((rtt - 50.0).abs() < 0.1, "{rtt}");
         assert_eq!(a.remote_metrics(), None);
+    }
+
+    #[test]
+    fn a_compound_is_made_of_whole_words_and_pads_nothing() {
+        let reporter = Reporter::new(Instant::ZERO, Ssrc(7), "0123456789abc".into());
+        let goodbye = reporter.goodbye();
+        let (mut rest, mut kinds) = (&goodbye[..], Vec::new());
+        while let [first, kind, high, low, ..] = *rest {
+            assert_eq!(first >> 5, 0b100, "version 2, no padding: {goodbye:02x?}");
+            kinds.push(kind);
+            let length = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
+            if kind == 202 {
+                assert_eq!(&rest[8..10], [1, 13]);
+                assert_eq!(&rest[10..length], b"0123456789abc\0", "the end of the items is null");
+            }
+            rest = &rest[length..];
+        }
+        assert_eq!((kinds.as_slice(), rest.len()), (&[201, 202, 203][..], 0));
     }
 
     #[test]
