@@ -2,7 +2,7 @@
 
 mod staged;
 
-pub use staged::{StagePlan, StagedPlan};
+pub use staged::{Program, Service, StagePlan, StagedPlan};
 
 use super::{
     callback,

@@ -180,6 +180,10 @@ pub static KEYS: &[Key] = &[
     key("agents.*.tts_model", "", "pipeline: its model; gpt-4o-mini-tts if not given."),
     key("agents.*.tts_format", "", "pipeline: what it is asked for: wav, or samples without a head: pcm8, pcm16, pcm24 (default)."),
     key("agents.*.stage_timeout", "", "pipeline: a stage that says nothing for so long has failed; 8s if not given."),
+    key("agents.*.stt_command", "", "pipeline: instead of stt a program: list of its name and arguments; it reads the caller's sound and prints the words. {{language}}, {{model}}, {{rate}} are filled in."),
+    key("agents.*.stt_format", "", "pipeline: what stt_command reads: pcm (default: 16-bit little-endian mono at audio's rate) or wav."),
+    key("agents.*.tts_command", "", "pipeline: instead of tts a program: it reads a sentence and writes sound, as tts_format says, or a WAV. {{voice}}, {{language}}, {{speed}}, {{model}} are filled in."),
+    key("agents.*.command_ahead", "", "pipeline: true: the next process of stt_command and tts_command is started before it is needed, so that its model is loaded."),
     key("agents.*.barge_in", "", "Who decides that the caller interrupts: provider (pipeline: words that were written down), local or off."),
     key("agents.*.prebuffer", "", "Sound gathered before a turn plays, like 60ms."),
     key("agents.*.codecs", "", "Codecs of its calls, in the order of our offers; of these only what trunk or gateway allow."),
@@ -269,6 +273,7 @@ fn sample(key: &Key) -> &'static str {
         | "agents.*.tell_headers"
         | "agents.*.early_media"
         | "agents.*.speaks_early"
+        | "agents.*.command_ahead"
         | "routes.*.registered"
         | "trunks.*.register"
         | "routes.*.ringback" => "false",
@@ -282,6 +287,9 @@ fn sample(key: &Key) -> &'static str {
         "agents.*.stt" | "agents.*.llm" | "agents.*.tts" => "\"http://127.0.0.1:8000/v1\"",
         "agents.*.tts_format" => "\"pcm24\"",
         "agents.*.stage_timeout" => "\"8s\"",
+        "agents.*.stt_command" => "[\"/opt/ear/bin/ear\", \"--language\", \"{{language}}\"]",
+        "agents.*.stt_format" => "\"pcm\"",
+        "agents.*.tts_command" => "[\"espeak-ng\", \"--stdin\", \"--stdout\"]",
         "agents.*.callback" => "\"off\"",
         "agents.*.temperature" => "0.8",
         "agents.*.api_version" => "\"v1beta\"",

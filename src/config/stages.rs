@@ -42,6 +42,10 @@ pub(super) const SETTINGS: &[&str] = &[
     "tts_model",
     "tts_format",
     "stage_timeout",
+    "stt_command",
+    "stt_format",
+    "tts_command",
+    "command_ahead",
 ];
 
 /// What a profile says of its stages.
@@ -59,6 +63,12 @@ pub struct Stages {
     pub format: Format,
     /// How long one may be silent.
     pub within: Duration,
+    /// Program and arguments of each that is one; empty is none.
+    pub command: [Vec<String>; 3],
+    /// The ear's program wants a WAV.
+    pub program_of_wav: bool,
+    /// Programs are started before they are needed.
+    pub ahead: bool,
 }
 
 impl Default for Stages {
@@ -70,6 +80,9 @@ impl Default for Stages {
             tts_model: None,
             format: Format::Pcm(SampleRate::HZ_24000),
             within: WITHIN,
+            command: [const { Vec::new() }; 3],
+            program_of_wav: false,
+            ahead: false,
         }
     }
 }
@@ -96,7 +109,25 @@ impl Reader<'_> {
             let name = stage.name();
             stages.base[stage as usize] = self.optional(&key(name), Url::parse)?;
             stages.key_file[stage as usize] = text(&format!("{name}_key_file"))?.map(PathBuf::from);
+            // The model has no program: what a conversation is, none of them agrees on.
+            let command = key(&format!("{name}_command"));
+            let words = self.layers.value(&command).filter(|_| stage != Stage::Llm);
+            let words = words.map(|(words, _)| words.items()).unwrap_or_default();
+            if !words.is_empty() && stages.base[stage as usize].is_some() {
+                return Err(self.wrong(&command, &format!("{name}_command and {name} cannot both be given")));
+            }
+            stages.command[stage as usize] = words;
         }
+        stages.program_of_wav = self
+            .optional(&key("stt_format"), |text| match text {
+                "pcm" => Ok(false),
+                "wav" => Ok(true),
+                _ => Err("must be one of pcm, wav".to_owned()),
+            })?
+            .unwrap_or_default();
+        stages.ahead = self
+            .optional(&key("command_ahead"), |text| text.parse().map_err(|_| "must be true or false".to_owned()))?
+            .unwrap_or_default();
         Ok(stages)
     }
 }

@@ -1,8 +1,10 @@
-//! The agent of kind `pipeline`: speech to text, a language model, text to speech, each a service of its own over HTTP.
+//! The agent of kind `pipeline`: speech to text, a language model, text to speech, each a service of its own over HTTP,
+//! or a program on this machine.
 //!
 //! Owns the whole conversation as one machine, [`talk::Talk`], which asks its three [`Stage`]s and takes their answers
 //! piece by piece. Knows no socket, clock or key: `gateway::session` carries requests, [`super::seat`] finds keys and
-//! addresses. The shapes are those of OpenAI's HTTP API, which local servers speak as well.
+//! addresses. The shapes are those of OpenAI's HTTP API, which local servers speak as well; a program takes the sound or
+//! the sentence on its standard input, and answers on its standard output.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod history;
@@ -65,6 +67,26 @@ impl Stage {
     }
 }
 
+/// What a stage is, and so what it is sent and what its answers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// OpenAI's HTTP API.
+    #[default]
+    Http,
+    /// A program: 16-bit little-endian mono samples in and text out, or text in and sound out.
+    Program,
+    /// A program that wants a WAV.
+    ProgramOfWav,
+}
+
+impl Shape {
+    /// A program on this machine.
+    #[must_use]
+    pub const fn is_program(self) -> bool {
+        matches!(self, Self::Program | Self::ProgramOfWav)
+    }
+}
+
 /// Who decides that the caller interrupts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Interrupts {
@@ -90,8 +112,10 @@ pub struct Settings {
     pub format: Format,
     /// A stage that says nothing for so long has failed.
     pub within: Duration,
-    /// Who answers for each stage's time, in the parts of a gap: the host.
+    /// Who answers for each stage's time, in the parts of a gap: the host, or the program.
     pub owners: [String; 3],
+    /// What each stage is.
+    pub shapes: [Shape; 3],
     /// Who decides that the caller interrupts.
     pub interrupts: Interrupts,
 }
@@ -105,6 +129,7 @@ impl Default for Settings {
             format: Format::Pcm(SampleRate::HZ_24000),
             within: WITHIN,
             owners: Stage::ALL.map(|stage| stage.name().to_owned()),
+            shapes: [Shape::Http; 3],
             interrupts: Interrupts::Voice,
         }
     }

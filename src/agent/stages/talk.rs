@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     agent::event::{Command, Event, ToolCall},
+    call::journal::Usage,
     clock::Instant,
     media::dsp::vad::SpeechEdge,
     unit::SampleRate,
@@ -64,7 +65,6 @@ pub struct Talk {
     failures: u32,
     keys: String,
     keys_at: Instant,
-    tokens: (u64, u64),
     /// What waits for the call's answer.
     held_back: VecDeque<Event>,
     out: VecDeque<Output>,
@@ -96,6 +96,8 @@ struct Answer {
     is_whole: bool,
     /// A sentence of it was given to the voice.
     spoke: bool,
+    /// What it cost, as the service counts.
+    usage: Option<Usage>,
 }
 
 impl Talk {
@@ -123,7 +125,6 @@ impl Talk {
             failures: 0,
             keys: String::new(),
             keys_at: Instant::FAR_FUTURE,
-            tokens: (0, 0),
             held_back: VecDeque::new(),
             out: VecDeque::new(),
         };
@@ -141,12 +142,6 @@ impl Talk {
     #[must_use]
     pub fn rate(settings: &Settings) -> SampleRate {
         settings.told.audio.map_or(SampleRate::HZ_16000, crate::agent::wire::Encoding::rate)
-    }
-
-    /// Tokens so far: of questions, of answers.
-    #[must_use]
-    pub const fn tokens(&self) -> (u64, u64) {
-        self.tokens
     }
 
     /// Takes in what happened.
@@ -467,6 +462,7 @@ impl Talk {
             calls: Vec::new(),
             is_whole: false,
             spoke: false,
+            usage: None,
         });
     }
 
@@ -506,10 +502,8 @@ impl Talk {
                         self.note(format!("llm: the answer was ended by the service: {reason}"));
                     }
                 }
-                Piece::Usage(question, text) => {
-                    self.tokens.0 = self.tokens.0.saturating_add(question);
-                    self.tokens.1 = self.tokens.1.saturating_add(text);
-                }
+                // Some servers count on with every piece: the newest is the sum.
+                Piece::Usage(usage) => answer.usage = Some(usage),
                 Piece::Odd(problem) => self.note(format!("llm: {problem}")),
                 Piece::Error(problem) => {
                     let ask = answer.ask;
@@ -545,6 +539,9 @@ impl Talk {
         }
         self.speak(now, whole);
         let Some(answer) = self.answer.take() else { return };
+        if let Some(usage) = answer.usage {
+            self.out.push_back(Output::Event(Event::Usage(usage)));
+        }
         // Unless the caller has spoken meanwhile.
         (self.owed, self.cut_short, self.failures) = (self.history.caller_was_last(), false, 0);
         let number = answer.number;

@@ -1,11 +1,14 @@
 //! The driver of a `pipeline` agent: carries the requests of [`Talk`] to its three services and their answers back.
+//! `program` is the same for stages that are programs.
 //!
 //! One task per call on the call's own worker, and one for each request; ending one closes its connection. Decides nothing.
+
+mod program;
 
 use crate::{
     agent::{
         event::{About, Command, Event},
-        seat::StagedPlan,
+        seat::{Service, StagePlan, StagedPlan},
         stages::{Ask, Input, Output, Problem, Stage, talk::Talk},
     },
     clock::SystemClock,
@@ -15,6 +18,7 @@ use crate::{
 };
 use bytes::Bytes;
 use hyper::Method;
+use program::Programs;
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 use tokio::{
     sync::{Notify, mpsc},
@@ -59,11 +63,12 @@ impl Stages {
         client: Arc<http::Client>,
     ) -> (Self, mpsc::Receiver<Event>) {
         let settings = Arc::new(plan.for_call(about));
+        let programs = Programs::new(plan, &settings);
         let rate = Talk::rate(&settings);
         let talk = Rc::new(RefCell::new(Talk::new(SystemClock::now(), settings)));
         let wake = Rc::new(Notify::new());
         let (to, events) = mpsc::channel(64);
-        let running = run(Arc::clone(plan), Rc::clone(&talk), Rc::clone(&wake), client, to);
+        let running = run(Arc::clone(plan), programs, Rc::clone(&talk), Rc::clone(&wake), client, to);
         let task = Task(tokio::task::spawn_local(running).abort_handle());
         (Self { talk, wake, rate, _task: task }, events)
     }
@@ -82,6 +87,7 @@ impl Stages {
 
 async fn run(
     plan: Arc<StagedPlan>,
+    mut programs: Programs,
     talk: Rc<RefCell<Talk>>,
     wake: Rc<Notify>,
     client: Arc<http::Client>,
@@ -99,9 +105,15 @@ async fn run(
                     }
                 }
                 Output::Ask(ask) => {
-                    let id = ask.id;
-                    let asking = carry(Arc::clone(&plan), Arc::clone(&client), ask, to.clone());
-                    running.insert(id, Task(tokio::task::spawn_local(asking).abort_handle()));
+                    let (id, to) = (ask.id, to.clone());
+                    let task = match (&plan.stages[ask.stage as usize], programs.start(ask.stage)) {
+                        (_, Some(starting)) => tokio::task::spawn_local(program::carry(starting, ask, to)),
+                        (StagePlan::Service(service), None) => {
+                            tokio::task::spawn_local(carry(service.clone(), Arc::clone(&client), ask, to))
+                        }
+                        (StagePlan::Program(_), None) => continue,
+                    };
+                    running.insert(id, Task(task.abort_handle()));
                 }
                 Output::Drop(id) => drop(running.remove(&id)),
                 Output::Timeout(at) => break at,
@@ -133,8 +145,7 @@ async fn run(
 }
 
 /// One request, and its answer piece by piece.
-async fn carry(plan: Arc<StagedPlan>, client: Arc<http::Client>, ask: Ask, to: mpsc::Sender<(u32, Part)>) {
-    let stage = &plan.stages[ask.stage as usize];
+async fn carry(stage: Service, client: Arc<http::Client>, ask: Ask, to: mpsc::Sender<(u32, Part)>) {
     let key = stage.key.as_ref().map(|key| Secret::new(&format!("Bearer {}", key.reveal())));
     let request = http::Request {
         method: Method::POST,

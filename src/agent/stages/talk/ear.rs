@@ -152,7 +152,8 @@ impl Talk {
     /// The stage has answered.
     pub(super) fn written(&mut self, now: Instant, pending: Pending) {
         let answer = std::mem::take(&mut self.ear.answer);
-        let words = match requests::words(&answer) {
+        let shape = self.settings.shapes[Stage::Stt as usize];
+        let words = match requests::words(shape, &answer) {
             Ok(words) => words,
             Err(text) => {
                 let (id, problem) = (pending.ask.id, super::Problem { text, passing: true });

@@ -455,6 +455,23 @@ fn what_passes_is_asked_again_and_what_does_not_ends_in_the_reason() {
 }
 
 #[test]
+fn what_an_answer_costs_is_told_once_with_its_end() {
+    let mut room = Room::answered(|_, _| {});
+    room.caller_speaks(500);
+    room.heard("Hello.");
+    room.writes("Hi. ");
+    let id = room.asked(Stage::Llm).id;
+    for tokens in [3, 5] {
+        let chunk = json!({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": tokens}});
+        room.handle(Input::Piece(id, format!("data: {chunk}\n\n").as_bytes()));
+    }
+    room.has_written();
+    let told: Vec<_> = room.events.iter().filter(|event| matches!(event, Event::Usage(_))).collect();
+    let usage = Usage { input_tokens: 20, output_tokens: 5, total_tokens: 25, ..Usage::default() };
+    assert_eq!(told, [&Event::Usage(usage)], "a server that counts on is not counted twice");
+}
+
+#[test]
 fn a_silent_stage_is_given_up_in_time() {
     for stage in Stage::ALL {
         let mut room = Room::answered(|settings, _| settings.within = Duration::from_secs(4));
