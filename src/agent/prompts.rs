@@ -16,6 +16,7 @@ static BUILTIN: &[(&str, &[u8])] = &[
     ("digit", include_bytes!("prompts/digit.wav")),
     ("silence", include_bytes!("prompts/silence.wav")),
     ("goodbye", include_bytes!("prompts/goodbye.wav")),
+    ("moment", include_bytes!("prompts/moment.wav")),
     ("apology", include_bytes!("prompts/apology.wav")),
 ];
 

@@ -1,7 +1,9 @@
 //! From a profile to an agent that can take calls: scripts are read once, keys are found, addresses are made.
 
+mod manners;
 mod staged;
 
+use manners::manners;
 pub use staged::{Program, Service, StagePlan, StagedPlan};
 
 use super::{
@@ -21,7 +23,7 @@ use super::{
     wire::{self, Auth, Facts, Provider, Wire, tool::Tool},
 };
 use crate::{
-    call::{BargeIn, Early, turn::Owner},
+    call::{BargeIn, Early, manners::Manners, turn::Owner},
     clock::WallTime,
     config::{AgentProfile, Config, HttpTool, read_secret, secret_from_environment, stages::PIPELINE},
     error::{Error, Kind, Result},
@@ -42,6 +44,8 @@ pub struct Plan {
     pub name: String,
     /// Who decides that the caller interrupts.
     pub barge_in: BargeIn,
+    /// How it behaves towards the caller.
+    pub manners: Arc<Manners>,
     /// Whose the model is.
     pub owner: Owner,
     /// Sound gathered before a turn plays.
@@ -216,6 +220,7 @@ impl Plan {
         Ok(Self {
             name: profile.name.clone(),
             barge_in: profile.barge_in.unwrap_or(barge_in),
+            manners: Arc::new(manners(profile)?),
             owner,
             prebuffer: profile.prebuffer.unwrap_or(prebuffer),
             early: profile.early,
@@ -294,6 +299,7 @@ impl Plan {
         Self {
             name: name.to_owned(),
             barge_in: BargeIn::Off,
+            manners: Arc::default(),
             owner: Owner::Offline,
             prebuffer: Duration::ZERO,
             early: Early::Off,

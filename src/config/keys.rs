@@ -184,7 +184,17 @@ pub static KEYS: &[Key] = &[
     key("agents.*.stt_format", "", "pipeline: what stt_command reads: pcm (default: 16-bit little-endian mono at audio's rate) or wav."),
     key("agents.*.tts_command", "", "pipeline: instead of tts a program: it reads a sentence and writes sound, as tts_format says, or a WAV. {{voice}}, {{language}}, {{speed}}, {{model}} are filled in."),
     key("agents.*.command_ahead", "", "pipeline: true: the next process of stt_command and tts_command is started before it is needed, so that its model is loaded."),
-    key("agents.*.barge_in", "", "Who decides that the caller interrupts: provider (pipeline: words that were written down), local or off."),
+    key("agents.*.barge_in", "", "Who decides that the caller interrupts: provider (pipeline: words that were written down), local (our detector), pause (the same, but the agent pauses at once and goes on if it was a cough) or off."),
+    key("agents.*.barge_in_speech", "", "Voice that must last so long to interrupt, with barge_in local (50ms if not given) or pause (400ms)."),
+    key("agents.*.barge_in_grace", "", "Nobody interrupts by voice so soon after the agent began to speak, with barge_in local or pause; 0s if not given."),
+    key("agents.*.barge_in_keys", "", "true: a key interrupts the agent; false: it does not. If not given: with pipeline and menus it does."),
+    key("agents.*.dead_air", "", "When nobody has spoken for so long the caller is asked, and in the end the call ends; 0s never (the default)."),
+    key("agents.*.dead_air_prompts", "", "How often the caller is asked; 2 if not given."),
+    key("agents.*.dead_air_say", "", "What is played then: builtin:silence (the default), tone:HERTZ:MILLISECONDS, or a WAV file."),
+    key("agents.*.dead_air_text", "", "Its words, for the journal."),
+    key("agents.*.filler", "", "When an answer is not there for so long, or a tool works, something is played, like 2500ms; again after as long, five times at most; 0s never (the default)."),
+    key("agents.*.filler_say", "", "What is played then: builtin:moment (the default: One moment, please.), tone:HERTZ:MILLISECONDS, or a WAV file."),
+    key("agents.*.filler_text", "", "Its words, for the journal."),
     key("agents.*.prebuffer", "", "Sound gathered before a turn plays, like 60ms."),
     key("agents.*.codecs", "", "Codecs of its calls, in the order of our offers; of these only what trunk or gateway allow."),
     key("agents.*.early_media", "", "true: callers hear our ring tone (183 with a description) until the call is answered."),
@@ -274,6 +284,7 @@ fn sample(key: &Key) -> &'static str {
         | "agents.*.early_media"
         | "agents.*.speaks_early"
         | "agents.*.command_ahead"
+        | "agents.*.barge_in_keys"
         | "routes.*.registered"
         | "trunks.*.register"
         | "routes.*.ringback" => "false",
@@ -296,6 +307,14 @@ fn sample(key: &Key) -> &'static str {
         "agents.*.model" => "\"gemini-3.8-live\"",
         "agents.*.end_of_speech" => "\"500ms\"",
         "agents.*.barge_in" => "\"provider\"",
+        "agents.*.barge_in_speech" => "\"400ms\"",
+        "agents.*.barge_in_grace" | "agents.*.dead_air" => "\"0s\"",
+        "agents.*.dead_air_prompts" => "2",
+        "agents.*.dead_air_say" => "\"builtin:silence\"",
+        "agents.*.dead_air_text" => "\"Are you still there?\"",
+        "agents.*.filler" => "\"2500ms\"",
+        "agents.*.filler_say" => "\"builtin:moment\"",
+        "agents.*.filler_text" => "\"One moment, please.\"",
         "tools.*.description" => "\"Says how far an order is.\"",
         "tools.*.url" => "\"https://shop.example.com/orders/{{number}}\"",
         "tools.*.method" => "\"POST\"",

@@ -594,6 +594,7 @@ impl Session {
             seat: seat(&plan, &self.about),
             owner: plan.owner,
             barge_in: plan.barge_in,
+            manners: Arc::clone(&plan.manners),
             prebuffer: plan.prebuffer,
             rate: plan.rate(),
             speaks: plan.speaks(),
@@ -609,6 +610,7 @@ impl Session {
         if let What::Staged(plan) = &self.plan.what {
             let (stages, events) = stages::Stages::open(plan, &self.about, Arc::clone(&self.http));
             self.pipeline.set_agent(stages.rate, true);
+            self.pipeline.set_agent_is_awaited();
             (self.stages, self.events) = (Some(stages), Some(events));
             return;
         }

@@ -8,7 +8,7 @@ use crate::{
         stages::{Interrupts, Settings, Shape, Stage, talk::Talk},
         wire,
     },
-    call::BargeIn,
+    call::{BargeIn, manners::Manners},
     config::{AgentProfile, read_secret, secret_from_environment, stages::behind},
     error::{Error, Kind, Result},
     network::url::Url,
@@ -113,6 +113,9 @@ impl StagedPlan {
             StagePlan::Program(_) if stage == Stage::Stt && profile.stages.program_of_wav => Shape::ProgramOfWav,
             StagePlan::Program(_) => Shape::Program,
         };
+        let manners =
+            Manners { speech_min: profile.manners.speech_min, grace: profile.manners.grace, ..Manners::default() };
+        let is_patient = manners.is_patient();
         let shapes = Stage::ALL.map(shape);
         let settings = Settings {
             told: Arc::new(profile.remote.clone()),
@@ -123,10 +126,13 @@ impl StagedPlan {
             owners,
             shapes,
             interrupts: match profile.barge_in {
+                Some(BargeIn::Pause) => Interrupts::Call,
+                None | Some(BargeIn::Local) if is_patient => Interrupts::Call,
                 None | Some(BargeIn::Local) => Interrupts::Voice,
                 Some(BargeIn::Provider) => Interrupts::Words,
                 Some(BargeIn::Off) => Interrupts::Never,
             },
+            keys_interrupt: profile.manners.keys != Some(false),
         };
         for (stage, plan) in Stage::ALL.into_iter().zip(&stages) {
             if let StagePlan::Program(program) = plan {

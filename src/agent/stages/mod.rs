@@ -95,6 +95,8 @@ pub enum Interrupts {
     Voice,
     /// Words, as they were written down.
     Words,
+    /// The call says so: its detector listens more closely, or pauses what is heard meanwhile.
+    Call,
     /// Nothing.
     Never,
 }
@@ -118,6 +120,8 @@ pub struct Settings {
     pub shapes: [Shape; 3],
     /// Who decides that the caller interrupts.
     pub interrupts: Interrupts,
+    /// A key interrupts, unless nothing does.
+    pub keys_interrupt: bool,
 }
 
 impl Default for Settings {
@@ -131,6 +135,7 @@ impl Default for Settings {
             owners: Stage::ALL.map(|stage| stage.name().to_owned()),
             shapes: [Shape::Http; 3],
             interrupts: Interrupts::Voice,
+            keys_interrupt: true,
         }
     }
 }

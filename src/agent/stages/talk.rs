@@ -255,7 +255,8 @@ impl Talk {
             Command::Digit(digit) => {
                 self.keys.push(digit);
                 self.keys_at = now + KEYS_GAP;
-                if self.settings.interrupts != Interrupts::Never {
+                let is_heard = self.mouth.is_heard();
+                if self.settings.interrupts != Interrupts::Never && (self.settings.keys_interrupt || !is_heard) {
                     self.yield_floor(now);
                 }
             }
@@ -442,7 +443,8 @@ impl Talk {
         if !self.owed || later {
             return;
         }
-        let waits = self.settings.interrupts == Interrupts::Never && self.mouth.is_busy();
+        // What was said into our words without cutting them is answered after them.
+        let waits = matches!(self.settings.interrupts, Interrupts::Never | Interrupts::Call) && self.mouth.is_busy();
         if self.answer.is_some() || self.ear.is_busy() || self.on_hold || waits {
             return;
         }

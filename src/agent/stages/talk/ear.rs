@@ -127,8 +127,8 @@ impl Talk {
         self.ear.begins();
         match self.settings.interrupts {
             Interrupts::Voice => self.yield_floor(now),
-            Interrupts::Words if !self.mouth.is_heard() => self.yield_floor(now),
-            Interrupts::Words | Interrupts::Never => {}
+            Interrupts::Words | Interrupts::Call if !self.mouth.is_heard() => self.yield_floor(now),
+            Interrupts::Words | Interrupts::Call | Interrupts::Never => {}
         }
     }
 
