@@ -46,6 +46,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "stt_format",
     "tts_command",
     "command_ahead",
+    "stt_api",
+    "tts_api",
 ];
 
 /// What a profile says of its stages.
@@ -69,6 +71,10 @@ pub struct Stages {
     pub program_of_wav: bool,
     /// Programs are started before they are needed.
     pub ahead: bool,
+    /// The ear is Deepgram's.
+    pub deepgram: bool,
+    /// The voice is `ElevenLabs`'.
+    pub elevenlabs: bool,
 }
 
 impl Default for Stages {
@@ -83,6 +89,8 @@ impl Default for Stages {
             command: [const { Vec::new() }; 3],
             program_of_wav: false,
             ahead: false,
+            deepgram: false,
+            elevenlabs: false,
         }
     }
 }
@@ -107,7 +115,12 @@ impl Reader<'_> {
         }
         for stage in Stage::ALL {
             let name = stage.name();
-            stages.base[stage as usize] = self.optional(&key(name), Url::parse)?;
+            // A WebSocket is asked for over HTTP.
+            let base = |text: &str| match text.strip_prefix("ws") {
+                Some(rest) if rest.starts_with(':') || rest.starts_with("s:") => Url::parse(&format!("http{rest}")),
+                _ => Url::parse(text),
+            };
+            stages.base[stage as usize] = self.optional(&key(name), base)?;
             stages.key_file[stage as usize] = text(&format!("{name}_key_file"))?.map(PathBuf::from);
             // The model has no program: what a conversation is, none of them agrees on.
             let command = key(&format!("{name}_command"));
@@ -117,6 +130,28 @@ impl Reader<'_> {
                 return Err(self.wrong(&command, &format!("{name}_command and {name} cannot both be given")));
             }
             stages.command[stage as usize] = words;
+        }
+        let api = |field: &str, other: &str| {
+            self.optional(&key(field), |text| match text {
+                "openai" => Ok(false),
+                text if text == other => Ok(true),
+                _ => Err(format!("must be one of openai, {other}")),
+            })
+            .map(Option::unwrap_or_default)
+        };
+        (stages.deepgram, stages.elevenlabs) = (api("stt_api", "deepgram")?, api("tts_api", "elevenlabs")?);
+        for (streams, field, stage) in
+            [(stages.deepgram, "stt_api", Stage::Stt), (stages.elevenlabs, "tts_api", Stage::Tts)]
+        {
+            if streams && !stages.command[stage as usize].is_empty() {
+                return Err(self.wrong(&key(field), &format!("{}_command is a program and has no API", stage.name())));
+            }
+        }
+        if stages.elevenlabs && text("voice")?.is_none() {
+            return Err(self.wrong(&key("tts_api"), "needs voice: the id of one of the account's voices"));
+        }
+        if stages.elevenlabs && stages.format == Format::Wav {
+            return Err(self.wrong(&key("tts_format"), "must be one of pcm8, pcm16, pcm24 with tts_api elevenlabs"));
         }
         stages.program_of_wav = self
             .optional(&key("stt_format"), |text| match text {

@@ -5,7 +5,7 @@
 use crate::{
     agent::{
         event::About,
-        stages::{Interrupts, Settings, Shape, Stage, talk::Talk},
+        stages::{Interrupts, Settings, Shape, Stage, deepgram, elevenlabs, talk::Talk},
         wire,
     },
     call::{BargeIn, manners::Manners},
@@ -109,6 +109,8 @@ impl StagedPlan {
             StagePlan::Program(program) => program.short().to_owned(),
         });
         let shape = |stage: Stage| match &stages[stage as usize] {
+            StagePlan::Service(_) if stage == Stage::Stt && profile.stages.deepgram => Shape::Deepgram,
+            StagePlan::Service(_) if stage == Stage::Tts && profile.stages.elevenlabs => Shape::ElevenLabs,
             StagePlan::Service(_) => Shape::Http,
             StagePlan::Program(_) if stage == Stage::Stt && profile.stages.program_of_wav => Shape::ProgramOfWav,
             StagePlan::Program(_) => Shape::Program,
@@ -169,6 +171,33 @@ fn stage_plan(stage: Stage, profile: &AgentProfile, env: &dyn Fn(&str) -> Option
         Stage::Llm => "VOXGW_LLM_KEY",
         Stage::Tts => "VOXGW_TTS_KEY",
     };
+    let streaming = match stage {
+        Stage::Stt if profile.stages.deepgram => Some((deepgram::ENDPOINT, deepgram::PATH, "DEEPGRAM_API_KEY")),
+        Stage::Tts if profile.stages.elevenlabs => Some((elevenlabs::ENDPOINT, "", "ELEVENLABS_API_KEY")),
+        _ => None,
+    };
+    if let Some((endpoint, path, vendor_key)) = streaming {
+        let base = own.map_or_else(
+            || endpoint.to_owned(),
+            |url| format!("{}://{}{}", if url.is_secure() { "https" } else { "http" }, url.authority(), url.path()),
+        );
+        let url = behind(&base, path, &format!("agents.{}.{}", profile.name, stage.name()))?;
+        let mut key = match key_file {
+            Some(path) => Some(read_secret(path)?),
+            None => secret_from_environment(own_name, env)?,
+        };
+        // A server of one's own does not get the vendor's.
+        if key.is_none() && own.is_none() {
+            key = secret_from_environment(vendor_key, env)?;
+            if key.is_none() {
+                let problem = format!("agent {}: there is no key for its {} at {endpoint}", profile.name, stage.name());
+                return Err(Error::new(Kind::Agent, problem)
+                    .hint(format!("set {vendor_key}, or agents.NAME.{}_key_file", stage.name())));
+            }
+        }
+        let key_name = if own.is_some() { own_name } else { vendor_key };
+        return Ok(StagePlan::Service(Service { url, key, key_name }));
+    }
     let (base, setting) = match own {
         Some(url) => (
             format!("{}://{}{}", if url.is_secure() { "https" } else { "http" }, url.authority(), url.path()),
@@ -257,6 +286,35 @@ mod tests {
     }
 
     #[test]
+    fn streams_have_keys_of_their_own() {
+        let env = [("DEEPGRAM_API_KEY", "dg"), ("ELEVENLABS_API_KEY", "el"), ("OPENAI_API_KEY", "sk")];
+        let profile = "stt_api = 'deepgram'\ntts_api = 'elevenlabs'\nvoice = 'v'";
+        let both = plan(profile, &env).unwrap();
+        assert_eq!(both.settings.shapes, [Shape::Deepgram, Shape::Http, Shape::ElevenLabs]);
+        let found = both.stages.map(|stage| {
+            let StagePlan::Service(stage) = stage else { panic!("no program") };
+            (stage.url.to_string(), stage.key.map(|key| key.reveal().to_owned()).unwrap_or_default())
+        });
+        let expected = [
+            ("https://api.deepgram.com/v1/listen", "dg"),
+            ("https://api.openai.com/v1/chat/completions", "sk"),
+            ("https://api.elevenlabs.io/v1", "el"),
+        ];
+        assert_eq!(found, expected.map(|(url, key)| (url.to_owned(), key.to_owned())));
+        let own = plan(&format!("{profile}\nstt = 'ws://127.0.0.1:9/v1'\ntts = 'wss://h/v1'"), &env).unwrap();
+        for stage in [&own.stages[0], &own.stages[2]] {
+            let StagePlan::Service(stage) = stage else { panic!("no program") };
+            assert!(stage.key.is_none(), "a server of one's own gets no vendor's key: {}", stage.url);
+        }
+        assert!(
+            plan(profile, &env[1..])
+                .unwrap_err()
+                .to_string()
+                .contains("no key for its stt at https://api.deepgram.com")
+        );
+    }
+
+    #[test]
     fn what_is_missing_or_wrong_is_named() {
         for (profile, wrong) in [
             ("", "no key for its stt"),
@@ -265,6 +323,9 @@ mod tests {
             ("tts_format = 'mp3'", "must be one of wav"),
             ("audio = 'pcmu'", "pcm8, pcm16, pcm24"),
             ("stage_timeout = '1ms'", "100ms or more"),
+            ("tts_api = 'elevenlabs'", "needs voice"),
+            ("stt_api = 'whisper'", "must be one of openai, deepgram"),
+            ("stt_api = 'deepgram'\nstt_command = ['x']", "stt_command is a program"),
             ("stt_format = 'mp3'", "must be one of pcm, wav"),
             ("stt = 'http://127.0.0.1:1/v1'\nstt_command = 'x'", "stt_command and stt"),
         ] {

@@ -7,6 +7,8 @@
 //! the sentence on its standard input, and answers on its standard output.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod deepgram;
+pub mod elevenlabs;
 pub mod history;
 pub mod requests;
 pub mod sentences;
@@ -77,6 +79,10 @@ pub enum Shape {
     Program,
     /// A program that wants a WAV.
     ProgramOfWav,
+    /// An ear that hears while the caller speaks, over a WebSocket: [`deepgram`].
+    Deepgram,
+    /// A voice over a WebSocket: [`elevenlabs`].
+    ElevenLabs,
 }
 
 impl Shape {
@@ -195,6 +201,10 @@ pub enum Output {
     Ask(Ask),
     /// Nobody waits for this answer any more: close its connection.
     Drop(u32),
+    /// More of what the caller says, for an ear that hears meanwhile.
+    Hear(Vec<i16>),
+    /// That utterance is over.
+    HeardOut,
     /// Nothing more; call [`talk::Talk::handle`] with [`Input::Timeout`] then.
     Timeout(Instant),
 }

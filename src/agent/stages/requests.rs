@@ -7,16 +7,16 @@ use super::{Ask, STT_MODEL, Settings, Shape, Stage, TTS_MODEL, VOICE, speech::Fo
 use crate::{media::file::wav, unit::SampleRate};
 use serde_json::{Map, Value, json};
 
-/// `POST /audio/transcriptions` for these samples, or the samples themselves for a program.
+/// `POST /audio/transcriptions` for these samples, or the samples themselves for a program or a stream.
 #[must_use]
 pub fn transcription(id: u32, settings: &Settings, rate: SampleRate, samples: &[i16]) -> Ask {
     let shape = settings.shapes[Stage::Stt as usize];
     let mut sound = match shape {
         Shape::Http | Shape::ProgramOfWav => wav::header(rate, 1, samples.len() as u64 * 2).to_vec(),
-        Shape::Program => Vec::with_capacity(samples.len() * 2),
+        Shape::Program | Shape::Deepgram | Shape::ElevenLabs => Vec::with_capacity(samples.len() * 2),
     };
     sound.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-    if shape.is_program() {
+    if shape != Shape::Http {
         return Ask { id, stage: Stage::Stt, content_type: String::new(), body: sound.into() };
     }
     let boundary = boundary(&sound);
@@ -50,10 +50,10 @@ fn boundary(sound: &[u8]) -> String {
     }
 }
 
-/// `POST /audio/speech` for this sentence, or the sentence itself, as a line, for a program.
+/// `POST /audio/speech` for this sentence, or the sentence itself, as a line, for a program or a stream.
 #[must_use]
 pub fn speech(id: u32, settings: &Settings, sentence: &str) -> Ask {
-    if settings.shapes[Stage::Tts as usize].is_program() {
+    if settings.shapes[Stage::Tts as usize] != Shape::Http {
         // A line is what programs read: nothing within it may end it.
         let mut line: String = sentence.split(char::is_control).collect::<Vec<_>>().join(" ");
         line.push('\n');

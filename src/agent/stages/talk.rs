@@ -241,7 +241,10 @@ impl Talk {
                 self.out.extend(waiting.into_iter().map(Output::Event));
             }
             Command::Audio { samples, .. } if !self.on_hold => {
-                if self.ear.hear(samples) {
+                if self.ear.is_busy() && self.streams() {
+                    self.out.push_back(Output::Hear(samples.to_vec()));
+                }
+                if self.ear.hear(samples, self.streams()) {
                     self.ask_for_words(now, true);
                 }
             }
@@ -274,7 +277,7 @@ impl Talk {
                 self.on_hold = held;
                 if held {
                     // Half a word before the hold must not wait for its end.
-                    self.ear.forget();
+                    self.ear_over();
                     self.drop_asks(|stage| stage == Stage::Stt);
                 } else {
                     self.respond(now);

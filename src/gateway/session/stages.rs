@@ -1,15 +1,16 @@
 //! The driver of a `pipeline` agent: carries the requests of [`Talk`] to its three services and their answers back.
-//! `program` is the same for stages that are programs.
+//! `program` is the same for stages that are programs, `stream` for WebSockets.
 //!
 //! One task per call on the call's own worker, and one for each request; ending one closes its connection. Decides nothing.
 
 mod program;
+mod stream;
 
 use crate::{
     agent::{
         event::{About, Command, Event},
         seat::{Service, StagePlan, StagedPlan},
-        stages::{Ask, Input, Output, Problem, Stage, talk::Talk},
+        stages::{Ask, Input, Output, Problem, Settings, Shape, Stage, talk::Talk},
     },
     clock::SystemClock,
     net::http,
@@ -63,12 +64,12 @@ impl Stages {
         client: Arc<http::Client>,
     ) -> (Self, mpsc::Receiver<Event>) {
         let settings = Arc::new(plan.for_call(about));
-        let programs = Programs::new(plan, &settings);
+        let carriers = Carriers::new(plan, &settings, client);
         let rate = Talk::rate(&settings);
         let talk = Rc::new(RefCell::new(Talk::new(SystemClock::now(), settings)));
         let wake = Rc::new(Notify::new());
         let (to, events) = mpsc::channel(64);
-        let running = run(Arc::clone(plan), programs, Rc::clone(&talk), Rc::clone(&wake), client, to);
+        let running = run(carriers, Rc::clone(&talk), Rc::clone(&wake), to);
         let task = Task(tokio::task::spawn_local(running).abort_handle());
         (Self { talk, wake, rate, _task: task }, events)
     }
@@ -85,16 +86,83 @@ impl Stages {
     }
 }
 
-async fn run(
+/// Who carries what to which stage, for one call.
+#[derive(Debug)]
+struct Carriers {
     plan: Arc<StagedPlan>,
-    mut programs: Programs,
-    talk: Rc<RefCell<Talk>>,
-    wake: Rc<Notify>,
+    settings: Arc<Settings>,
     client: Arc<http::Client>,
-    events: mpsc::Sender<Event>,
-) {
+    programs: Programs,
+    /// The way to an ear that hears the present utterance.
+    ear: Option<mpsc::UnboundedSender<stream::ToEar>>,
+    voice: Option<stream::Voice>,
+}
+
+impl Carriers {
+    fn new(plan: &Arc<StagedPlan>, settings: &Arc<Settings>, client: Arc<http::Client>) -> Self {
+        let voice = match &plan.stages[Stage::Tts as usize] {
+            StagePlan::Service(service) if settings.shapes[Stage::Tts as usize] == Shape::ElevenLabs => {
+                Some(stream::Voice::new(service.clone(), Arc::clone(settings)))
+            }
+            _ => None,
+        };
+        let (plan, settings) = (Arc::clone(plan), Arc::clone(settings));
+        let programs = Programs::new(&plan, &settings);
+        Self { plan, settings, client, programs, ear: None, voice }
+    }
+
+    /// Sends a request on its way.
+    fn start(&mut self, ask: Ask, to: &mpsc::Sender<(u32, Part)>) -> Option<Task> {
+        let stage = ask.stage;
+        if let (Stage::Llm, Some(voice)) = (stage, &mut self.voice) {
+            voice.prepare();
+        }
+        if self.settings.shapes[stage as usize] == Shape::Deepgram {
+            self.tell_ear(stream::ToEar::Ask(ask), to);
+            return None;
+        }
+        let task = match (&self.plan.stages[stage as usize], &mut self.voice) {
+            (StagePlan::Service(_), Some(voice)) if stage == Stage::Tts => voice.speak(ask, to.clone()),
+            (StagePlan::Service(service), _) => {
+                tokio::task::spawn_local(carry(service.clone(), Arc::clone(&self.client), ask, to.clone()))
+            }
+            (StagePlan::Program(_), _) => {
+                let starting = self.programs.start(stage)?;
+                tokio::task::spawn_local(program::carry(starting, ask, to.clone()))
+            }
+        };
+        Some(Task(task.abort_handle()))
+    }
+
+    /// Tells the ear of this utterance, another one if that is gone: a request holds all that it needs.
+    fn tell_ear(&mut self, told: stream::ToEar, to: &mpsc::Sender<(u32, Part)>) {
+        let told = match &self.ear {
+            Some(ear) => match ear.send(told) {
+                Ok(()) => return,
+                Err(mpsc::error::SendError(told)) => told,
+            },
+            // The first sound of an utterance.
+            None => return self.open_ear(told, to),
+        };
+        if matches!(told, stream::ToEar::Ask(_)) {
+            self.open_ear(told, to);
+        }
+    }
+
+    fn open_ear(&mut self, told: stream::ToEar, to: &mpsc::Sender<(u32, Part)>) {
+        let StagePlan::Service(service) = &self.plan.stages[Stage::Stt as usize] else { return };
+        let (ear, from) = mpsc::unbounded_channel();
+        let _ = ear.send(told);
+        // It ends when its sender does, and says goodbye first.
+        tokio::task::spawn_local(stream::listen(service.clone(), Arc::clone(&self.settings), from, to.clone()));
+        self.ear = Some(ear);
+    }
+}
+
+async fn run(mut carriers: Carriers, talk: Rc<RefCell<Talk>>, wake: Rc<Notify>, events: mpsc::Sender<Event>) {
     let (to, mut parts) = mpsc::channel(PIECES_MAX);
-    let mut running: HashMap<u32, Task> = HashMap::new();
+    // Without a task what the ear's own carries.
+    let mut running: HashMap<u32, Option<Task>> = HashMap::new();
     loop {
         let at = loop {
             let output = talk.borrow_mut().poll();
@@ -105,17 +173,11 @@ async fn run(
                     }
                 }
                 Output::Ask(ask) => {
-                    let (id, to) = (ask.id, to.clone());
-                    let task = match (&plan.stages[ask.stage as usize], programs.start(ask.stage)) {
-                        (_, Some(starting)) => tokio::task::spawn_local(program::carry(starting, ask, to)),
-                        (StagePlan::Service(service), None) => {
-                            tokio::task::spawn_local(carry(service.clone(), Arc::clone(&client), ask, to))
-                        }
-                        (StagePlan::Program(_), None) => continue,
-                    };
-                    running.insert(id, Task(task.abort_handle()));
+                    running.insert(ask.id, carriers.start(ask, &to));
                 }
                 Output::Drop(id) => drop(running.remove(&id)),
+                Output::Hear(samples) => carriers.tell_ear(stream::ToEar::Sound(samples), &to),
+                Output::HeardOut => carriers.ear = None,
                 Output::Timeout(at) => break at,
             }
         };
