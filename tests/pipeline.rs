@@ -113,6 +113,43 @@ async fn a_whole_conversation_with_barge_in() {
     let summary = view.summary.as_ref().unwrap();
     assert_eq!((summary.sip, summary.media, summary.agent), (Verdict::Pass, Verdict::Pass, Verdict::Pass));
     assert!(!journal(&conversation).contains(KEY));
+
+    // The cassette holds all of it without the key, and replays without network, to the byte.
+    let tape = std::fs::read_to_string(conversation.file("serve", "agent.jsonl")).unwrap();
+    assert!(!tape.contains(KEY) && tape.contains("{\\\"setup\\\":"), "{}", &tape[..200]);
+    let folder = conversation.file("serve", "");
+    let replayed = |name: &str| {
+        let out = conversation.folder.path().join(name);
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_voxgw"))
+            .args(["replay", "--agent", "recorded", "--out"])
+            .args([&out, &folder])
+            .env_remove("OPENAI_API_KEY")
+            .output()
+            .unwrap();
+        assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
+        std::fs::read_to_string(out.join("session.jsonl")).unwrap()
+    };
+    let asked = mock.asked().len();
+    let (one, other) = (replayed("one"), replayed("other"));
+    assert!(one == other, "the same journal each time");
+    assert_eq!(mock.asked().len(), asked, "nobody is asked");
+    let said: Vec<String> = one
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|record| record["kind"] == "turn")
+        .map(|record| {
+            format!(
+                "{} / {} / {}",
+                record["caller"].as_str().unwrap(),
+                record["agent"].as_str().unwrap(),
+                record["cut"]
+            )
+        })
+        .collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(said[0], " / Hello there. / false");
+    assert!(said[1].starts_with("I have a question. / This answer is long.") && said[1].ends_with("true"), "{said:?}");
+    assert_eq!(said[2], "Another one. / Sorry, go on. / false");
     // The greeting and the last answer were written to their ends; the counts of one that is cut never come.
     let usage = summary.usage.as_ref().unwrap();
     assert_eq!(usage.total_tokens, 27 * (usage.input_tokens / 20), "{usage:?}");

@@ -68,7 +68,7 @@ fn journal(conversation: &Conversation) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_conversation_with_barge_in() {
-    let streams = MockStreams::start(Script { pace: Duration::from_millis(30), ..script() }).await;
+    let streams = MockStreams::start(Script { pace: Duration::from_millis(80), ..script() }).await;
     let settings = "tts_format = 'pcm16'\naudio = 'pcm8'\nspeed = 1.1";
     let (llm, conversation) = call(&streams, 27_100, settings, voice(&[(1_000, 2_800), (900, 3_000)]), 1_000).await;
     assert_eq!(streams.violations(), Vec::<String>::new());

@@ -608,7 +608,10 @@ impl Session {
 
     fn connect_agent(&mut self) {
         if let What::Staged(plan) = &self.plan.what {
-            let (stages, events) = stages::Stages::open(plan, &self.about, Arc::clone(&self.http));
+            let (stages, events) = {
+                let cassette = stages::Cassette { to: self.cassette(), origin: self.origin };
+                stages::Stages::open(plan, &self.about, Arc::clone(&self.http), cassette)
+            };
             self.pipeline.set_agent(stages.rate, true);
             self.pipeline.set_agent_is_awaited();
             (self.stages, self.events) = (Some(stages), Some(events));

@@ -15,12 +15,14 @@ pub mod sentences;
 pub mod speech;
 pub mod sse;
 pub mod talk;
+pub mod tape;
 
 use super::{
     event::{Command, Event},
     wire,
 };
 use crate::{clock::Instant, unit::SampleRate};
+use serde::{Deserialize, Serialize};
 use speech::Format;
 use std::{sync::Arc, time::Duration};
 
@@ -70,7 +72,8 @@ impl Stage {
 }
 
 /// What a stage is, and so what it is sent and what its answers are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// OpenAI's HTTP API.
     #[default]
@@ -94,7 +97,8 @@ impl Shape {
 }
 
 /// Who decides that the caller interrupts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Interrupts {
     /// Voice, as our own detector hears it.
     #[default]

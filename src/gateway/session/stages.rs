@@ -8,11 +8,16 @@ mod stream;
 
 use crate::{
     agent::{
-        event::{About, Command, Event},
+        event::{About, CassetteFrame, Command, Event},
         seat::{Service, StagePlan, StagedPlan},
-        stages::{Ask, Input, Output, Problem, Settings, Shape, Stage, talk::Talk},
+        stages::{
+            Ask, Input, Output, Problem, Settings, Shape, Stage,
+            talk::Talk,
+            tape::{self, Entry, Setup},
+        },
     },
-    clock::SystemClock,
+    call::journal::Direction,
+    clock::{Instant, SystemClock},
     net::http,
     redact::Secret,
     unit::SampleRate,
@@ -44,6 +49,7 @@ impl Drop for Task {
 pub(super) struct Stages {
     talk: Rc<RefCell<Talk>>,
     wake: Rc<Notify>,
+    cassette: Cassette,
     /// The rate at which the caller is to be heard.
     pub(super) rate: SampleRate,
     _task: Task,
@@ -62,20 +68,30 @@ impl Stages {
         plan: &Arc<StagedPlan>,
         about: &About,
         client: Arc<http::Client>,
+        cassette: Cassette,
     ) -> (Self, mpsc::Receiver<Event>) {
         let settings = Arc::new(plan.for_call(about));
         let carriers = Carriers::new(plan, &settings, client);
+        cassette.keep(Direction::Out, || Entry::Setup(Setup::of(&settings)));
         let rate = Talk::rate(&settings);
         let talk = Rc::new(RefCell::new(Talk::new(SystemClock::now(), settings)));
         let wake = Rc::new(Notify::new());
         let (to, events) = mpsc::channel(64);
-        let running = run(carriers, Rc::clone(&talk), Rc::clone(&wake), to);
+        let running = run(carriers, Rc::clone(&talk), Rc::clone(&wake), cassette.clone(), to);
         let task = Task(tokio::task::spawn_local(running).abort_handle());
-        (Self { talk, wake, rate, _task: task }, events)
+        (Self { talk, wake, cassette, rate, _task: task }, events)
     }
 
     /// The call says something.
     pub(super) fn say(&self, command: Command<'_>) {
+        if let Command::ToolResult { id, name, result } = &command {
+            self.cassette.keep(Direction::In, || Entry::ToolResult {
+                id: (*id).to_owned(),
+                name: (*name).to_owned(),
+                result: result.ok().cloned(),
+                error: result.err().map(str::to_owned),
+            });
+        }
         let mut talk = self.talk.borrow_mut();
         let before = talk.timeout();
         talk.handle(SystemClock::now(), Input::Call(command));
@@ -83,6 +99,25 @@ impl Stages {
         if talk.wants() || talk.timeout() != before {
             self.wake.notify_one();
         }
+    }
+}
+
+/// Where the traffic is kept, if it is.
+#[derive(Clone, Debug)]
+pub(super) struct Cassette {
+    /// Frames for `agent.jsonl`.
+    pub(super) to: Option<mpsc::UnboundedSender<CassetteFrame>>,
+    /// The call's start.
+    pub(super) origin: Instant,
+}
+
+impl Cassette {
+    fn keep(&self, direction: Direction, entry: impl FnOnce() -> Entry) {
+        let Some(to) = &self.to else { return };
+        let entry = entry();
+        let wire = matches!(entry, Entry::Setup(_)).then(|| tape::LABEL.to_owned());
+        let t = (SystemClock::now().signed_ms_since(self.origin) * 1_000.0).round() / 1e6;
+        let _ = to.send(CassetteFrame { t, direction, wire, text: entry.text() });
     }
 }
 
@@ -159,7 +194,13 @@ impl Carriers {
     }
 }
 
-async fn run(mut carriers: Carriers, talk: Rc<RefCell<Talk>>, wake: Rc<Notify>, events: mpsc::Sender<Event>) {
+async fn run(
+    mut carriers: Carriers,
+    talk: Rc<RefCell<Talk>>,
+    wake: Rc<Notify>,
+    cassette: Cassette,
+    events: mpsc::Sender<Event>,
+) {
     let (to, mut parts) = mpsc::channel(PIECES_MAX);
     // Without a task what the ear's own carries.
     let mut running: HashMap<u32, Option<Task>> = HashMap::new();
@@ -168,11 +209,15 @@ async fn run(mut carriers: Carriers, talk: Rc<RefCell<Talk>>, wake: Rc<Notify>, 
             let output = talk.borrow_mut().poll();
             match output {
                 Output::Event(event) => {
+                    if let Event::ToolCall(call) = &event {
+                        cassette.keep(Direction::Out, || Entry::ToolCalled { id: call.id.clone() });
+                    }
                     if events.send(event).await.is_err() {
                         return;
                     }
                 }
                 Output::Ask(ask) => {
+                    cassette.keep(Direction::Out, || Entry::ask(&ask));
                     running.insert(ask.id, carriers.start(ask, &to));
                 }
                 Output::Drop(id) => drop(running.remove(&id)),
@@ -188,6 +233,11 @@ async fn run(mut carriers: Carriers, talk: Rc<RefCell<Talk>>, wake: Rc<Notify>, 
                 if !running.contains_key(&id) {
                     continue;
                 }
+                cassette.keep(Direction::In, || match &part {
+                    Part::Piece(bytes) => Entry::piece(id, bytes),
+                    Part::End => Entry::End { id },
+                    Part::Failed(problem) => Entry::failed(id, problem),
+                });
                 let input = match &part {
                     Part::Piece(bytes) => Input::Piece(id, bytes),
                     Part::End => Input::End(id),
