@@ -15,7 +15,7 @@ use super::{
         handset::{Ends, Handset, Meters},
         play::Play,
         scenario::{Player, Scenario},
-        scripted::{DEFAULT, Script, Scripted},
+        scripted::{DEFAULT, SPOKEN, Script, Scripted},
     },
     prompts,
     stages::talk::Talk,
@@ -379,7 +379,15 @@ pub fn script(path: Option<&Path>) -> Result<Script> {
             .map_err(|problem| Error::new(Kind::Bug, format!("the script inside the binary: {problem}")));
     };
     let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
-    let script = Script::parse(&text, &mut |name| prompts::of_script(name, path.parent()));
+    // What is wrong with the file is the reader's to say.
+    let command: Vec<String> = toml::from_str::<toml::Table>(&text)
+        .ok()
+        .and_then(|mut table| table.remove("tts_command")?.try_into().ok())
+        .unwrap_or_default();
+    let script = Script::parse(&text, &mut |name| match name.strip_prefix(SPOKEN) {
+        Some(words) => prompts::speak(&command, words),
+        None => prompts::of_script(name, path.parent()),
+    });
     script.map_err(|problem| misread(path, problem, "docs/CONFIGURATION.md has the keys of scripts, under Scripts"))
 }
 

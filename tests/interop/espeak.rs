@@ -41,3 +41,25 @@ fn espeak_speaks_the_answers_of_a_model() {
     assert!((spoken - expected.as_secs_f64()).abs() < 0.1, "{spoken} s, alone {expected:?}");
     println!("espeak-ng: {spoken:.2} s through the gateway, {:.2} s alone", expected.as_secs_f64());
 }
+
+#[test]
+#[ignore = "needs espeak-ng"]
+fn espeak_speaks_the_lines_of_a_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script.toml");
+    let text = format!(
+        "name = 'spoken'\ntts_command = ['espeak-ng', '--stdin', '--stdout', '-v', 'en']\n[greeting]\ntext = \"{WORDS}\"\nhang_up = true\n"
+    );
+    fs::write(&script, text).unwrap();
+    let config = folder.path().join("voxgw.toml");
+    fs::write(&config, format!("[agents.spoken]\nkind = 'scripted'\nscript = '{}'\n", script.display())).unwrap();
+    let mut gateway = Gateway::start_configured("spoken", &config);
+    let mut dial = Dial::start(gateway.sip, &vec![0.0; 8 * 8_000], &["--codec", "pcmu"]);
+    dial.assert_ends_with(0, Duration::from_secs(40));
+    gateway.stop();
+    let call = gateway.only_call();
+    let turns: Vec<_> = call.of_kind("turn").collect();
+    assert_eq!(turns[0]["agent"].as_str(), Some(WORDS));
+    let spoken = turns[0]["heard_ms"].as_f64().unwrap();
+    assert!((3_500.0..5_000.0).contains(&spoken), "{spoken} ms");
+}

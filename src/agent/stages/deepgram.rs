@@ -65,7 +65,7 @@ pub struct Listener {
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Told {
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
@@ -80,7 +80,7 @@ struct Message {
 impl Listener {
     /// A text message of the service's. What cannot be read means nothing.
     pub fn receive(&mut self, text: &str) -> Heard {
-        let Ok(message) = serde_json::from_str::<Message>(text) else { return Heard::Nothing };
+        let Ok(message) = serde_json::from_str::<Told>(text) else { return Heard::Nothing };
         match message.kind.as_str() {
             "Results" => {
                 let said =
