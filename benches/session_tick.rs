@@ -39,6 +39,7 @@ fn pipeline() -> Pipeline {
             direction: Direction::In,
             owner: Owner::Offline,
             barge_in: BargeIn::Off,
+            manners: Arc::default(),
             patience: Duration::from_secs(3),
             max_duration: Duration::from_hours(2_000),
             agent_silence: Duration::ZERO,

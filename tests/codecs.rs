@@ -105,6 +105,7 @@ impl Call {
                 direction,
                 owner: Owner::Provider,
                 barge_in: BargeIn::Off,
+                manners: Arc::default(),
                 patience: Duration::from_secs(3),
                 agent_silence: Duration::ZERO,
                 max_duration: Duration::from_hours(1),

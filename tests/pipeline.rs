@@ -113,6 +113,115 @@ async fn a_whole_conversation_with_barge_in() {
     let summary = view.summary.as_ref().unwrap();
     assert_eq!((summary.sip, summary.media, summary.agent), (Verdict::Pass, Verdict::Pass, Verdict::Pass));
     assert!(!journal(&conversation).contains(KEY));
+
+    // The cassette holds all of it without the key, and replays without network, to the byte.
+    let tape = std::fs::read_to_string(conversation.file("serve", "agent.jsonl")).unwrap();
+    assert!(!tape.contains(KEY) && tape.contains("{\\\"setup\\\":"), "{}", &tape[..200]);
+    let folder = conversation.file("serve", "");
+    let replayed = |name: &str| {
+        let out = conversation.folder.path().join(name);
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_voxgw"))
+            .args(["replay", "--agent", "recorded", "--out"])
+            .args([&out, &folder])
+            .env_remove("OPENAI_API_KEY")
+            .output()
+            .unwrap();
+        assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
+        std::fs::read_to_string(out.join("session.jsonl")).unwrap()
+    };
+    let asked = mock.asked().len();
+    let (one, other) = (replayed("one"), replayed("other"));
+    assert!(one == other, "the same journal each time");
+    assert_eq!(mock.asked().len(), asked, "nobody is asked");
+    let said: Vec<String> = one
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|record| record["kind"] == "turn")
+        .map(|record| {
+            format!(
+                "{} / {} / {}",
+                record["caller"].as_str().unwrap(),
+                record["agent"].as_str().unwrap(),
+                record["cut"]
+            )
+        })
+        .collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(said[0], " / Hello there. / false");
+    assert!(said[1].starts_with("I have a question. / This answer is long.") && said[1].ends_with("true"), "{said:?}");
+    assert_eq!(said[2], "Another one. / Sorry, go on. / false");
+    // The greeting and the last answer were written to their ends; the counts of one that is cut never come.
+    let usage = summary.usage.as_ref().unwrap();
+    assert_eq!(usage.total_tokens, 27 * (usage.input_tokens / 20), "{usage:?}");
+    assert!((2..=3).contains(&(usage.input_tokens / 20)), "{usage:?}");
+}
+
+/// Two programs instead of two services: one prints words, the other a WAV.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_write_down_and_speak_and_are_killed_when_the_caller_interrupts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, hz: f64, ms: usize| {
+        let mut samples = Vec::new();
+        tone::sine(hz, 9_000.0, SampleRate::HZ_16000, 0, ms * 16, &mut samples);
+        let mut wav = voxgw::media::file::wav::header(SampleRate::HZ_16000, 1, samples.len() as u64 * 2).to_vec();
+        wav.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        let path = folder.path().join(name);
+        std::fs::write(&path, wav).unwrap();
+        path.display().to_string()
+    };
+    let (short, long) = (file("short.wav", 700.0, 600), file("long.wav", 900.0, 5_000));
+    let voice_sh = folder.path().join("voice.sh");
+    // The long one is spoken as it is made: two seconds at once, then nothing for a while.
+    let word = format!("voxgw-voice-{}", std::process::id());
+    let script = format!(
+        "read -r line\ncase \"$line\" in\n*long*) head -c 64000 {long}; exec -a {word} sleep 30;;\n*) cat {short};;\nesac\n"
+    );
+    std::fs::write(&voice_sh, script).unwrap();
+    let ear_sh = folder.path().join("ear.sh");
+    let kept = folder.path().join("heard");
+    std::fs::write(&ear_sh, format!("cat > {}.$$; echo ' I have a\n question. '\n", kept.display())).unwrap();
+    let replies = vec![Reply::text("A long one."), Reply::text("Go on.")];
+    let mock = MockPipeline::start(Script { replies, key: Some(KEY.into()), ..Script::default() }).await;
+    let settings = format!(
+        "greeting = 'none'\nstt_command = ['bash', '{}']\ntts_command = ['bash', '{}']\ncommand_ahead = true\naudio = 'pcm8'",
+        ear_sh.display(),
+        voice_sh.display()
+    );
+    let sound = voice(&[(800, 2_500), (900, 2_500)]);
+    let conversation = call(&mock, 26_620, &settings, sound, 500).await;
+    assert_eq!(mock.violations(), Vec::<String>::new());
+    let turns = &conversation.gateway.turns;
+    assert_eq!(turns.len(), 2, "{turns:?}");
+    assert_eq!((turns[0].caller.0.as_str(), turns[0].cut), ("I have a question.", true));
+    assert_eq!((turns[1].agent.0.as_str(), turns[1].cut), ("Go on.", false));
+    assert!(turns[1].parts.iter().any(|part| part.name == "tts" && part.owner == "bash"), "{:?}", turns[1].parts);
+    assert!(conversation.heard_tone(900.0) && conversation.heard_tone(700.0));
+    let heard = std::fs::read_dir(folder.path()).unwrap().flatten();
+    let heard: Vec<Vec<u8>> = heard
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("heard."))
+        .map(|entry| std::fs::read(entry.path()).unwrap())
+        .filter(|bytes| !bytes.is_empty())
+        .collect();
+    assert!((2..=4).contains(&heard.len()), "one process for each time it was asked: {}", heard.len());
+    let samples: Vec<i16> = heard[0].chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect();
+    assert!(tone::share_at(320.0, SampleRate::HZ_8000, &samples[4_000..6_000]) > 0.9, "8 kHz samples of the caller");
+    // Nothing is left: neither the voice that was cut nor what waited ahead.
+    let left = || {
+        let lines = std::fs::read_dir("/proc").unwrap().flatten();
+        let lines = lines.map(|entry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default());
+        let folder = folder.path().display().to_string();
+        lines
+            .map(|line| String::from_utf8_lossy(&line).into_owned())
+            .filter(|line| line.contains(&word) || line.contains(&folder))
+            .count()
+    };
+    for _ in 0..200 {
+        if left() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} processes are left", left());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

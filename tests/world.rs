@@ -19,6 +19,8 @@ mod ahead;
 mod conference;
 #[path = "world/dtmf.rs"]
 mod dtmf;
+#[path = "world/floor.rs"]
+mod floor;
 #[path = "world/ivr.rs"]
 mod ivr;
 #[path = "world/recording.rs"]

@@ -129,6 +129,7 @@ pub fn plan(claims: &Claims, slot: Slot, before: &Arc<Plan>) -> Plan {
     }
     Plan {
         name: "attached".to_owned(),
+        manners: Arc::default(),
         barge_in: BargeIn::Provider,
         owner: Owner::Provider,
         prebuffer: Duration::ZERO,

@@ -12,5 +12,6 @@ pub mod prompts;
 pub mod seat;
 pub mod socket;
 pub mod stages;
+pub mod taped;
 pub mod token;
 pub mod wire;

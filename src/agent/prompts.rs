@@ -1,12 +1,15 @@
 //! Sounds that ship inside the binary, and how a script's sounds are found. Those inside have 8 kHz; files have
 //! 16 kHz, if there is that much in them.
 
+mod spoken;
+
 use crate::{
     agent::event::Sound,
     error::{Error, Result},
     media::{dsp::tone::sine, file::wav},
     unit::SampleRate,
 };
+pub use spoken::speak;
 use std::{path::Path, sync::Arc};
 
 /// The sounds named `builtin:…` (own speech by espeak-ng).
@@ -16,6 +19,7 @@ static BUILTIN: &[(&str, &[u8])] = &[
     ("digit", include_bytes!("prompts/digit.wav")),
     ("silence", include_bytes!("prompts/silence.wav")),
     ("goodbye", include_bytes!("prompts/goodbye.wav")),
+    ("moment", include_bytes!("prompts/moment.wav")),
     ("apology", include_bytes!("prompts/apology.wav")),
 ];
 

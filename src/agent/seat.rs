@@ -1,8 +1,10 @@
 //! From a profile to an agent that can take calls: scripts are read once, keys are found, addresses are made.
 
+mod manners;
 mod staged;
 
-pub use staged::{StagePlan, StagedPlan};
+use manners::manners;
+pub use staged::{Program, Service, StagePlan, StagedPlan};
 
 use super::{
     attach, callback,
@@ -13,7 +15,7 @@ use super::{
         handset::{Ends, Handset, Meters},
         play::Play,
         scenario::{Player, Scenario},
-        scripted::{DEFAULT, Script, Scripted},
+        scripted::{DEFAULT, SPOKEN, Script, Scripted},
     },
     mcp, prompts,
     stages::talk::Talk,
@@ -21,7 +23,7 @@ use super::{
     wire::{self, Auth, Facts, Provider, Wire, tool::Tool},
 };
 use crate::{
-    call::{BargeIn, Early, turn::Owner},
+    call::{BargeIn, Early, manners::Manners, turn::Owner},
     clock::WallTime,
     config::{AgentProfile, Config, HttpTool, read_secret, secret_from_environment, stages::PIPELINE},
     error::{Error, Kind, Result},
@@ -42,6 +44,8 @@ pub struct Plan {
     pub name: String,
     /// Who decides that the caller interrupts.
     pub barge_in: BargeIn,
+    /// How it behaves towards the caller.
+    pub manners: Arc<Manners>,
     /// Whose the model is.
     pub owner: Owner,
     /// Sound gathered before a turn plays.
@@ -224,6 +228,7 @@ impl Plan {
         Ok(Self {
             name: profile.name.clone(),
             barge_in: profile.barge_in.unwrap_or(barge_in),
+            manners: Arc::new(manners(profile)?),
             owner,
             prebuffer: profile.prebuffer.unwrap_or(prebuffer),
             early: profile.early,
@@ -324,6 +329,7 @@ impl Plan {
         Self {
             name: name.to_owned(),
             barge_in: BargeIn::Off,
+            manners: Arc::default(),
             owner: Owner::Offline,
             prebuffer: Duration::ZERO,
             early: Early::Off,
@@ -404,7 +410,15 @@ pub fn script(path: Option<&Path>) -> Result<Script> {
             .map_err(|problem| Error::new(Kind::Bug, format!("the script inside the binary: {problem}")));
     };
     let text = std::fs::read_to_string(path).map_err(|source| Error::file("read", path, &source))?;
-    let script = Script::parse(&text, &mut |name| prompts::of_script(name, path.parent()));
+    // What is wrong with the file is the reader's to say.
+    let command: Vec<String> = toml::from_str::<toml::Table>(&text)
+        .ok()
+        .and_then(|mut table| table.remove("tts_command")?.try_into().ok())
+        .unwrap_or_default();
+    let script = Script::parse(&text, &mut |name| match name.strip_prefix(SPOKEN) {
+        Some(words) => prompts::speak(&command, words),
+        None => prompts::of_script(name, path.parent()),
+    });
     script.map_err(|problem| misread(path, problem, "docs/CONFIGURATION.md has the keys of scripts, under Scripts"))
 }
 

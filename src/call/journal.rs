@@ -497,6 +497,30 @@ pub struct Turn {
     pub heard_ms: u32,
     /// Audio of the turn that the agent made.
     pub generated_ms: u32,
+    /// How it was interrupted, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barge_in: Option<BargeIn>,
+}
+
+/// The account of one barge-in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BargeIn {
+    /// Who decided: `voice` (our detector), `agent` (the provider, or words that were written down), `key`.
+    pub by: String,
+    /// When the caller's voice or key came in, seconds; not there if our detector heard none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<f64>,
+    /// From there to the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_ms: Option<f64>,
+    /// From there to the first packet without the agent's voice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_ms: Option<f64>,
+    /// Sound of the agent's that was thrown away.
+    pub flushed_ms: u32,
+    /// All that the agent had said, heard or not; the turn's `agent` is what was heard.
+    #[serde(default)]
+    pub generated: Pii,
 }
 
 /// One part of a gap.

@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub source_changes: u32,
     /// Gap of the newest turn.
     pub newest_gap_ms: Option<f64>,
+    /// At the newest barge-in: from the caller's onset to silence, beyond the voice that was wanted.
+    pub barge_in_ms: Option<f64>,
     /// From connecting to ready.
     pub agent_connect: Option<Duration>,
     /// The agent failed.
@@ -44,6 +46,9 @@ pub struct Facts<'a> {
 
 /// One check: what it saw, if it fires.
 type Check = fn(&Facts<'_>) -> Option<String>;
+
+/// Talk-over that callers notice.
+const BARGE_IN_SLOW_MS: f64 = 500.0;
 
 /// The rows: name, level, check, what to try.
 #[rustfmt::skip]
@@ -74,6 +79,7 @@ pub static LINTS: &[(&str, Level, Check, &str)] = &[
     ("mos", Level::Warn, low_mos, "see loss, jitter and round trip for the cause"),
     ("ai-connect-slow", Level::Warn, ai_connect_slow, "the provider was slow to connect: look at DNS, TLS and region"),
     ("ai-slow-first-audio", Level::Warn, ai_slow_first_audio, "see the turn's parts for who to ask"),
+    ("barge-in-slow", Level::Warn, barge_in_slow, "the caller spoke and the agent went on: see the turn's barge_in for where the time went"),
     ("ai-stall", Level::Error, ai_stall, "the provider stalls, or the model does not answer: see the cassette; call.agent_silence says how long is too long"),
     ("ai-fallback", Level::Error, ai_fallback, "the caller was served by another agent: see why the first one failed"),
     ("ai-failed", Level::Error, ai_failed, "see the agent's records in the ladder"),
@@ -82,6 +88,11 @@ pub static LINTS: &[(&str, Level, Check, &str)] = &[
 fn no_rtp(facts: &Facts<'_>) -> Option<String> {
     (facts.expects_media && facts.up_for >= Duration::from_secs(5) && facts.inbound.packets == 0)
         .then(|| format!("no packet within {} s of the answer", facts.up_for.as_secs()))
+}
+
+fn barge_in_slow(facts: &Facts<'_>) -> Option<String> {
+    let ms = facts.barge_in_ms.filter(|ms| *ms > BARGE_IN_SLOW_MS)?;
+    Some(format!("the agent was heard for {ms:.0} ms after the caller had spoken long enough to interrupt"))
 }
 
 fn one_way_audio(facts: &Facts<'_>) -> Option<String> {
@@ -288,6 +299,7 @@ mod tests {
             source: Some(SocketAddr::from(([10, 0, 0, if bad.is_some() { 9 } else { 1 }], 4000))),
             source_changes: u32::from(bad.is_some()),
             newest_gap_ms: Some(if bad.is_some() { 4_000.0 } else { 600.0 }),
+            barge_in_ms: Some(if bad.is_some() { 700.0 } else { 120.0 }),
             agent_connect: Some(Duration::from_millis(if bad.is_some() { 4_000 } else { 200 })),
             agent_failed: bad.is_some(),
             agent_stalled: bad.map(|_| "nothing from the agent for 15 s after the caller's last word"),

@@ -6,11 +6,15 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod acting;
+pub mod aside;
 pub mod bridge;
 pub mod check;
+mod floor;
 pub mod journal;
 pub mod latency;
 pub mod lint;
+pub mod manners;
+mod onset;
 pub mod pipeline;
 mod silence;
 pub mod summary;
@@ -21,7 +25,8 @@ mod written;
 
 use crate::{agent::event::Event as AgentEvent, clock::Instant, media::dsp::vad::SpeechEdge, unit::TurnId};
 use journal::{AgentChange, AgentState, Body, CallState, Direction, Level, Note, Speech, StateChange, Verdict, Who};
-use std::{collections::VecDeque, time::Duration};
+use manners::Manners;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 pub use terms::{BargeIn, Early, Effect, Input, Settings};
 use turn::{Owner, Turns};
 
@@ -42,6 +47,23 @@ pub struct Call {
     /// It answers each time, if only to say that it has nothing to say.
     agent_answers: bool,
     silence: silence::Silence,
+    /// Its answer is awaited whenever the caller has spoken.
+    is_awaited: bool,
+    onset: onset::Onset,
+    asides: aside::Asides,
+    /// The first packet of what is heard went out then.
+    turn_began: Instant,
+    /// The caller speaks since then.
+    caller_since: Option<Instant>,
+    tools_at_work: bool,
+    /// Another leg is heard instead of an agent.
+    put_through: bool,
+    /// Who decided to cut what is heard, and when it began to be one.
+    cut_by: Option<(&'static str, Instant, Option<Instant>)>,
+    /// It paused: the first packet without its voice went out then.
+    silent_from: Option<Instant>,
+    /// Silence at the newest barge-in came so long after the caller's onset, beyond what was wanted.
+    barge_in_ms: Option<f64>,
     /// It has been silent for too long: why it counts as lost, until somebody asks.
     agent_lost: Option<String>,
     acknowledged: bool,
@@ -89,6 +111,16 @@ impl Call {
             agent_failed: None,
             agent_answers: false,
             silence: silence::Silence::default(),
+            is_awaited: false,
+            onset: onset::Onset::default(),
+            asides: aside::Asides::default(),
+            turn_began: now,
+            caller_since: None,
+            tools_at_work: false,
+            put_through: false,
+            cut_by: None,
+            silent_from: None,
+            barge_in_ms: None,
             agent_lost: None,
             acknowledged: false,
             early_since: None,
@@ -147,8 +179,9 @@ impl Call {
             }
             Input::SipEnded { by, status, reason } => self.sip_ended(now, by, status, reason),
             Input::Agent(event) => self.agent(now, event),
-            Input::Speech(edge) => self.speech(edge),
-            Input::Digit(_) => {}
+            Input::Speech(edge) => self.speech(now, edge),
+            Input::Digit(_) => self.key(now),
+            Input::AsideOver => self.asides.over(),
             Input::Wrote(text) => self.wrote(now, text),
             Input::Began(turn) => self.began(now, turn),
             Input::Finished => self.finished(now),
@@ -157,7 +190,7 @@ impl Call {
                     self.hang_up(by, reason);
                 }
             }
-            Input::Held(held) => self.held(held),
+            Input::Held(held) => self.held(now, held),
             Input::HangUp { by, reason } => self.hang_up(by, reason),
             Input::Ring => {
                 if self.state == CallState::Offered {
@@ -174,6 +207,8 @@ impl Call {
             Input::FarEnded { by, header } => self.hang_up_with(by, header.clone(), header),
             Input::HandedOver(to) => {
                 self.agent_answers = false;
+                self.put_through = true;
+                self.go_on(now);
                 self.forget_actions();
                 if self.agent_audible {
                     self.effects.push_back(Effect::Cut { tell_agent: false });
@@ -181,11 +216,16 @@ impl Call {
                 let text = format!("the caller was put through to {to}");
                 self.record(Body::Agent(AgentChange { state: AgentState::Closed, text }));
             }
-            Input::Switched { name, owner, barge_in } => self.switched(now, name, owner, barge_in),
+            Input::Switched { name, owner, barge_in, manners } => {
+                self.go_on(now);
+                self.settings.manners = manners;
+                self.switched(now, name, owner, barge_in);
+            }
             Input::FellBack { reason, to } => self.fell_back(reason, &to),
             Input::Acted(id, outcome) => self.acted(id, outcome),
             Input::Timeout => self.timed_out(now),
         }
+        self.look_around(now);
     }
 
     /// The next effect.
@@ -212,13 +252,49 @@ impl Call {
         if self.is_waiting() {
             at = at.min(self.silence.timeout(self.settings.agent_silence));
         }
-        at
+        at.min(self.asides.timeout(&self.settings.manners))
     }
 
     /// The agent answers each time it is spoken to, if it does: then its silence counts.
     pub const fn set_agent_answers(&mut self, answers: bool) {
         self.agent_answers = answers;
+        self.is_awaited = answers;
         self.silence.came();
+    }
+
+    /// Its answer is awaited whenever the caller has spoken, though somebody else sees to it that one comes.
+    pub const fn set_agent_is_awaited(&mut self) {
+        self.is_awaited = true;
+    }
+
+    /// Tools are at work, or none is.
+    pub fn set_tools_at_work(&mut self, now: Instant, at_work: bool) {
+        if std::mem::replace(&mut self.tools_at_work, at_work) != at_work {
+            self.look_around(now);
+        }
+    }
+
+    /// Whether it matters how long the caller's voice lasts: [`Self::voice_lasts`] is wanted.
+    #[must_use]
+    pub const fn listens_closely(&self) -> bool {
+        self.onset.is_open()
+    }
+
+    /// The caller's voice was still there at `at`.
+    pub fn voice_lasts(&mut self, now: Instant, at: Instant) {
+        if self.is_ending() || !self.agent_audible {
+            return self.onset.clear();
+        }
+        let since = self.caller_since;
+        let verdict = self.onset.lasts(self.settings.barge_in, &self.settings.manners, at, self.turn_began);
+        self.floor_is(now, verdict, since);
+    }
+
+    /// How long after the caller's onset the agent fell silent at the newest barge-in, milliseconds beyond the voice that
+    /// was wanted.
+    #[must_use]
+    pub const fn barge_in_ms(&self) -> Option<f64> {
+        self.barge_in_ms
     }
 
     /// A tool's result was given to the agent.
@@ -309,8 +385,9 @@ impl Call {
     }
 
     /// Before it begins: who takes it. The time that it took to find out does not count as the agent's.
-    pub fn consulted(&mut self, now: Instant, owner: Owner, barge_in: BargeIn, early: Early) {
+    pub fn consulted(&mut self, now: Instant, owner: Owner, barge_in: BargeIn, manners: Arc<Manners>, early: Early) {
         let settings = &mut self.settings;
+        settings.manners = manners;
         (settings.owner, settings.barge_in, settings.early) = (owner, barge_in, early);
         settings.patience += now.since(self.origin);
     }
@@ -337,9 +414,19 @@ impl Call {
     }
 
     /// The turn that was cut after `heard_ms` of it.
-    pub fn cut_after(&mut self, now: Instant, heard_ms: u32) {
+    ///
+    /// `flushed_ms` of sound were thrown away; the first packet without it goes out at `silent_at`.
+    pub fn cut_after(&mut self, now: Instant, heard_ms: u32, flushed_ms: u32, silent_at: Instant) {
         let interrupted = !self.over;
-        if let Some(turn) = self.turns.close_as(now, self.origin, self.settings.owner, Some(heard_ms), interrupted) {
+        self.onset.clear();
+        let cut_by = self.cut_by.take();
+        let silent_at = self.silent_from.take().unwrap_or(silent_at);
+        let generated = self.turns.words();
+        if let Some(mut turn) = self.turns.close_as(now, self.origin, self.settings.owner, Some(heard_ms), interrupted)
+        {
+            if let Some((by, decided_at, since)) = cut_by.filter(|_| interrupted) {
+                turn.barge_in = Some(self.audit((by, decided_at, since), flushed_ms, silent_at, generated));
+            }
             self.record(Body::Turn(turn));
         }
         self.agent_quiet();
@@ -399,6 +486,7 @@ impl Call {
             AgentEvent::Interrupted => {
                 // Harmless when nothing plays: some models say it directly after a turn.
                 if self.turns.audible().is_some() {
+                    self.cut_by = Some(("agent", now, self.caller_since));
                     self.effects.push_back(Effect::Cut { tell_agent: false });
                 }
             }
@@ -526,6 +614,8 @@ impl Call {
         if self.ending.is_none() && !self.hung_up {
             // When we placed the call, the agent is us.
             let by = if self.settings.direction == Direction::Out { "us" } else { by };
+            // The last words are heard, whatever sound the caller makes.
+            self.go_on(now);
             self.enter(CallState::Ending, &reason, None);
             self.ending = Some((now + LAST_WORDS_MAX, by, reason));
         }
@@ -573,17 +663,22 @@ impl Call {
         self.effects.push_back(Effect::Over);
     }
 
-    fn speech(&mut self, edge: SpeechEdge) {
+    fn speech(&mut self, now: Instant, edge: SpeechEdge) {
         match edge {
             SpeechEdge::Started(at) => {
+                self.caller_since = Some(at);
                 self.silence.caller_started(at);
                 self.turns.caller_started();
                 self.record(Body::Speech(Speech { who: Who::Caller, speaking: true }));
-                if self.settings.barge_in == BargeIn::Local && self.agent_audible && !self.is_ending() {
-                    self.effects.push_back(Effect::Cut { tell_agent: true });
+                if self.agent_audible && !self.is_ending() {
+                    let (policy, turn) = (self.settings.barge_in, self.turn_began);
+                    let verdict = self.onset.started(policy, &self.settings.manners, at, now, turn);
+                    self.floor_is(now, verdict, Some(at));
                 }
             }
             SpeechEdge::Ended(at) => {
+                self.go_on(now);
+                self.caller_since = None;
                 self.silence.caller_ended(at);
                 self.turns.caller_ended(at);
                 self.record(Body::Speech(Speech { who: Who::Caller, speaking: false }));
@@ -596,6 +691,7 @@ impl Call {
         self.early_heard = true;
         if !self.agent_audible {
             self.agent_audible = true;
+            self.turn_began = now;
             self.record(Body::Speech(Speech { who: Who::Agent, speaking: true }));
         }
     }
@@ -619,7 +715,8 @@ impl Call {
         }
     }
 
-    fn held(&mut self, held: bool) {
+    fn held(&mut self, now: Instant, held: bool) {
+        self.go_on(now);
         let state = if held { CallState::Held } else { CallState::Up };
         if self.answered_at.is_some() && self.state != state && !self.is_ending() {
             self.silence.came();
@@ -639,6 +736,11 @@ impl Call {
             && let Some(silence::Due::Lost(why)) = self.silence.due(now, self.settings.agent_silence)
         {
             self.agent_lost = Some(why);
+        }
+        match self.asides.due(now, &self.settings.manners) {
+            Some(aside::Due::Say(aside)) => self.effects.push_back(Effect::Say(aside)),
+            Some(aside::Due::HangUp(why)) => self.end_after_last_words(now, "us", why),
+            None => {}
         }
         match (self.answered_at, self.settings.direction) {
             (Some(answered), _) if now >= answered + self.settings.max_duration => {

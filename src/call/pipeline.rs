@@ -8,6 +8,7 @@
 pub mod formats;
 
 mod acting;
+mod asides;
 mod background;
 mod consulted;
 mod early;
@@ -559,6 +560,11 @@ impl Pipeline {
         self.call.set_agent_answers(answers);
     }
 
+    /// That agent's answer is awaited, though it has times of its own for what does not come.
+    pub const fn set_agent_is_awaited(&mut self) {
+        self.call.set_agent_is_awaited();
+    }
+
     /// Once: why the agent counts as lost, though nobody has said so: it has been silent for too long.
     pub const fn take_lost_agent(&mut self) -> Option<String> {
         self.call.take_lost()
@@ -775,6 +781,9 @@ impl Pipeline {
             Effect::StartAgent => self.tell(now, Told::Start),
             Effect::Played => self.tell(now, Told::Played),
             Effect::Cut { tell_agent } => self.cut(now, tell_agent),
+            Effect::Pause => self.wait(now, true),
+            Effect::Resume => self.wait(now, false),
+            Effect::Say(aside) => self.say(now, aside),
             Effect::CompleteTurn(turn) => {
                 if let Some(media) = &mut self.media {
                     media.outbound.complete(turn);
@@ -827,12 +836,15 @@ impl Pipeline {
     fn cut(&mut self, now: Instant, tell_agent: bool) {
         let Some(media) = &mut self.media else { return };
         let cut = media.outbound.cut();
+        let silent_at = media.outbound.timeout().max(now);
         self.marks_reached(now);
         self.audio_received_at = None;
-        self.call.cut_after(now, cut.heard_ms);
+        // What the gateway said itself was no part of the turn.
+        let heard_ms = if cut.turn == Some(asides::ASIDE) { 0 } else { cut.heard_ms };
+        self.call.cut_after(now, heard_ms, cut.flushed_ms, silent_at);
         // A provider wants to know what was heard even when it asked for the cut itself.
         if tell_agent || matches!(self.seat, Seat::Remote) {
-            self.tell(now, Told::Interrupted(cut.heard_ms));
+            self.tell(now, Told::Interrupted(heard_ms));
         }
         if matches!(self.seat, Seat::Local(_)) {
             self.call.turns.stop_refusing();

@@ -57,6 +57,11 @@ impl Silence {
         self.owed = None;
     }
 
+    /// Whether an answer is owed.
+    pub(super) const fn is_owed(&self) -> bool {
+        self.owed.is_some()
+    }
+
     /// What it had said before was heard to its end now: only from here on is it silent.
     pub(super) fn fell_quiet(&mut self, now: Instant) {
         if let Some(owed) = &mut self.owed {

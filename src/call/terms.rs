@@ -3,7 +3,9 @@
 //! Words only; what follows from them is [`super::Call`]'s. Spoken by `pipeline`.
 
 use super::{
+    aside::Aside,
     journal::{Body, Direction},
+    manners::Manners,
     turn::Owner,
 };
 use crate::{
@@ -11,15 +13,17 @@ use crate::{
     media::dsp::vad::SpeechEdge,
     unit::TurnId,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Who decides that the caller interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BargeIn {
     /// The provider says so.
     Provider,
-    /// Our own detector: 50 ms of voice while the agent is heard.
+    /// Our own detector: 50 ms of voice while the agent is heard, or as long as its [`Manners`] want.
     Local,
+    /// The same, but the agent pauses at once, and goes on where it was if it was a cough.
+    Pause,
     /// Nobody: the agent talks to its end.
     Off,
 }
@@ -45,6 +49,8 @@ pub struct Settings {
     pub owner: Owner,
     /// Who decides that the caller interrupts.
     pub barge_in: BargeIn,
+    /// How it behaves towards the caller.
+    pub manners: Arc<Manners>,
     /// Answer after this even if the agent is not ready yet.
     pub patience: Duration,
     /// An answer that an agent owes is missed after this; zero never.
@@ -138,7 +144,11 @@ pub enum Input {
         owner: Owner,
         /// Who decides that the caller interrupts.
         barge_in: BargeIn,
+        /// How it behaves.
+        manners: Arc<Manners>,
     },
+    /// What [`Effect::Say`] asked for was heard, or could not be.
+    AsideOver,
     /// Time passed.
     Timeout,
 }
@@ -164,6 +174,12 @@ pub enum Effect {
         /// The agent does not know yet.
         tell_agent: bool,
     },
+    /// Nothing is played for now; what waits stays.
+    Pause,
+    /// It goes on, from the same sample.
+    Resume,
+    /// Say this, unless something is heard; [`Input::AsideOver`] tells when it was.
+    Say(Aside),
     /// No more sound of this turn will come.
     CompleteTurn(TurnId),
     /// Say the apology.

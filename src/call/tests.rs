@@ -7,6 +7,7 @@ fn call(direction: Direction) -> Call {
         direction,
         owner: Owner::Offline,
         barge_in: BargeIn::Local,
+        manners: Arc::default(),
         patience: Duration::from_secs(3),
         agent_silence: Duration::from_secs(15),
         max_duration: Duration::from_hours(1),

@@ -106,6 +106,12 @@ impl Tools {
         Some((change, Done { id, name, result: Some(answer) }))
     }
 
+    /// Whether the agent waits for one.
+    #[must_use]
+    pub fn are_at_work(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// A tool of the gateway's own: the number of the action that it becomes.
     pub fn act(&mut self, run: &Run) -> u32 {
         self.acted += 1;

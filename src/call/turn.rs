@@ -239,6 +239,12 @@ impl Turns {
         self.refuse_until = None;
     }
 
+    /// All words of the open turn, as far as they have come.
+    #[must_use]
+    pub fn words(&self) -> String {
+        self.open.as_ref().map(|open| open.turn.agent.0.trim().to_owned()).unwrap_or_default()
+    }
+
     /// All gaps so far, in order.
     #[must_use]
     pub fn gaps_ms(&self) -> &[f64] {

@@ -9,8 +9,11 @@ use crate::{
     agent::{
         local::recorded::Recorded,
         seat::{Plan, What},
+        stages::Interrupts,
+        taped::Taped,
     },
     call::{
+        BargeIn,
         check::Condition,
         journal::{Body, Check, Stats, Summary, Verdict},
         pipeline::Seat,
@@ -303,14 +306,25 @@ fn agent(file: &Path, arguments: &Replay, config: &Config) -> Result<(Plan, Seat
             Error::file("read", &path, &problem)
                 .hint("calls keep it with serve --agent-frames; give the call's folder, not its sound")
         })?;
+        if Taped::is_one(&text) {
+            let taped = Taped::parse(&text, Instant::from_millis(1_000))
+                .map_err(|problem| Error::usage(format!("{}: {problem}", path.display())))?;
+            let barge_in = match taped.interrupts() {
+                Interrupts::Voice => BargeIn::Local,
+                Interrupts::Words => BargeIn::Provider,
+                Interrupts::Call => BargeIn::Pause,
+                Interrupts::Never => BargeIn::Off,
+            };
+            return Ok((Plan { barge_in, ..recorded_plan() }, Seat::Local(Box::new(taped))));
+        }
         let recorded = Recorded::parse(&text, Instant::from_millis(1_000))
             .map_err(|problem| Error::usage(format!("{}: {problem}", path.display())))?;
         return Ok((recorded_plan(), Seat::Local(Box::new(recorded))));
     }
     let plan = Plan::of(&config.profile(&arguments.agent)?, &environment)?;
     if let What::Staged(_) = &plan.what {
-        let problem = format!("agent {}: replay does not know agents of kind pipeline yet", plan.name);
-        return Err(Error::usage(problem).hint("take one with a WebSocket, or an offline agent"));
+        let problem = format!("agent {}: replay does not ask the services of a pipeline agent", plan.name);
+        return Err(Error::usage(problem).hint("replay its cassette: --agent recorded; or take another agent"));
     }
     let seat = match (&plan.what, plan.local()) {
         (What::Remote(_), _) | (_, None) => Seat::Remote,

@@ -2,6 +2,7 @@
 
 use super::{
     Asks, Config, HttpTool, McpServer, Reader,
+    manners::{self, MannersOf},
     stages::{self, PIPELINE, Stages},
     tools,
 };
@@ -56,6 +57,8 @@ pub struct AgentProfile {
     pub asks: Asks,
     /// Who decides that the caller interrupts; none is the kind's own way.
     pub barge_in: Option<BargeIn>,
+    /// How it behaves towards the caller.
+    pub manners: MannersOf,
     /// Sound gathered before a turn plays.
     pub prebuffer: Option<Duration>,
     /// What a caller hears before the answer.
@@ -97,6 +100,7 @@ impl AgentProfile {
             mcp: Vec::new(),
             asks: Asks::AsAll,
             barge_in: None,
+            manners: MannersOf::default(),
             prebuffer: None,
             early: Early::Off,
             codecs: None,
@@ -217,9 +221,11 @@ impl Reader<'_> {
         profile.barge_in = self.optional(&key("barge_in"), |text| match text {
             "provider" => Ok(BargeIn::Provider),
             "local" => Ok(BargeIn::Local),
+            "pause" => Ok(BargeIn::Pause),
             "off" => Ok(BargeIn::Off),
-            _ => Err("must be provider, local or off".to_owned()),
+            _ => Err("must be provider, local, pause or off".to_owned()),
         })?;
+        profile.manners = self.manners(&key)?;
         let flag = |field: &str| {
             self.optional(&key(field), |text| text.parse().map_err(|_| "must be true or false".to_owned()))
                 .map(Option::unwrap_or_default)
@@ -247,7 +253,7 @@ impl Reader<'_> {
         };
         let fields = super::KEYS.iter().filter_map(|row| row.path.strip_prefix("agents.*."));
         fields
-            .filter(|field| !COMMON.contains(field) && !settings.contains(field))
+            .filter(|field| !COMMON.contains(field) && !manners::SETTINGS.contains(field) && !settings.contains(field))
             .filter(|field| self.layers.value(&format!("agents.{name}.{field}")).is_some())
             .collect()
     }

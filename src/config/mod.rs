@@ -10,6 +10,7 @@ pub mod dotenv;
 mod encryption;
 mod keys;
 mod layers;
+mod manners;
 mod mcp;
 mod routes;
 pub mod stages;

@@ -43,6 +43,12 @@ pub(super) const SETTINGS: &[&str] = &[
     "tts_model",
     "tts_format",
     "stage_timeout",
+    "stt_command",
+    "stt_format",
+    "tts_command",
+    "command_ahead",
+    "stt_api",
+    "tts_api",
 ];
 
 /// What a profile says of its stages.
@@ -60,6 +66,16 @@ pub struct Stages {
     pub format: Format,
     /// How long one may be silent.
     pub within: Duration,
+    /// Program and arguments of each that is one; empty is none.
+    pub command: [Vec<String>; 3],
+    /// The ear's program wants a WAV.
+    pub program_of_wav: bool,
+    /// Programs are started before they are needed.
+    pub ahead: bool,
+    /// The ear is Deepgram's.
+    pub deepgram: bool,
+    /// The voice is `ElevenLabs`'.
+    pub elevenlabs: bool,
 }
 
 impl Default for Stages {
@@ -71,6 +87,11 @@ impl Default for Stages {
             tts_model: None,
             format: Format::Pcm(SampleRate::HZ_24000),
             within: WITHIN,
+            command: [const { Vec::new() }; 3],
+            program_of_wav: false,
+            ahead: false,
+            deepgram: false,
+            elevenlabs: false,
         }
     }
 }
@@ -95,9 +116,54 @@ impl Reader<'_> {
         }
         for stage in Stage::ALL {
             let name = stage.name();
-            stages.base[stage as usize] = self.optional(&key(name), Url::parse)?;
+            // A WebSocket is asked for over HTTP.
+            let base = |text: &str| match text.strip_prefix("ws") {
+                Some(rest) if rest.starts_with(':') || rest.starts_with("s:") => Url::parse(&format!("http{rest}")),
+                _ => Url::parse(text),
+            };
+            stages.base[stage as usize] = self.optional(&key(name), base)?;
             stages.key_file[stage as usize] = text(&format!("{name}_key_file"))?.map(PathBuf::from);
+            // The model has no program: what a conversation is, none of them agrees on.
+            let command = key(&format!("{name}_command"));
+            let words = self.layers.value(&command).filter(|_| stage != Stage::Llm);
+            let words = words.map(|(words, _)| words.items()).unwrap_or_default();
+            if !words.is_empty() && stages.base[stage as usize].is_some() {
+                return Err(self.wrong(&command, &format!("{name}_command and {name} cannot both be given")));
+            }
+            stages.command[stage as usize] = words;
         }
+        let api = |field: &str, other: &str| {
+            self.optional(&key(field), |text| match text {
+                "openai" => Ok(false),
+                text if text == other => Ok(true),
+                _ => Err(format!("must be one of openai, {other}")),
+            })
+            .map(Option::unwrap_or_default)
+        };
+        (stages.deepgram, stages.elevenlabs) = (api("stt_api", "deepgram")?, api("tts_api", "elevenlabs")?);
+        for (streams, field, stage) in
+            [(stages.deepgram, "stt_api", Stage::Stt), (stages.elevenlabs, "tts_api", Stage::Tts)]
+        {
+            if streams && !stages.command[stage as usize].is_empty() {
+                return Err(self.wrong(&key(field), &format!("{}_command is a program and has no API", stage.name())));
+            }
+        }
+        if stages.elevenlabs && text("voice")?.is_none() {
+            return Err(self.wrong(&key("tts_api"), "needs voice: the id of one of the account's voices"));
+        }
+        if stages.elevenlabs && stages.format == Format::Wav {
+            return Err(self.wrong(&key("tts_format"), "must be one of pcm8, pcm16, pcm24 with tts_api elevenlabs"));
+        }
+        stages.program_of_wav = self
+            .optional(&key("stt_format"), |text| match text {
+                "pcm" => Ok(false),
+                "wav" => Ok(true),
+                _ => Err("must be one of pcm, wav".to_owned()),
+            })?
+            .unwrap_or_default();
+        stages.ahead = self
+            .optional(&key("command_ahead"), |text| text.parse().map_err(|_| "must be true or false".to_owned()))?
+            .unwrap_or_default();
         Ok(stages)
     }
 }

@@ -11,6 +11,8 @@ use thread_priority::{
 const REAL_TIME: u8 = 10;
 /// Of 0 to 100, half being the usual; this is niceness −10.
 const FAVOURED: u8 = 75;
+/// Niceness 0, or −1: the crate rounds.
+const USUAL: u8 = 50;
 
 /// What a thread was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,14 @@ pub fn raise() -> Granted {
     }
 }
 
+/// Makes the calling thread an ordinary one again: what it starts is no medium.
+pub fn lower() {
+    let ordinary = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
+    if let Ok(level) = ThreadPriorityValue::try_from(USUAL) {
+        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(level), ordinary);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +75,15 @@ mod tests {
             let real_time = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
             assert_eq!(granted == Granted::RealTime, policy == real_time, "{granted:?} {policy:?}");
             assert!(get_thread_priority(thread_native_id()).is_ok());
+            lower();
+            assert_eq!(
+                thread_schedule_policy().unwrap(),
+                ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other)
+            );
+            // The fields of /proc/…/stat behind the name: the 16th is the niceness.
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let nice = stat.rsplit(") ").next().unwrap().split(' ').nth(16).unwrap().to_owned();
+            assert!(["-1", "0"].contains(&nice.as_str()), "{nice}");
         })
         .join()
         .unwrap();

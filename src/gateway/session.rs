@@ -639,6 +639,7 @@ impl Session {
             seat: seat(&plan, &self.about),
             owner: plan.owner,
             barge_in: plan.barge_in,
+            manners: Arc::clone(&plan.manners),
             prebuffer: plan.prebuffer,
             rate: plan.rate(),
             speaks: plan.speaks(),
@@ -652,8 +653,12 @@ impl Session {
 
     fn connect_agent(&mut self) {
         if let What::Staged(plan) = &self.plan.what {
-            let (stages, events) = stages::Stages::open(plan, &self.about, Arc::clone(&self.http));
+            let (stages, events) = {
+                let cassette = stages::Cassette { to: self.cassette(), origin: self.origin };
+                stages::Stages::open(plan, &self.about, Arc::clone(&self.http), cassette)
+            };
             self.pipeline.set_agent(stages.rate, true);
+            self.pipeline.set_agent_is_awaited();
             (self.stages, self.events) = (Some(stages), Some(events));
             return;
         }

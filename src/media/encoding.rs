@@ -78,6 +78,13 @@ impl Encoding {
 
     /// Throws away what waits; if `audible`, its first 5 ms fade with the next silent packet, because a step clicks.
     pub fn cut(&mut self, audible: bool) {
+        self.pause(audible);
+        self.coded.clear();
+        self.plain.clear();
+    }
+
+    /// The next packets are silent, though sound waits; if `audible`, its first 5 ms fade with the first of them.
+    pub fn pause(&mut self, audible: bool) {
         self.fade.clear();
         if audible {
             let span = (self.rate.0 / 200) as usize;
@@ -88,8 +95,6 @@ impl Encoding {
                 self.fade.extend(self.plain.iter().take(span));
             }
         }
-        self.coded.clear();
-        self.plain.clear();
     }
 
     /// Begins a packet with up to `count` samples that wait; gives how many it took.

@@ -111,6 +111,8 @@ pub struct Outbound {
     /// The next packet of sound begins a talk spurt.
     marked: bool,
     in_spurt: bool,
+    /// Silence is sent; what waits, waits.
+    paused: bool,
     /// Another leg's sound goes out instead of an agent's.
     relay: Option<Relay>,
     // 10
@@ -156,6 +158,7 @@ impl Outbound {
             gathering: true,
             marked: true,
             in_spurt: false,
+            paused: false,
             relay: None,
             resampler: None,
             resampled: Vec::new(),
@@ -314,7 +317,21 @@ impl Outbound {
         self.heard = 0;
         self.in_spurt = false;
         self.gathering = true;
+        self.paused = false;
         cut
+    }
+
+    /// Silence is sent from the next packet on, after a short fade; what waits stays, and more may come.
+    pub fn pause(&mut self) {
+        if !std::mem::replace(&mut self.paused, true) {
+            self.encoding.pause(self.in_spurt);
+            self.in_spurt = false;
+        }
+    }
+
+    /// What waits goes on, from the sample that would have been next.
+    pub const fn resume(&mut self) {
+        self.paused = false;
     }
 
     /// The far end hears a beep with the next packets, over whatever else it hears.
@@ -430,7 +447,7 @@ impl Outbound {
             self.encoding.pass(payload, samples, &mut self.beep);
             (ticked.voice, self.in_spurt) = (true, true);
         } else {
-            ticked.voice = self.take_voice(count, &mut ticked);
+            ticked.voice = !self.paused && self.take_voice(count, &mut ticked);
             if !ticked.voice {
                 self.lead = Duration::ZERO;
                 self.encoding.begin_silence();
@@ -524,7 +541,7 @@ impl Outbound {
     /// Whether enough has been gathered to start or go on.
     fn may_play(&self) -> bool {
         let Some(front) = self.segments.front() else { return false };
-        if self.encoding.is_empty() {
+        if self.encoding.is_empty() || self.paused {
             return false;
         }
         let ptime = self.settings.rate.samples_in(self.settings.ptime.duration());
@@ -532,7 +549,7 @@ impl Outbound {
     }
 
     fn has_voice(&self) -> bool {
-        if self.gathering { self.may_play() } else { !self.encoding.is_empty() }
+        if self.gathering { self.may_play() } else { !self.encoding.is_empty() && !self.paused }
     }
 
     /// 9: up to `count` samples of what waits; false if there is nothing to play.
@@ -646,6 +663,42 @@ mod tests {
             ticks.push((now.as_nanos() / 1_000_000, outbound.tick(now, &mut datagram)));
         }
         ticks
+    }
+
+    #[test]
+    fn a_pause_loses_no_sample_and_fades() {
+        for codec in ["pcmu", "l16-8k"] {
+            let mut outbound = outbound();
+            let codec = codec::by_name(codec).unwrap();
+            outbound.renegotiate(Settings { codec, ..outbound.settings.clone() });
+            let sound: Vec<i16> = (1..=800).map(|n| n * 30).collect();
+            outbound.enqueue(Instant::ZERO, TurnId(1), SampleRate::HZ_8000, &sound);
+            outbound.complete(TurnId(1));
+            let (mut datagram, mut heard, mut finished) = (Vec::new(), Vec::new(), false);
+            for n in 0..9 {
+                match n {
+                    2 => outbound.pause(),
+                    5 => outbound.resume(),
+                    _ => {}
+                }
+                let now = outbound.timeout();
+                let ticked = outbound.tick(now, &mut datagram);
+                let paused = (2..5).contains(&n);
+                assert_eq!(ticked.voice, !paused && n < 8, "{} {n}", codec.name);
+                assert!(!paused || ticked.began.or(ticked.finished).is_none());
+                finished |= ticked.finished == Some(TurnId(1));
+                if ticked.voice {
+                    heard.extend_from_slice(outbound.played());
+                } else {
+                    let loud = outbound.played().iter().filter(|sample| sample.abs() > 500).count();
+                    assert!(if n == 2 { (20..=40).contains(&loud) } else { loud == 0 }, "{} {n}: {loud}", codec.name);
+                }
+            }
+            assert!(finished && heard.len() == 800, "{}", codec.name);
+            let near =
+                |(one, other): (&i16, &i16)| (i32::from(*one) - i32::from(*other)).abs() <= i32::from(*other) / 16 + 16;
+            assert!(heard.iter().zip(&sound).all(near), "{}", codec.name);
+        }
     }
 
     #[test]

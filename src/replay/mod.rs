@@ -28,7 +28,7 @@ use crate::{
     unit::{CallId, PayloadType, Ptime, SampleRate},
 };
 use serde::Serialize;
-use std::{fmt::Write as _, net::SocketAddr, rc::Rc, time::Duration};
+use std::{fmt::Write as _, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// One direction of one conversation: packets with the times at which they arrived.
@@ -186,6 +186,7 @@ fn lints(stats: &InboundStats, duration: Duration) -> Vec<Lint> {
         source: None,
         source_changes: 0,
         newest_gap_ms: None,
+        barge_in_ms: None,
         agent_connect: None,
         agent_failed: false,
         agent_stalled: None,
@@ -458,6 +459,7 @@ fn settings(stream: &Stream, plan: &Plan, name: &str) -> Settings {
             direction: Direction::In,
             owner: plan.owner,
             barge_in: plan.barge_in,
+            manners: Arc::clone(&plan.manners),
             patience: Duration::from_secs(10),
             agent_silence: Duration::ZERO,
             max_duration: Duration::from_hours(24),
@@ -505,13 +507,14 @@ pub fn recorded_plan() -> Plan {
     Plan {
         name: "recorded".to_owned(),
         barge_in: call::BargeIn::Provider,
+        manners: Arc::default(),
         owner: call::turn::Owner::Provider,
         prebuffer: Duration::ZERO,
         early: call::Early::Off,
         codecs: None,
-        tools: std::sync::Arc::default(),
-        mcp: std::sync::Arc::default(),
-        fallback: std::sync::Arc::default(),
+        tools: Arc::default(),
+        mcp: Arc::default(),
+        fallback: Arc::default(),
         what: What::Play(crate::agent::seat::PlayPlan::default()),
     }
 }

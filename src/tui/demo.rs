@@ -195,6 +195,7 @@ impl Script {
                 cut: caller.starts_with("no wait"),
                 heard_ms: 2_400,
                 generated_ms: 3_000,
+                barge_in: None,
             }),
         );
     }

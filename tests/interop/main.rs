@@ -27,11 +27,15 @@ mod devices;
 mod dispatcher;
 #[path = "../support/dns.rs"]
 mod dns;
+mod espeak;
 mod ffmpeg;
 mod files;
 mod gateway;
 mod ivr;
 mod kamailio;
+#[allow(dead_code, reason = "shared by several test targets")]
+#[path = "../support/mock_pipeline.rs"]
+mod mock_pipeline;
 mod pesq;
 mod pipecat;
 mod process;

@@ -23,6 +23,7 @@ use voxgw::{
     call::{
         BargeIn, Early, Settings as CallSettings,
         journal::{Body, Direction, Header, Record, SCHEMA, Summary, Turn, Who},
+        manners::Manners,
         pipeline::{
             Bridged, Input, Music, Newcomer, Output, Pipeline, Seat, Settings, SipAction, recording::Tone, srtp::Seed,
             srtp::Settings as Encryption,
@@ -597,6 +598,8 @@ pub struct Setup {
     pub downlink: Faults,
     /// Who decides that the caller interrupts.
     pub barge_in: BargeIn,
+    /// How it behaves.
+    pub manners: Arc<Manners>,
     /// What the provider wants to hear; the codec's rate if none.
     pub agent_rate: Option<SampleRate>,
     /// The provider says when its turns end.
@@ -655,6 +658,7 @@ impl Setup {
             uplink: Faults::default(),
             downlink: Faults::default(),
             barge_in,
+            manners: Arc::default(),
             agent_rate: None,
             tools: Vec::new(),
             ends_turns: true,
@@ -681,6 +685,7 @@ impl Setup {
                 direction: if self.calls_out { Direction::Out } else { Direction::In },
                 owner,
                 barge_in: self.barge_in,
+                manners: Arc::clone(&self.manners),
                 patience: Duration::from_secs(3),
                 max_duration: Duration::from_mins(70),
                 agent_silence: Duration::ZERO,
@@ -956,6 +961,11 @@ impl World {
         }
     }
 
+    /// Runs until then, or until the call is over.
+    pub fn run_until(&mut self, until_ms: u64) {
+        while !self.over && self.step(at_ms(until_ms)) {}
+    }
+
     /// Sits down in a conference, as a session does.
     pub fn enter(&mut self, lines: &Lines, chair: &Chair) {
         let now = self.now;
@@ -1077,6 +1087,7 @@ impl World {
                     seat: seat(),
                     owner: Owner::Offline,
                     barge_in: BargeIn::Local,
+                    manners: Arc::default(),
                     prebuffer: Duration::ZERO,
                     rate: None,
                     speaks: SampleRate::HZ_16000,

@@ -30,7 +30,7 @@
 mod file;
 mod menu;
 
-pub use file::{Loader, Script};
+pub use file::{Loader, SPOKEN, Script};
 pub(super) use file::{at_line, span, with_nearest};
 
 use super::LocalAgent;

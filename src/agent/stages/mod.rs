@@ -1,22 +1,28 @@
-//! The agent of kind `pipeline`: speech to text, a language model, text to speech, each a service of its own over HTTP.
+//! The agent of kind `pipeline`: speech to text, a language model, text to speech, each a service of its own over HTTP,
+//! or a program on this machine.
 //!
 //! Owns the whole conversation as one machine, [`talk::Talk`], which asks its three [`Stage`]s and takes their answers
 //! piece by piece. Knows no socket, clock or key: `gateway::session` carries requests, [`super::seat`] finds keys and
-//! addresses. The shapes are those of OpenAI's HTTP API, which local servers speak as well.
+//! addresses. The shapes are those of OpenAI's HTTP API, which local servers speak as well; a program takes the sound or
+//! the sentence on its standard input, and answers on its standard output.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod deepgram;
+pub mod elevenlabs;
 pub mod history;
 pub mod requests;
 pub mod sentences;
 pub mod speech;
 pub mod sse;
 pub mod talk;
+pub mod tape;
 
 use super::{
     event::{Command, Event},
     wire,
 };
 use crate::{clock::Instant, unit::SampleRate};
+use serde::{Deserialize, Serialize};
 use speech::Format;
 use std::{sync::Arc, time::Duration};
 
@@ -65,14 +71,42 @@ impl Stage {
     }
 }
 
+/// What a stage is, and so what it is sent and what its answers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// OpenAI's HTTP API.
+    #[default]
+    Http,
+    /// A program: 16-bit little-endian mono samples in and text out, or text in and sound out.
+    Program,
+    /// A program that wants a WAV.
+    ProgramOfWav,
+    /// An ear that hears while the caller speaks, over a WebSocket: [`deepgram`].
+    Deepgram,
+    /// A voice over a WebSocket: [`elevenlabs`].
+    ElevenLabs,
+}
+
+impl Shape {
+    /// A program on this machine.
+    #[must_use]
+    pub const fn is_program(self) -> bool {
+        matches!(self, Self::Program | Self::ProgramOfWav)
+    }
+}
+
 /// Who decides that the caller interrupts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Interrupts {
     /// Voice, as our own detector hears it.
     #[default]
     Voice,
     /// Words, as they were written down.
     Words,
+    /// The call says so: its detector listens more closely, or pauses what is heard meanwhile.
+    Call,
     /// Nothing.
     Never,
 }
@@ -90,10 +124,14 @@ pub struct Settings {
     pub format: Format,
     /// A stage that says nothing for so long has failed.
     pub within: Duration,
-    /// Who answers for each stage's time, in the parts of a gap: the host.
+    /// Who answers for each stage's time, in the parts of a gap: the host, or the program.
     pub owners: [String; 3],
+    /// What each stage is.
+    pub shapes: [Shape; 3],
     /// Who decides that the caller interrupts.
     pub interrupts: Interrupts,
+    /// A key interrupts, unless nothing does.
+    pub keys_interrupt: bool,
 }
 
 impl Default for Settings {
@@ -105,7 +143,9 @@ impl Default for Settings {
             format: Format::Pcm(SampleRate::HZ_24000),
             within: WITHIN,
             owners: Stage::ALL.map(|stage| stage.name().to_owned()),
+            shapes: [Shape::Http; 3],
             interrupts: Interrupts::Voice,
+            keys_interrupt: true,
         }
     }
 }
@@ -165,6 +205,10 @@ pub enum Output {
     Ask(Ask),
     /// Nobody waits for this answer any more: close its connection.
     Drop(u32),
+    /// More of what the caller says, for an ear that hears meanwhile.
+    Hear(Vec<i16>),
+    /// That utterance is over.
+    HeardOut,
     /// Nothing more; call [`talk::Talk::handle`] with [`Input::Timeout`] then.
     Timeout(Instant),
 }

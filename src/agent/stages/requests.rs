@@ -1,16 +1,24 @@
-//! The bodies of requests to the ear and the voice: a form with a WAV (RFC 7578), and JSON.
+//! The bodies of requests to the ear and the voice: a form with a WAV (RFC 7578), and JSON; for programs sound and text
+//! as they are.
 //!
 //! Called by [`super::talk`]. The model's question is [`super::history`]'s.
 
-use super::{Ask, STT_MODEL, Settings, Stage, TTS_MODEL, VOICE, speech::Format};
+use super::{Ask, STT_MODEL, Settings, Shape, Stage, TTS_MODEL, VOICE, speech::Format};
 use crate::{media::file::wav, unit::SampleRate};
 use serde_json::{Map, Value, json};
 
-/// `POST /audio/transcriptions` for these samples.
+/// `POST /audio/transcriptions` for these samples, or the samples themselves for a program or a stream.
 #[must_use]
 pub fn transcription(id: u32, settings: &Settings, rate: SampleRate, samples: &[i16]) -> Ask {
-    let mut sound = wav::header(rate, 1, samples.len() as u64 * 2).to_vec();
+    let shape = settings.shapes[Stage::Stt as usize];
+    let mut sound = match shape {
+        Shape::Http | Shape::ProgramOfWav => wav::header(rate, 1, samples.len() as u64 * 2).to_vec(),
+        Shape::Program | Shape::Deepgram | Shape::ElevenLabs => Vec::with_capacity(samples.len() * 2),
+    };
     sound.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    if shape != Shape::Http {
+        return Ask { id, stage: Stage::Stt, content_type: String::new(), body: sound.into() };
+    }
     let boundary = boundary(&sound);
     let mut body = Vec::with_capacity(sound.len() + 1_024);
     let mut part = |head: &str, content: &[u8]| {
@@ -42,9 +50,15 @@ fn boundary(sound: &[u8]) -> String {
     }
 }
 
-/// `POST /audio/speech` for this sentence.
+/// `POST /audio/speech` for this sentence, or the sentence itself, as a line, for a program or a stream.
 #[must_use]
 pub fn speech(id: u32, settings: &Settings, sentence: &str) -> Ask {
+    if settings.shapes[Stage::Tts as usize] != Shape::Http {
+        // A line is what programs read: nothing within it may end it.
+        let mut line: String = sentence.split(char::is_control).collect::<Vec<_>>().join(" ");
+        line.push('\n');
+        return Ask { id, stage: Stage::Tts, content_type: String::new(), body: line.into_bytes().into() };
+    }
     let mut body = Map::new();
     body.insert("model".into(), json!(settings.tts_model.as_deref().unwrap_or(TTS_MODEL)));
     body.insert("voice".into(), json!(settings.told.voice.as_deref().unwrap_or(VOICE)));
@@ -58,14 +72,18 @@ pub fn speech(id: u32, settings: &Settings, sentence: &str) -> Ask {
     Ask { id, stage: Stage::Tts, content_type: "application/json".to_owned(), body: body.into() }
 }
 
-/// What the ear has written down.
+/// What the ear has written down: JSON with a `text`, or, from a program, also text as it is.
 ///
 /// # Errors
 /// In words: it is not what was asked for.
-pub fn words(body: &[u8]) -> Result<String, String> {
+pub fn words(shape: Shape, body: &[u8]) -> Result<String, String> {
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if shape.is_program() && body.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(one_line(&String::from_utf8_lossy(body)));
+    }
     match serde_json::from_slice::<Value>(body) {
         Ok(value) => match value["text"].as_str() {
-            Some(text) => Ok(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+            Some(text) => Ok(one_line(text)),
             None => Err("the transcription has no text".to_owned()),
         },
         Err(problem) => Err(format!("the transcription is not JSON: {problem}")),
@@ -93,7 +111,23 @@ mod tests {
 
     #[test]
     fn what_is_no_transcription_is_said() {
-        assert_eq!(words(br#"{"text":"  I said\n so. "}"#), Ok("I said so.".into()));
-        assert!(words(b"{}").unwrap_err().contains("no text") && words(b"<html>").unwrap_err().contains("not JSON"));
+        let words = |shape, body: &[u8]| words(shape, body);
+        assert_eq!(words(Shape::Http, br#"{"text":"  I said\n so. "}"#), Ok("I said so.".into()));
+        assert!(words(Shape::Http, b"{}").unwrap_err().contains("no text"));
+        assert!(words(Shape::Http, b"<html>").unwrap_err().contains("not JSON"));
+        assert_eq!(words(Shape::Program, b" I said\n so.\n"), Ok("I said so.".into()));
+        assert_eq!(words(Shape::Program, b"{\"text\" : \"so\"}\n"), Ok("so".into()), "as vosk writes it");
+        assert_eq!(words(Shape::ProgramOfWav, b"\n"), Ok(String::new()), "nothing was said");
+    }
+
+    #[test]
+    fn programs_get_sound_and_sentences_as_they_are() {
+        let of = |shape| Settings { shapes: [shape; 3], ..Settings::default() };
+        let ask = transcription(1, &of(Shape::Program), SampleRate::HZ_16000, &[1, -2]);
+        assert_eq!((&ask.body[..], ask.content_type.as_str()), (&[1, 0, 0xfe, 0xff][..], ""));
+        let ask = transcription(1, &of(Shape::ProgramOfWav), SampleRate::HZ_8000, &[1, -2]);
+        assert_eq!(wav::read(&ask.body).unwrap().channels[0], [1, -2]);
+        let ask = speech(1, &of(Shape::Program), "-v is\na word.\u{1b}");
+        assert_eq!(&ask.body[..], b"-v is a word. \n", "one line, whatever the model wrote");
     }
 }

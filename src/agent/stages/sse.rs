@@ -3,13 +3,14 @@
 //! Owns the framing (WHATWG, "Server-sent events") and what a chunk means. Bodies that are one JSON object instead of a
 //! stream are read as well: some servers do not stream. No bytes make it panic. Called by [`super::talk`].
 
+use crate::call::journal::Usage;
 use serde::Deserialize;
 
 /// A line that is longer is no chunk of an answer.
 const LINE_MAX: usize = 1 << 20;
 
 /// What a piece of the body means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Piece {
     /// More of the text.
     Text(String),
@@ -17,8 +18,8 @@ pub enum Piece {
     Call(CallPiece),
     /// Why the answer ends: `stop`, `length`, `tool_calls`, `content_filter`.
     Finished(String),
-    /// What it cost, in tokens: of the question, of the answer.
-    Usage(u64, u64),
+    /// What it cost so far, in tokens.
+    Usage(Usage),
     /// The service reports a failure.
     Error(String),
     /// `[DONE]`: nothing follows.
@@ -129,7 +130,7 @@ impl Reader {
 struct Chunk {
     #[serde(default)]
     choices: Vec<Choice>,
-    usage: Option<Tokens>,
+    usage: Option<Counts>,
     error: Option<serde_json::Value>,
 }
 
@@ -162,11 +163,36 @@ struct Function {
 }
 
 #[derive(Deserialize)]
-struct Tokens {
+struct Counts {
     #[serde(default)]
     prompt_tokens: u64,
     #[serde(default)]
     completion_tokens: u64,
+    #[serde(default)]
+    total_tokens: u64,
+    prompt_tokens_details: Option<Details>,
+    completion_tokens_details: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<Counts> for Usage {
+    fn from(tokens: Counts) -> Self {
+        let both = tokens.prompt_tokens.saturating_add(tokens.completion_tokens);
+        Self {
+            input_tokens: tokens.prompt_tokens,
+            output_tokens: tokens.completion_tokens,
+            // Some servers leave the sum to whoever reads.
+            total_tokens: tokens.total_tokens.max(both),
+            cached_tokens: tokens.prompt_tokens_details.unwrap_or_default().cached_tokens.unwrap_or_default(),
+            thinking_tokens: tokens.completion_tokens_details.unwrap_or_default().reasoning_tokens.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
 }
 
 fn chunk(data: &str, pieces: &mut Vec<Piece>) {
@@ -204,8 +230,8 @@ fn chunk(data: &str, pieces: &mut Vec<Piece>) {
             pieces.push(Piece::Finished(reason));
         }
     }
-    if let Some(Tokens { prompt_tokens, completion_tokens }) = chunk.usage {
-        pieces.push(Piece::Usage(prompt_tokens, completion_tokens));
+    if let Some(tokens) = chunk.usage {
+        pieces.push(Piece::Usage(tokens.into()));
     }
 }
 
@@ -226,9 +252,10 @@ mod tests {
     fn a_stream_is_read_whatever_its_pieces_are() {
         let body = ": ping\r\n\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\r\n\r\n\
             data: {\"choices\":[{\"delta\":{\"content\":\"Grüß dich\"}}]}\n\nevent: x\ndata:{\"choices\":\ndata: [{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
-            data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\"total_tokens\":12}}\r\rdata: [DONE]\n";
+            data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\"total_tokens\":12,\"prompt_tokens_details\":{\"cached_tokens\":4,\"audio_tokens\":0},\"completion_tokens_details\":null}}\r\rdata: [DONE]\n";
+        let usage = Usage { input_tokens: 9, output_tokens: 3, total_tokens: 12, cached_tokens: 4, ..Usage::default() };
         let expected =
-            [Piece::Text("Grüß dich".into()), Piece::Finished("stop".into()), Piece::Usage(9, 3), Piece::Done];
+            [Piece::Text("Grüß dich".into()), Piece::Finished("stop".into()), Piece::Usage(usage), Piece::Done];
         for step in [1, 2, 7, 1_000] {
             assert_eq!(read(body.as_bytes(), step), expected, "{step} bytes at a time");
         }

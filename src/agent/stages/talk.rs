@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     agent::event::{Command, Event, ToolCall},
+    call::journal::Usage,
     clock::Instant,
     media::dsp::vad::SpeechEdge,
     unit::SampleRate,
@@ -64,7 +65,6 @@ pub struct Talk {
     failures: u32,
     keys: String,
     keys_at: Instant,
-    tokens: (u64, u64),
     /// What waits for the call's answer.
     held_back: VecDeque<Event>,
     out: VecDeque<Output>,
@@ -96,6 +96,8 @@ struct Answer {
     is_whole: bool,
     /// A sentence of it was given to the voice.
     spoke: bool,
+    /// What it cost, as the service counts.
+    usage: Option<Usage>,
 }
 
 impl Talk {
@@ -123,7 +125,6 @@ impl Talk {
             failures: 0,
             keys: String::new(),
             keys_at: Instant::FAR_FUTURE,
-            tokens: (0, 0),
             held_back: VecDeque::new(),
             out: VecDeque::new(),
         };
@@ -141,12 +142,6 @@ impl Talk {
     #[must_use]
     pub fn rate(settings: &Settings) -> SampleRate {
         settings.told.audio.map_or(SampleRate::HZ_16000, crate::agent::wire::Encoding::rate)
-    }
-
-    /// Tokens so far: of questions, of answers.
-    #[must_use]
-    pub const fn tokens(&self) -> (u64, u64) {
-        self.tokens
     }
 
     /// Takes in what happened.
@@ -246,7 +241,10 @@ impl Talk {
                 self.out.extend(waiting.into_iter().map(Output::Event));
             }
             Command::Audio { samples, .. } if !self.on_hold => {
-                if self.ear.hear(samples) {
+                if self.ear.is_busy() && self.streams() {
+                    self.out.push_back(Output::Hear(samples.to_vec()));
+                }
+                if self.ear.hear(samples, self.streams()) {
                     self.ask_for_words(now, true);
                 }
             }
@@ -260,7 +258,8 @@ impl Talk {
             Command::Digit(digit) => {
                 self.keys.push(digit);
                 self.keys_at = now + KEYS_GAP;
-                if self.settings.interrupts != Interrupts::Never {
+                let is_heard = self.mouth.is_heard();
+                if self.settings.interrupts != Interrupts::Never && (self.settings.keys_interrupt || !is_heard) {
                     self.yield_floor(now);
                 }
             }
@@ -278,7 +277,7 @@ impl Talk {
                 self.on_hold = held;
                 if held {
                     // Half a word before the hold must not wait for its end.
-                    self.ear.forget();
+                    self.ear_over();
                     self.drop_asks(|stage| stage == Stage::Stt);
                 } else {
                     self.respond(now);
@@ -447,7 +446,8 @@ impl Talk {
         if !self.owed || later {
             return;
         }
-        let waits = self.settings.interrupts == Interrupts::Never && self.mouth.is_busy();
+        // What was said into our words without cutting them is answered after them.
+        let waits = matches!(self.settings.interrupts, Interrupts::Never | Interrupts::Call) && self.mouth.is_busy();
         if self.answer.is_some() || self.ear.is_busy() || self.on_hold || waits {
             return;
         }
@@ -467,6 +467,7 @@ impl Talk {
             calls: Vec::new(),
             is_whole: false,
             spoke: false,
+            usage: None,
         });
     }
 
@@ -506,10 +507,8 @@ impl Talk {
                         self.note(format!("llm: the answer was ended by the service: {reason}"));
                     }
                 }
-                Piece::Usage(question, text) => {
-                    self.tokens.0 = self.tokens.0.saturating_add(question);
-                    self.tokens.1 = self.tokens.1.saturating_add(text);
-                }
+                // Some servers count on with every piece: the newest is the sum.
+                Piece::Usage(usage) => answer.usage = Some(usage),
                 Piece::Odd(problem) => self.note(format!("llm: {problem}")),
                 Piece::Error(problem) => {
                     let ask = answer.ask;
@@ -545,6 +544,9 @@ impl Talk {
         }
         self.speak(now, whole);
         let Some(answer) = self.answer.take() else { return };
+        if let Some(usage) = answer.usage {
+            self.out.push_back(Output::Event(Event::Usage(usage)));
+        }
         // Unless the caller has spoken meanwhile.
         (self.owed, self.cut_short, self.failures) = (self.history.caller_was_last(), false, 0);
         let number = answer.number;

@@ -3,7 +3,7 @@
 use super::{Body, CallInput, Level, Note, Out, Pipeline, Seat, SipAction, Tools};
 use crate::{
     agent::wire::tool::Tool,
-    call::{BargeIn, Early, turn::Owner},
+    call::{BargeIn, Early, manners::Manners, turn::Owner},
     clock::Instant,
     media::codec::Codec,
     unit::SampleRate,
@@ -19,6 +19,8 @@ pub struct Consulted {
     pub owner: Owner,
     /// Who decides that the caller interrupts.
     pub barge_in: BargeIn,
+    /// How it behaves towards the caller.
+    pub manners: Arc<Manners>,
     /// What the caller hears before the answer.
     pub early: Early,
     /// Codecs of its calls, if it has its own.
@@ -35,7 +37,7 @@ pub struct Consulted {
 
 impl Pipeline {
     pub(super) fn consulted(&mut self, now: Instant, consulted: Consulted) {
-        let Consulted { seat, owner, barge_in, early, codecs, prebuffer, rate, speaks, tools } = consulted;
+        let Consulted { seat, owner, barge_in, manners, early, codecs, prebuffer, rate, speaks, tools } = consulted;
         self.seat = seat;
         self.tools = Tools::new(tools);
         self.set_agent(rate.unwrap_or(SampleRate::HZ_8000), true);
@@ -49,7 +51,7 @@ impl Pipeline {
         if !codecs.is_empty() {
             self.settings.codecs = codecs;
         }
-        self.call.consulted(now, owner, barge_in, early);
+        self.call.consulted(now, owner, barge_in, manners, early);
     }
 
     /// The call is not taken.

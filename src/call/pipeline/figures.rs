@@ -143,6 +143,15 @@ impl Pipeline {
         }
     }
 
+    /// What waits in its queues and buffers, packets and marks each as one, sound in milliseconds: when nobody speaks it is
+    /// the same after an hour as after a minute.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let sound = self.media.as_ref().map_or(Duration::ZERO, |media| media.outbound.queued());
+        let buffers = self.spare_samples.len() + self.spare_datagrams.len();
+        self.out.len() + buffers + self.floor.marks() + usize::try_from(sound.as_millis()).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn lints(&mut self, now: Instant, stats: &Stats) {
         let Some(media) = &self.media else { return };
         let facts = lint::Facts {
@@ -154,6 +163,7 @@ impl Pipeline {
             source: media.inbound.source(),
             source_changes: media.source_changes,
             newest_gap_ms: self.newest_gap_ms,
+            barge_in_ms: self.call.barge_in_ms(),
             agent_connect: self.call.agent_connect(),
             agent_failed: self.call.agent_failed().is_some(),
             agent_stalled: self.call.agent_stalled(),

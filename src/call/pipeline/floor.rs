@@ -37,6 +37,11 @@ impl Floor {
         self.marks.clear();
     }
 
+    /// Marks that wait.
+    pub(super) fn marks(&self) -> usize {
+        self.marks.len()
+    }
+
     /// Sound was put in line.
     pub(super) fn give(&mut self, now: Instant, span: Duration) {
         self.sound_at = now;

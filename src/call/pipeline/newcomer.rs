@@ -4,7 +4,7 @@
 use super::{Pipeline, Seat, Told, Tools};
 use crate::{
     agent::{event::Outcome, wire::tool::Tool},
-    call::{BargeIn, Input as CallInput, turn::Owner},
+    call::{BargeIn, Input as CallInput, manners::Manners, turn::Owner},
     clock::Instant,
     unit::SampleRate,
 };
@@ -23,6 +23,8 @@ pub struct Newcomer {
     pub owner: Owner,
     /// Who decides that the caller interrupts.
     pub barge_in: BargeIn,
+    /// How it behaves towards the caller.
+    pub manners: Arc<Manners>,
     /// Sound gathered before a turn plays.
     pub prebuffer: Duration,
     /// Rate that a remote agent wants to hear.
@@ -63,7 +65,7 @@ impl Pipeline {
     }
 
     pub(super) fn switch(&mut self, now: Instant, newcomer: Newcomer) {
-        let Newcomer { id, name, seat, owner, barge_in, prebuffer, rate, speaks, tools } = newcomer;
+        let Newcomer { id, name, seat, owner, barge_in, manners, prebuffer, rate, speaks, tools } = newcomer;
         if let Some(id) = id {
             self.call.handle(now, CallInput::Acted(id, Outcome::Done(String::new())));
         }
@@ -72,6 +74,7 @@ impl Pipeline {
         self.tell(now, Told::Close);
         self.seat = seat;
         self.tools = Tools::new(tools);
+        self.call.set_tools_at_work(now, false);
         self.set_agent(rate.unwrap_or(SampleRate::HZ_8000), true);
         self.floor.forget_marks();
         self.settings.agent_rate = rate;
@@ -80,6 +83,6 @@ impl Pipeline {
         if let Some(media) = &mut self.media {
             media.outbound.set_prebuffer(prebuffer);
         }
-        self.call.handle(now, CallInput::Switched { name, owner, barge_in });
+        self.call.handle(now, CallInput::Switched { name, owner, barge_in, manners });
     }
 }

@@ -60,6 +60,9 @@ impl Recording {
             if self.spoiled_turns > 0 {
                 turn.caller.0.clear();
                 turn.agent.0.clear();
+                if let Some(barge_in) = &mut turn.barge_in {
+                    barge_in.generated.0.clear();
+                }
                 self.spoiled_turns -= u8::from(!self.paused);
             }
             return false;

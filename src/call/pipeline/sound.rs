@@ -1,6 +1,8 @@
 //! Sound and digits on their ways: caller → recording and agent, agent → recording and caller.
 
-use super::{Media, Out, Pipeline, SILENT_CHUNK, Seat, SipAction, Told, background::NOBODY, placement::Place};
+use super::{
+    Media, Out, Pipeline, SILENT_CHUNK, Seat, SipAction, Told, asides::ASIDE, background::NOBODY, placement::Place,
+};
 use crate::{
     agent::event::Command,
     agent::event::Event as AgentEvent,
@@ -67,6 +69,11 @@ impl Pipeline {
             match out {
                 inbound::Out::Frame { rate, at, position, concealed, voiced, energy } => {
                     self.frame(at, position, (concealed, voiced), rate, (&samples, &energy));
+                    if self.call.listens_closely()
+                        && let Some(last) = self.media.as_ref().map(|media| media.inbound.last_voiced())
+                    {
+                        self.call.voice_lasts(now, last);
+                    }
                 }
                 // Nobody's words: the network's tones and announcements, or a party that we hold.
                 // But who was told that somebody began to speak is told that they ceased.
@@ -78,6 +85,7 @@ impl Pipeline {
                     self.far_spoke |= matches!(edge, SpeechEdge::Ended(_));
                     if let SpeechEdge::Started(at) = edge {
                         self.answered_us(now, at);
+                        self.hush(now, true);
                     }
                     self.call.handle(now, CallInput::Speech(edge));
                     self.tell(now, Told::Speech(edge));
@@ -237,6 +245,7 @@ impl Pipeline {
             return;
         }
         let Some(turn) = self.call.accept_audio(now, rate.duration_of(samples.len())) else { return };
+        self.hush(now, false);
         let Some(media) = &mut self.media else { return };
         if media.outbound.is_drained() {
             self.audio_received_at = Some(received_at);
@@ -298,13 +307,13 @@ impl Pipeline {
             } else {
                 self.spare_datagrams.push(datagram);
             }
-            if let Some(turn) = ticked.began.filter(|turn| *turn != NOBODY) {
+            if let Some(turn) = ticked.began.filter(|turn| ![NOBODY, ASIDE].contains(turn)) {
                 if let Some(received_at) = self.audio_received_at.take() {
                     self.downlink.add(now.since(received_at));
                 }
                 self.call.handle(now, CallInput::Began(turn));
             }
-            if ticked.finished.is_some() {
+            if ticked.finished.is_some_and(|turn| turn != ASIDE) {
                 self.call.handle(now, CallInput::Finished);
             }
             if let Some(digit) = ticked.digit {
@@ -313,6 +322,7 @@ impl Pipeline {
         }
         self.marks_reached(now);
         self.end_silent_turn(now);
+        self.aside_over(now);
         if let Some(piece) = self.recorder.as_mut().and_then(Recorder::take_piece) {
             self.push(Out::Sound(piece));
         }

@@ -19,6 +19,7 @@ impl Pipeline {
         let (change, run) = self.tools.call(now, call);
         self.record_tool(now, change);
         self.call.tool_called();
+        self.call.set_tools_at_work(now, self.tools.are_at_work());
         // A recorded agent has had its answers.
         if !matches!(self.seat, Seat::Remote) {
             return;
@@ -43,6 +44,7 @@ impl Pipeline {
                 self.push(Out::CancelTool(id));
             }
         }
+        self.call.set_tools_at_work(now, self.tools.are_at_work());
     }
 
     pub(super) fn tool_done(&mut self, now: Instant, id: &str, answer: Answer) {
@@ -51,6 +53,7 @@ impl Pipeline {
             self.call.tool_answered(now);
             self.push(Out::ToolDone(done));
         }
+        self.call.set_tools_at_work(now, self.tools.are_at_work());
     }
 
     /// What became of an action: the result of a tool, if it was one.
@@ -73,6 +76,7 @@ impl Pipeline {
             None if answer.is_err() => self.push(Out::ToolDone(Done { id, name, result: Some(answer) })),
             None => {}
         }
+        self.call.set_tools_at_work(now, self.tools.are_at_work());
         true
     }
 

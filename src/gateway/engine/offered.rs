@@ -135,6 +135,7 @@ impl Engine {
                 direction,
                 owner: plan.owner,
                 barge_in: plan.barge_in,
+                manners: Arc::clone(&plan.manners),
                 patience: self.config.patience,
                 agent_silence: self.config.agent_silence,
                 max_duration: originate.and_then(|o| o.max_duration).unwrap_or(self.config.max_duration),

@@ -128,6 +128,7 @@ impl Session {
             seat: seat(&plan, &self.about),
             owner: plan.owner,
             barge_in: plan.barge_in,
+            manners: Arc::clone(&plan.manners),
             early: plan.early,
             codecs: plan.codecs.clone(),
             prebuffer: plan.prebuffer,

@@ -63,6 +63,9 @@ pub(super) enum Then {
 struct File {
     name: String,
     end_of_speech: Option<String>,
+    /// A program that speaks lines without a sound; whoever loads the sounds runs it.
+    #[serde(default)]
+    tts_command: Vec<String>,
     start: Option<String>,
     greeting: Option<FileLine>,
     #[serde(default)]
@@ -138,6 +141,8 @@ struct FileCollect {
 
 /// Samples of a piece of ring tone: whole waves of 425 Hz.
 const RING_PIECE: usize = 1_600;
+/// Before words that are to be spoken, in the name of a sound.
+pub const SPOKEN: &str = "text:";
 /// Longest run of keys that is collected.
 const COLLECT_MAX: usize = 64;
 
@@ -149,7 +154,7 @@ impl Script {
     pub fn parse(text: &str, load: &mut Loader<'_>) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|problem| with_nearest(&at_line(text, &problem)))?;
         let names: Vec<String> = file.menu.keys().cloned().collect();
-        let mut reader = Reader { names: &names, load };
+        let mut reader = Reader { names: &names, load, speaks: !file.tts_command.is_empty() };
         let start = match (&file.start, names.is_empty()) {
             (Some(name), _) => Some(reader.menu_called("start", name)?),
             (None, true) => None,
@@ -242,6 +247,8 @@ impl Script {
 struct Reader<'a, 'l> {
     names: &'a [String],
     load: &'a mut Loader<'l>,
+    /// Lines without a sound are spoken.
+    speaks: bool,
 }
 
 impl Reader<'_, '_> {
@@ -256,8 +263,16 @@ impl Reader<'_, '_> {
         })
     }
 
-    fn sounds(&mut self, place: &str, say: Option<Sounds>) -> Result<Vec<Sound>, String> {
+    fn sounds(&mut self, place: &str, say: Option<Sounds>, text: &str) -> Result<Vec<Sound>, String> {
         let names = match say {
+            None if self.speaks && !text.trim().is_empty() => {
+                if text.contains("{{") {
+                    return Err(format!(
+                        "{place}.text: what is filled in during the call cannot be spoken ahead; give it a say"
+                    ));
+                }
+                vec![format!("{SPOKEN}{text}")]
+            }
             None => Vec::new(),
             Some(Sounds::One(name)) => vec![name],
             Some(Sounds::Several(names)) => names,
@@ -274,7 +289,7 @@ impl Reader<'_, '_> {
                 return Err(format!("{place}.{key}: a {place} has no such key"));
             }
         }
-        let sounds = self.sounds(place, line.say)?;
+        let sounds = self.sounds(place, line.say, &line.text)?;
         let follows = [
             ("hang_up", line.hang_up),
             ("goto", line.goto.is_some()),
@@ -329,7 +344,7 @@ impl Reader<'_, '_> {
 
     fn menu(&mut self, name: &str, menu: FileMenu) -> Result<Menu, String> {
         let place = format!("menu.{name}");
-        let prompt = Line { sounds: self.sounds(&place, menu.say)?, text: menu.text, ..Line::default() };
+        let prompt = Line { sounds: self.sounds(&place, menu.say, &menu.text)?, text: menu.text, ..Line::default() };
         let mut choices: Vec<Choice> = Vec::new();
         for digit in menu.digit {
             let here = format!("{place}.digit");

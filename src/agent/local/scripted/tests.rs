@@ -368,3 +368,22 @@ fn mistakes_in_menus_name_their_place_and_what_was_meant() {
     assert!(parse(beside).contains("beside collect one of * # A-D"));
     assert!(menu("set = { 'a b' = 'c' }").starts_with("menu.main.digit[1].set.a b: a name has"));
 }
+
+#[test]
+fn words_without_a_sound_are_spoken_where_a_program_is_named() {
+    let parse = |text: &str| {
+        let mut asked = Vec::new();
+        let sound = Sound { rate: crate::unit::SampleRate::HZ_8000, samples: [0; 8].into() };
+        let outcome = Script::parse(text, &mut |name| {
+            asked.push(name.to_owned());
+            Ok(sound.clone())
+        });
+        (outcome.err(), asked)
+    };
+    let lines = "[greeting]\ntext = 'Hello.'\n[goodbye]\nsay = 'builtin:goodbye'\ntext = 'Bye.'\n[menu.main]\ntext = 'Press 1.'\n[[menu.main.digit]]\npress = '1'\nhang_up = true";
+    let (wrong, asked) = parse(&format!("name = 'x'\ntts_command = ['espeak-ng']\n{lines}"));
+    assert_eq!((wrong, asked), (None, ["text:Hello.", "builtin:goodbye", "text:Press 1."].map(str::to_owned).to_vec()));
+    assert_eq!(parse(&format!("name = 'x'\n{lines}")).1, ["builtin:goodbye"]);
+    let (wrong, _) = parse("name = 'x'\ntts_command = ['espeak-ng']\n[greeting]\ntext = 'Hello {{from}}.'");
+    assert!(wrong.is_some_and(|wrong| wrong.contains("greeting.text") && wrong.contains("give it a say")));
+}

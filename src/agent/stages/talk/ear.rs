@@ -3,8 +3,12 @@
 //! A pause may be the end or a breath: what was said is written down at once, the words wait until the pause has lasted,
 //! and are thrown away if the caller goes on, who is then written down as a whole.
 
-use super::{Event, Interrupts, Pending, Settings, Stage, TEXT_MAX, Talk};
-use crate::{agent::stages::requests, clock::Instant, unit::SampleRate};
+use super::{Event, Interrupts, Output, Pending, Settings, Stage, TEXT_MAX, Talk};
+use crate::{
+    agent::stages::{Shape, requests},
+    clock::Instant,
+    unit::SampleRate,
+};
 use std::{collections::VecDeque, time::Duration};
 
 /// Sound before the onset of speech that belongs to it, if the profile does not say: the detector takes a while.
@@ -13,6 +17,9 @@ const PREFIX_MS: u32 = 400;
 const END_OF_SPEECH_MS: u32 = 600;
 /// An utterance that is longer is written down in pieces: services take 25 MB, and a minute is two.
 const UTTERANCE_MAX: Duration = Duration::from_mins(1);
+
+/// Of one that a stream hears as it is said, so much is kept: 20 MB.
+const STREAM_MAX: Duration = Duration::from_mins(10);
 
 /// The ear.
 #[derive(Debug)]
@@ -67,11 +74,18 @@ impl Ear {
     }
 
     /// Sound of the caller. Tells that the utterance has become too long for one request.
-    pub(super) fn hear(&mut self, samples: &[i16]) -> bool {
+    pub(super) fn hear(&mut self, samples: &[i16], streams: bool) -> bool {
         if !self.open {
             self.before.extend(samples);
             let surplus = self.before.len().saturating_sub(self.prefix);
             self.before.drain(..surplus);
+            return false;
+        }
+        if streams {
+            // It has heard already; what is kept is for a connection that breaks.
+            if self.rate.duration_of(self.sound.len()) < STREAM_MAX {
+                self.sound.extend_from_slice(samples);
+            }
             return false;
         }
         self.sound.extend_from_slice(samples);
@@ -124,11 +138,15 @@ impl Talk {
             return;
         }
         self.drop_asks(|stage| stage == Stage::Stt);
+        let goes_on = self.ear.is_busy();
         self.ear.begins();
+        if !goes_on && self.streams() {
+            self.out.push_back(Output::Hear(self.ear.sound.clone()));
+        }
         match self.settings.interrupts {
             Interrupts::Voice => self.yield_floor(now),
-            Interrupts::Words if !self.mouth.is_heard() => self.yield_floor(now),
-            Interrupts::Words | Interrupts::Never => {}
+            Interrupts::Words | Interrupts::Call if !self.mouth.is_heard() => self.yield_floor(now),
+            Interrupts::Words | Interrupts::Call | Interrupts::Never => {}
         }
     }
 
@@ -152,7 +170,8 @@ impl Talk {
     /// The stage has answered.
     pub(super) fn written(&mut self, now: Instant, pending: Pending) {
         let answer = std::mem::take(&mut self.ear.answer);
-        let words = match requests::words(&answer) {
+        let shape = self.settings.shapes[Stage::Stt as usize];
+        let words = match requests::words(shape, &answer) {
             Ok(words) => words,
             Err(text) => {
                 let (id, problem) = (pending.ask.id, super::Problem { text, passing: true });
@@ -170,6 +189,19 @@ impl Talk {
         }
     }
 
+    /// The ear hears what the caller says as it is said.
+    pub(super) fn streams(&self) -> bool {
+        self.settings.shapes[Stage::Stt as usize] == Shape::Deepgram
+    }
+
+    /// The utterance is over, or of no interest.
+    pub(super) fn ear_over(&mut self) {
+        self.ear.forget();
+        if self.streams() {
+            self.out.push_back(Output::HeardOut);
+        }
+    }
+
     fn caller_said(&mut self, words: &str) {
         if words.is_empty() {
             return;
@@ -182,7 +214,7 @@ impl Talk {
 
     /// The caller's turn is over, and these were its words.
     fn understood(&mut self, now: Instant, words: &str) {
-        self.ear.forget();
+        self.ear_over();
         self.stage_done(Stage::Stt);
         self.caller_said(words);
         if self.owed {

@@ -1,7 +1,7 @@
 //! Conversations in virtual time: stages that answer when the test says so.
 
 use super::*;
-use crate::agent::wire;
+use crate::agent::{stages::Shape, wire};
 use serde_json::json;
 
 struct Room {
@@ -10,6 +10,8 @@ struct Room {
     events: Vec<Event>,
     asks: Vec<Ask>,
     dropped: Vec<u32>,
+    /// Samples that a streaming ear got; 0 is the end of an utterance.
+    streamed: Vec<usize>,
 }
 
 fn settings(change: impl FnOnce(&mut Settings, &mut wire::Settings)) -> Arc<Settings> {
@@ -23,8 +25,14 @@ fn settings(change: impl FnOnce(&mut Settings, &mut wire::Settings)) -> Arc<Sett
 impl Room {
     fn new(settings: Arc<Settings>) -> Self {
         let now = Instant::from_millis(1_000);
-        let mut room =
-            Self { talk: Talk::new(now, settings), now, events: Vec::new(), asks: Vec::new(), dropped: Vec::new() };
+        let mut room = Self {
+            talk: Talk::new(now, settings),
+            now,
+            events: Vec::new(),
+            asks: Vec::new(),
+            dropped: Vec::new(),
+            streamed: Vec::new(),
+        };
         room.drain();
         room
     }
@@ -42,6 +50,8 @@ impl Room {
                 Output::Event(event) => self.events.push(event),
                 Output::Ask(ask) => self.asks.push(ask),
                 Output::Drop(id) => self.dropped.push(id),
+                Output::Hear(samples) => self.streamed.push(samples.len()),
+                Output::HeardOut => self.streamed.push(0),
                 Output::Timeout(_) => return,
             }
         }
@@ -452,6 +462,46 @@ fn what_passes_is_asked_again_and_what_does_not_ends_in_the_reason() {
             assert_eq!(room.count(stage), 2, "nobody is asked after that");
         }
     }
+}
+
+#[test]
+fn an_ear_that_streams_hears_all_that_is_asked_for_and_when_an_utterance_ends() {
+    let mut room = Room::answered(|settings, _| settings.shapes[0] = Shape::Deepgram);
+    room.call(Command::Audio { rate: SampleRate::HZ_16000, samples: &[1; 320] });
+    assert!(room.streamed.is_empty(), "silence is nobody's");
+    room.caller_begins(400);
+    room.call(Command::Speech(SpeechEdge::Ended(room.now)));
+    let sum = |room: &Room| room.streamed.iter().sum::<usize>();
+    assert_eq!((room.streamed[0], sum(&room)), (320, 320 + 20 * 320), "what was before the onset, then all of it");
+    assert_eq!(room.asked(Stage::Stt).body.len(), 2 * sum(&room), "the request holds the same");
+    // A breath: the same utterance goes on.
+    room.caller_begins(200);
+    room.call(Command::Speech(SpeechEdge::Ended(room.now)));
+    assert!(!room.streamed.contains(&0));
+    assert_eq!(room.asked(Stage::Stt).body.len(), 2 * sum(&room));
+    room.heard("What time is it?");
+    room.pass(700);
+    assert_eq!(room.streamed.last(), Some(&0));
+    room.caller_begins(20);
+    room.call(Command::Held(true));
+    assert_eq!(room.streamed.last(), Some(&0));
+}
+
+#[test]
+fn what_an_answer_costs_is_told_once_with_its_end() {
+    let mut room = Room::answered(|_, _| {});
+    room.caller_speaks(500);
+    room.heard("Hello.");
+    room.writes("Hi. ");
+    let id = room.asked(Stage::Llm).id;
+    for tokens in [3, 5] {
+        let chunk = json!({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": tokens}});
+        room.handle(Input::Piece(id, format!("data: {chunk}\n\n").as_bytes()));
+    }
+    room.has_written();
+    let told: Vec<_> = room.events.iter().filter(|event| matches!(event, Event::Usage(_))).collect();
+    let usage = Usage { input_tokens: 20, output_tokens: 5, total_tokens: 25, ..Usage::default() };
+    assert_eq!(told, [&Event::Usage(usage)], "a server that counts on is not counted twice");
 }
 
 #[test]
