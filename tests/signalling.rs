@@ -15,6 +15,7 @@ use program::{Gateway, Home, LIMIT, finished_journals, until};
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use voxgw::{
@@ -33,13 +34,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 // What is refused
 
+/// Each request is a transaction of its own.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
 /// An OPTIONS with more header lines, whose body is as long as it says or not.
 fn options(transport: &str, more: &str, length: &str, body: &str) -> String {
     format!(
         "OPTIONS sip:us@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:9;branch=z9hG4bK{};rport\r\n\
          From: <sip:a@x>;tag=1\r\nTo: <sip:us@y>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n{more}\
          Content-Length: {length}\r\n\r\n{body}",
-        Instant::now().elapsed().as_nanos() + more.len() as u128 + length.len() as u128
+        NEXT.fetch_add(1, Ordering::Relaxed)
     )
 }
 
