@@ -64,7 +64,9 @@ fn tshark_reads_our_extended_reports_as_they_were_meant() {
     let file = call.folder.join("call.pcap");
     let fields = ["rtcp.xr.bt", "rtcp.xr.voipmetrics.rfactor", "rtcp.xr.voipmetrics.moslq", "rtcp.xr.voipmetrics.gmin"];
     let mut flags = vec!["-Y", "rtcp.xr.voipmetrics.rfactor", "-T", "fields"];
-    fields.iter().for_each(|field| flags.extend(["-e", field]));
+    for field in fields {
+        flags.extend(["-e", field]);
+    }
     let found = tshark(&file, &flags);
     let reports: Vec<Vec<&str>> = found.lines().map(|line| line.split('\t').collect()).collect();
     // One of each side at least: ours of the caller's packets, dial's of ours.

@@ -23,7 +23,6 @@ mod baresip_srtp;
 mod bridge;
 mod browser;
 mod capture;
-mod devices;
 mod dispatcher;
 #[path = "../support/dns.rs"]
 mod dns;
