@@ -292,7 +292,7 @@ fn dial_calls_a_whip_server_of_aiortc() {
         let mut command = cable.at(0, &PathBuf::from(voxgw().get_program()));
         command.args(["dial", &format!("http://{BROWSER}:8089/whip/echo"), "--no-config"]).args(more);
         let mut running = Running::start("voxgw-dial", &mut command, folder.path());
-        let status = running.wait(Duration::from_secs(60));
+        let status = running.wait(Duration::from_mins(1));
         (status.code(), running.report())
     };
     let (code, said) = dial(&["--silence", "--max", "5s"]);
