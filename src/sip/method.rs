@@ -83,6 +83,8 @@ pub fn allow() -> String {
 pub fn reason_phrase(status: u16) -> String {
     match status {
         200 => return "OK".to_owned(),
+        // RFC 3515; rsip does not know it.
+        202 => return "Accepted".to_owned(),
         481 => return "Call/Transaction Does Not Exist".to_owned(),
         _ => {}
     }
@@ -118,6 +120,7 @@ mod tests {
     #[test]
     fn phrases_are_the_standards() {
         assert_eq!(reason_phrase(200), "OK");
+        assert_eq!(reason_phrase(202), "Accepted");
         assert_eq!(reason_phrase(486), "Busy Here");
         assert_eq!(reason_phrase(481), "Call/Transaction Does Not Exist");
         assert_eq!(reason_phrase(499), "Unknown");
