@@ -268,6 +268,7 @@ async fn what_is_wrong_is_refused_and_nothing_is_left() {
     ] {
         let answer = http(place, "POST", path, headers, body).await;
         assert_eq!(answer.status, status, "{path} {headers:?}: {}", answer.body);
+        gateway.is_empty().await;
     }
     let preflight = http(place, "OPTIONS", "/whip/echo", &[("Origin", &format!("http://{place}"))], "").await;
     assert_eq!(preflight.status, 204);

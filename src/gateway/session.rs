@@ -208,8 +208,11 @@ pub async fn run(start: Start, lines: Lines, mux: Mux, pace: Arc<Pace>) {
         over: false,
         unsent: 0,
     };
-    // The INVITE itself comes before what follows from it.
-    while let Ok(input) = from.try_recv() {
+    // The INVITE itself comes before what follows from it; what follows from ours comes after we have begun, however
+    // late this session runs for the first time.
+    while !matches!(begin, Begin::Dialled)
+        && let Ok(input) = from.try_recv()
+    {
         session.engine_says(input).await;
     }
     if let Some(ask) = ask
