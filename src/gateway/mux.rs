@@ -6,7 +6,7 @@
 //! whether a datagram is authentic the session's peer decides, and tells [`Seat::authentic`]. What is nobody's is dropped
 //! and counted. One port for all workers would leave it to the kernel whose thread gets a packet: most would cross.
 //!
-//! [`Routes`] is pure; [`Mux`] is the shell. Used by `session::web`.
+//! `Routes` is pure; [`Mux`] is the shell. Used by `session::web`.
 
 use super::hub::Counters;
 use std::{
