@@ -53,8 +53,12 @@ pub(super) struct Asides {
 impl Asides {
     /// What goes on now.
     pub(super) fn see(&mut self, now: Instant, scene: Scene) {
+        // What an agent says by itself is no sign of the caller.
+        if scene.caller {
+            self.prompts = 0;
+        }
         if scene.caller || scene.agent {
-            (self.prompts, self.fillers) = (0, 0);
+            self.fillers = 0;
         }
         let is_quiet = scene.open && !scene.caller && !scene.agent && !self.playing;
         let keep = |since: Option<Instant>, holds: bool| holds.then(|| since.unwrap_or(now));
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_anybody_begins_anew() {
+    fn a_word_of_the_caller_begins_anew() {
         let (mut asides, manners) = (Asides::default(), manners());
         asides.see(at(0), QUIET);
         asides.due(at(8_000), &manners);
@@ -169,6 +173,21 @@ mod tests {
             asides.over();
             asides.see(at(from + 9_000), QUIET);
         }
+    }
+
+    #[test]
+    fn what_an_agent_says_by_itself_is_no_sign_of_the_caller() {
+        let (mut asides, manners) = (Asides::default(), manners());
+        let mut from = 0;
+        for _ in 0..2 {
+            asides.see(at(from), QUIET);
+            assert_eq!(asides.due(at(from + 8_000), &manners), Some(Due::Say(Aside::DeadAir)));
+            asides.over();
+            asides.see(at(from + 9_000), Scene { agent: true, ..QUIET });
+            from += 12_000;
+        }
+        asides.see(at(from), QUIET);
+        assert!(matches!(asides.due(at(from + 8_000), &manners), Some(Due::HangUp(_))));
     }
 
     #[test]

@@ -49,12 +49,16 @@ impl Places {
             own += usize::from(source == stranger);
         }
         if self.per_source > 0 && own >= self.per_source {
-            let denied = Denied::by_key(503, "sip.limits.calls_per_source", format!("{own} calls of that address run"));
+            let denied = Denied::by_key(
+                503,
+                "sip.limits.calls_per_source",
+                format!("sip.limits.calls_per_source = {} is reached", self.per_source),
+            );
             let detail = "a carrier or a proxy is better a trunk, or in sip.limits.trusted".to_owned();
             return Err(Denied { detail, ..denied });
         }
         if all >= self.max_calls - self.max_calls.saturating_mul(self.reserved_percent.min(100)) / 100 {
-            let why = format!("{all} calls of strangers run, the other places are kept");
+            let why = format!("the places for strangers are taken: {all}");
             return Err(Denied::by_key(503, "gateway.reserved_percent", why));
         }
         Ok(())
