@@ -12,6 +12,8 @@ const PENDING_MAX_MS: usize = 2_000;
 const CHUNK_MS: usize = 100;
 /// Of a question so much is kept, the newest: what is asked comes at the end.
 const QUESTION_MAX_MS: usize = 15_000;
+/// Room for a question grows by so much.
+const GROWS_MS: usize = 250;
 /// Sound from before our detector noticed that a question began.
 const PREFIX_MS: usize = 400;
 /// Sound after its end, so that a service notices that as well.
@@ -169,6 +171,11 @@ impl Uplink {
                 QUESTION_MAX_MS
             }
         };
+        let needed = self.asked.len() + self.bytes.len();
+        if needed > self.asked.capacity() {
+            // Doubling would hold up to twice a question, in each call.
+            self.asked.reserve_exact(self.bytes.len().max(self.size_of(GROWS_MS)));
+        }
         self.asked.extend(&self.bytes);
         let surplus = self.asked.len().saturating_sub(self.size_of(most));
         self.asked.drain(..surplus);
